@@ -1,0 +1,1 @@
+"""What recorded runs say: tables, intervals, models and figures."""

@@ -1,0 +1,106 @@
+"""From the data section of a config to canvas sources for training and validation."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from experiments.schema import Config, DataConfig
+from ffn_core.coordinates import Coordinates
+from ffn_core.errors import InputError
+from ffn_core.examples import CanvasSource, LabelledVolume
+from ffn_core.geometry import FovGeometry, Zyx
+from ffn_core.volumes import ArrayVolume, check_pair, open_labels, open_volume
+
+
+def open_dataset(data: DataConfig, geometry: FovGeometry) -> LabelledVolume:
+    """Open the volume that ``data`` names, prepared as `experiments.prepare` leaves it."""
+    if data.kind == "dummy":
+        return _dummy(geometry)
+    if not (data.image and data.labels and data.coordinates):
+        raise InputError("data.image, data.labels and data.coordinates must be set (path:dataset)")
+    if data.mean is None or data.stddev is None:
+        raise InputError("data.mean and data.stddev must both be set")
+    image, labels = open_volume(data.image), open_labels(data.labels)
+    check_pair(image, labels)
+    coordinates = Coordinates.load(data.coordinates)
+    if coordinates.shape_zyx != labels.shape_zyx:
+        raise InputError(
+            f"{data.coordinates} was prepared for a volume of {coordinates.shape_zyx} voxels (zyx), "
+            f"{data.labels} has {labels.shape_zyx}; prepare it again"
+        )
+    for radius, lom in zip(geometry.canvas_radius_zyx, coordinates.lom_radius_zyx, strict=True):
+        if lom < radius:
+            raise InputError(
+                f"{data.coordinates} reaches to {coordinates.lom_radius_zyx} voxels from the border, "
+                f"canvases need {geometry.canvas_radius_zyx}: prepare it with that lom radius"
+            )
+    return LabelledVolume(image, labels, coordinates, data.mean, data.stddev)
+
+
+def split(volume: LabelledVolume, geometry: FovGeometry, fraction: float) -> tuple[Coordinates, Coordinates]:
+    """Coordinates for training and for validation whose canvases share no voxel.
+
+    The last ``fraction`` of the longest axis is held out; canvases that would cross the boundary
+    are used by neither.
+    """
+    shape = volume.labels.shape_zyx
+    axis = int(np.argmax(shape))
+    boundary = round(shape[axis] * (1.0 - fraction))
+    radius = geometry.canvas_radius_zyx[axis]
+    start, stop = [0, 0, 0], list(shape)
+    stop[axis] = boundary - radius
+    train_stop: Zyx = (stop[0], stop[1], stop[2])
+    start[axis] = boundary + radius
+    held_out_start: Zyx = (start[0], start[1], start[2])
+    held_out = max(shape[axis] - boundary, 0)
+    if min(held_out, boundary) < 2 * radius + 1:
+        raise InputError(
+            f"validation.fraction={fraction} of {shape[axis]} voxels leaves {boundary} for training "
+            f"and {held_out} for validation; a canvas needs {2 * radius + 1} in each"
+        )
+    return (
+        volume.coordinates.within((0, 0, 0), train_stop),
+        volume.coordinates.within(held_out_start, shape),
+    )
+
+
+def canvas_sources(config: Config) -> tuple[CanvasSource, CanvasSource | None]:
+    """Sources of training canvases and of held-out ones (None if validation is off)."""
+    geometry = config.model.geometry
+    volume = open_dataset(config.data, geometry)
+    training, held_out = volume.coordinates, None
+    if config.validation.canvases:
+        training, held_out = split(volume, geometry, config.validation.fraction)
+    source = CanvasSource(
+        [_restricted(volume, training)],
+        geometry,
+        config.seed_values,
+        policy=config.movement.policy,
+        shuffle=config.movement.shuffle,
+        reflect_axes=tuple(config.data.reflect_axes),
+        permute_axes=tuple(config.data.permute_axes),
+    )
+    if held_out is None:
+        return source, None
+    plain = CanvasSource(
+        [_restricted(volume, held_out)], geometry, config.seed_values, "fixed", shuffle=False
+    )
+    return source, plain
+
+
+def _restricted(volume: LabelledVolume, coordinates: Coordinates) -> LabelledVolume:
+    return LabelledVolume(volume.image, volume.labels, coordinates, volume.mean, volume.stddev)
+
+
+def _dummy(geometry: FovGeometry) -> LabelledVolume:
+    """Noise in memory with one object in the middle half of each axis, for timing."""
+    shape: Zyx = tuple(2 * size for size in geometry.canvas_zyx)  # type: ignore[assignment]
+    image = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    labels = np.zeros(shape, np.uint8)
+    labels[tuple(slice(n // 4, n - n // 4) for n in shape)] = 1
+    partitions = np.zeros(shape, np.uint8)
+    radius = geometry.canvas_radius_zyx
+    inner = tuple(slice(r, n - r) for r, n in zip(radius, shape, strict=True))
+    partitions[inner] = labels[inner]
+    coordinates = Coordinates.from_partitions(partitions, radius, (1.0,), 1, "dummy data")
+    return LabelledVolume(ArrayVolume(image), ArrayVolume(labels), coordinates, 0.0, 1.0)

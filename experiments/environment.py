@@ -1,0 +1,25 @@
+"""What has to be in the environment of a process before TensorFlow is imported in it."""
+
+from __future__ import annotations
+
+import os
+
+
+def before_tensorflow() -> None:
+    """Set what TensorFlow reads once, at import.
+
+    oneDNN is off by default on CPUs without AVX-512; a training step is then several times slower.
+    """
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+
+def available_cores() -> int:
+    """Processors this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def threads_per_rank(ranks: int) -> int:
+    """Compute threads of each of ``ranks`` processes that share this machine."""
+    local = int(os.environ.get("HOROVOD_LOCAL_SIZE", os.environ.get("OMPI_COMM_WORLD_LOCAL_SIZE", ranks)))
+    return max(1, available_cores() // local)

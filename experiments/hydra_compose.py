@@ -1,0 +1,80 @@
+"""Between Hydra and the rest: the typed schema in its ConfigStore, and the way out of it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import hydra
+from hydra.core.config_store import ConfigStore
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from experiments.schema import BudgetConfig, Config, DataConfig, ModelConfig, from_dict
+from ffn_core.errors import InputError
+
+
+def register_schema() -> None:
+    """Store the schema that ``conf/config.yaml`` starts from, so that Hydra checks types too."""
+    template = Config(
+        data=DataConfig(name=MISSING),
+        model=ModelConfig(
+            name=MISSING, fov_zyx=MISSING, deltas_zyx=MISSING, depth=MISSING, features=MISSING
+        ),
+        budget=BudgetConfig(steps=1),
+    )
+    node = OmegaConf.structured(template)
+    # The dataclasses are frozen for the code that uses them; overrides must still get in here.
+    _unfreeze(node)
+    node.budget.steps = None
+    ConfigStore.instance().store(name="schema", node=node)
+
+
+def _unfreeze(node: Any) -> None:
+    if OmegaConf.is_config(node):
+        OmegaConf.set_readonly(node, None)
+        if isinstance(node, DictConfig) and not node._is_missing():
+            for key in node:
+                _unfreeze(node._get_node(key))
+
+
+def to_config(composed: DictConfig) -> Config:
+    """The typed config of what Hydra composed; nothing of Hydra goes further than here."""
+    values = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
+    assert isinstance(values, dict)
+    return from_dict(Config, {str(k): v for k, v in values.items()})
+
+
+def in_multirun() -> bool:
+    """Whether the job under way is a point of a ``--multirun``."""
+    return HydraConfig.get().mode == RunMode.MULTIRUN
+
+
+def run_app(task: Callable[[DictConfig], Any]) -> int:
+    """Run a Hydra app over ``conf/``; returns the process's exit code.
+
+    Composition errors, which Hydra reports in many lines and with exit code 1, become one line and
+    exit code 2 like every other bad input.
+    """
+    register_schema()
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # let exceptions through to this function
+    app = hydra.main(version_base="1.3", config_path="../conf", config_name="config")(task)
+    try:
+        app()
+    except (InputError, HydraException, OmegaConfBaseException) as error:
+        print(f"error: {one_line(error)}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def one_line(error: Exception) -> str:
+    """The message of an exception, and of the one that caused it, on a single line."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return " ".join(line for line in lines if not line.startswith(("Set the environment", "full_key")))

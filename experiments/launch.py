@@ -1,0 +1,111 @@
+"""Launchers: the command line that starts the ranks of a run, and the process it becomes."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from experiments.records import LOGS
+from experiments.schema import Config
+from ffn_core.errors import InputError
+
+NAMES = ("gloo", "mpi")
+LAUNCHER_LOG = "launcher.log"
+_PR_SET_PDEATHSIG = 1
+
+
+def rank_command(config: Config, run_dir: Path) -> list[str]:
+    """The command that starts all ranks, as a list of arguments (never a shell string).
+
+    Raises:
+        InputError: for an unknown launcher, or one that is not installed.
+    """
+    launcher, ranks = config.launcher, config.cluster.ranks
+    worker = [sys.executable, "-m", "experiments.worker", str(run_dir)]
+    hosts = launcher.hosts or f"localhost:{ranks}"
+    if launcher.name == "gloo":
+        if ranks == 1 and launcher.hosts is None:
+            return worker
+        horovodrun = Path(sys.executable).with_name("horovodrun")
+        return [str(horovodrun), "--gloo", "-np", str(ranks), "-H", hosts, *launcher.arguments, *worker]
+    if launcher.name == "mpi":
+        mpirun = shutil.which("mpirun")
+        if mpirun is None:
+            raise InputError("launcher.name=mpi needs mpirun on the PATH; install Open MPI or use gloo")
+        root = ["--allow-run-as-root"] if os.geteuid() == 0 else []
+        return [
+            mpirun,
+            *root,
+            *("-np", str(ranks), "-H", hosts, "--bind-to", "none"),
+            *("--mca", "btl_vader_single_copy_mechanism", "none"),
+            *launcher.arguments,
+            *worker,
+        ]
+    raise InputError(f"launcher.name={launcher.name!r} is unknown; choose from {', '.join(NAMES)}")
+
+
+class Ranks:
+    """The running launcher of one run. Use as a context manager: nothing is left behind."""
+
+    def __init__(self, config: Config, run_dir: Path) -> None:
+        """Start the ranks; their output goes to the run directory's logs."""
+        logs = run_dir / LOGS
+        logs.mkdir(parents=True, exist_ok=True)
+        self.log_path = logs / LAUNCHER_LOG
+        repository = Path(__file__).parent.parent
+        environment = os.environ | config.launcher.environment
+        path = environment.get("PYTHONPATH")
+        environment["PYTHONPATH"] = f"{repository}{os.pathsep}{path}" if path else str(repository)
+        with self.log_path.open("ab") as log:
+            self._process = subprocess.Popen(
+                rank_command(config, run_dir),
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                env=environment,
+                # A session of its own: Ctrl-C reaches us alone, and we stop the ranks in order.
+                start_new_session=True,
+                preexec_fn=_die_with_parent,  # noqa: PLW1509
+            )
+
+    def __enter__(self) -> Ranks:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop(grace_s=10.0)
+
+    def wait(self, timeout_s: float) -> int | None:
+        """Exit code of the launcher; None if it still runs after ``timeout_s``."""
+        try:
+            return self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def stop(self, grace_s: float) -> None:
+        """End launcher and ranks: SIGTERM, and SIGKILL for what is left after ``grace_s``."""
+        if self._process.poll() is None:
+            self._signal(signal.SIGTERM)
+            self.wait(grace_s)
+        self._signal(signal.SIGKILL)
+        self._process.wait()
+
+    def _signal(self, number: signal.Signals) -> None:
+        try:
+            os.killpg(self._process.pid, number)
+        except ProcessLookupError:
+            time.sleep(0)
+
+    def log_tail(self, lines: int = 15) -> str:
+        """The last lines that launcher and ranks printed."""
+        return "\n".join(self.log_path.read_text(errors="replace").splitlines()[-lines:])
+
+
+def _die_with_parent() -> None:
+    """Have the kernel end the launcher should this process be killed outright."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -1,0 +1,135 @@
+"""Keeping an MLflow run equal to a run directory, through outages."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from experiments import records
+from experiments.records import Record
+from experiments.recorder import Store, StoreError
+
+LINK = "mlflow.json"
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """How a run presents itself in MLflow.
+
+    Attributes:
+        experiment: MLflow experiment.
+        name: run name.
+        params: flat parameters.
+        tags: tags.
+        parent: id of the sweep's run, if it is a point of one.
+    """
+
+    experiment: str
+    name: str
+    params: Mapping[str, Any]
+    tags: Mapping[str, str]
+    parent: str | None = None
+
+
+class Mirror:
+    """Sends what a run directory gains to MLflow. No failure of the store reaches the caller.
+
+    The id of the MLflow run is kept in the directory, so that a resumed run, or an import later,
+    completes the same one.
+    """
+
+    RETRY_S = 15.0
+
+    def __init__(self, uri: str, run_dir: Path, identity: Identity) -> None:
+        self._uri = uri
+        self._run_dir = run_dir
+        self._identity = identity
+        self._store: Store | None = None
+        self._run_id: str | None = None
+        self._offset = 0
+        self._pending: list[Record] = []
+        self._retry_at = 0.0
+        self.error: str | None = None
+
+    def poll(self) -> list[Record]:
+        """Read new records, send all that are not sent yet, return the new ones."""
+        fresh = self._read_new()
+        self._pending += fresh
+        if time.monotonic() >= self._retry_at:
+            self._attempt(self._send_pending)
+        return fresh
+
+    def finish(self, status: str, artifacts: Mapping[Path, str | None], tags: Mapping[str, str]) -> bool:
+        """Send the rest, artifacts and final status; False if something could not be sent.
+
+        Args:
+            status: FINISHED, FAILED or KILLED.
+            artifacts: files and the artifact folder of each.
+            tags: added to the run.
+        """
+        self.poll()
+
+        def send() -> None:
+            self._send_pending()
+            store, run_id = self._connected()
+            if tags:
+                store.set_tags(run_id, tags)
+            for path, folder in artifacts.items():
+                store.log_artifact(run_id, path, folder)
+            store.set_status(run_id, status)
+
+        return self._attempt(send)
+
+    def _read_new(self) -> list[Record]:
+        path = self._run_dir / records.METRICS
+        if not path.is_file():
+            return []
+        with path.open("rb") as file:
+            file.seek(self._offset)
+            content = file.read()
+        whole = content[: content.rfind(b"\n") + 1]
+        self._offset += len(whole)
+        return records.parse(whole.decode())
+
+    def _send_pending(self) -> None:
+        store, run_id = self._connected()
+        if self._pending:
+            store.log_records(run_id, self._pending)
+            self._pending.clear()
+
+    def _connected(self) -> tuple[Store, str]:
+        """The store and the run in it, created on first use."""
+        if self._store is None:
+            self._store = Store(self._uri)
+        if self._run_id is None:
+            self._run_id = self._find_or_start(self._store)
+        return self._store, self._run_id
+
+    def _find_or_start(self, store: Store) -> str:
+        known = records.read_json(self._run_dir / LINK) or {}
+        run_id = known.get("run_id") if known.get("uri") == self._uri else None
+        if run_id is None or not store.has_run(run_id):
+            me = self._identity
+            run_id = store.start_run(me.experiment, me.name, me.tags, me.parent)
+            records.write_json(self._run_dir / LINK, {"uri": self._uri, "run_id": run_id})
+        else:
+            store.set_tags(run_id, self._identity.tags)
+            store.set_status(run_id, "RUNNING")
+        store.log_params(run_id, self._identity.params)
+        return run_id
+
+    def _attempt(self, action: Callable[[], None]) -> bool:
+        try:
+            action()
+        except StoreError as error:
+            self.error = str(error).splitlines()[0]
+            self._retry_at = time.monotonic() + self.RETRY_S
+            _log.debug("MLflow store %s: %s", self._uri, self.error)
+            return False
+        self.error = None
+        return True

@@ -1,0 +1,46 @@
+"""What a run is called and where it lives: functions of its configuration alone."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import re
+from pathlib import Path
+
+from experiments.schema import Config
+
+RUN_LOCAL = ("tracking", "launcher", "checkpoint", "runs_dir", "data.cache_dir")
+"""Options that say where and how a run is carried out, not what it computes."""
+
+
+def identity(config: Config) -> str:
+    """Eight hexadecimal digits that differ between runs that compute different things."""
+    values = dataclasses.asdict(config)
+    for path in RUN_LOCAL:
+        *parents, key = path.split(".")
+        section = values
+        for parent in parents:
+            section = section[parent]
+        del section[key]
+    text = json.dumps(values, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def point_name(config: Config) -> str:
+    """Short name that says where in the study a run stands, e.g. ``n=64 sqrt warm adam s1``."""
+    cluster, rate = config.cluster, config.learning_rate
+    words = [f"n={cluster.nodes}"]
+    if cluster.local_batch_size > 1:
+        words.append(f"b={cluster.local_batch_size}")
+    words.append("unscaled" if rate.rule == "none" else rate.rule)
+    if rate.warmup.given:
+        words.append("warm")
+    words += [config.optimizer.name, f"lr={rate.base:g}", f"s{config.seed}"]
+    return " ".join(words)
+
+
+def run_directory(config: Config) -> Path:
+    """Absolute folder of the run: the same configuration always finds its own again."""
+    slug = re.sub(r"[^A-Za-z0-9.+-]+", "_", point_name(config).replace("=", ""))
+    return Path(config.runs_dir).absolute() / config.tracking.experiment / f"{slug}-{identity(config)}"

@@ -1,0 +1,90 @@
+"""What must exist before ranks start: data files, coordinates, statistics."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from experiments.dataset import canvas_sources
+from experiments.prepared_data import ensure_coordinates, ensure_synthetic
+from experiments.schema import Config, DataConfig
+from ffn_core.errors import InputError
+from ffn_core.geometry import Zyx, as_zyx
+from ffn_core.volumes import check_pair, image_statistics, open_labels, open_volume
+
+KINDS = ("synthetic", "files", "dummy")
+
+
+def prepare(config: Config) -> Config:
+    """Make or find everything ``config.data`` needs and fill it in, with absolute paths.
+
+    Raises:
+        InputError: for anything in the config that could not work on the ranks.
+    """
+    check(config)
+    prepared = replace(config, data=_prepare_data(config.data, config.model.geometry.canvas_radius_zyx))
+    canvas_sources(prepared)  # raises here, once, what every rank would raise
+    return prepared
+
+
+def check(config: Config) -> None:
+    """Validate what can be known without touching data."""
+    from ffn_core.movement import POLICIES
+    from ffn_core.optimizers import NAMES
+
+    _ = config.model.geometry, config.model.size, config.cluster.group
+    config.schedule()
+    if config.optimizer.name not in NAMES:
+        raise InputError(
+            f"optimizer.name={config.optimizer.name!r} is unknown; choose from {', '.join(NAMES)}"
+        )
+    if config.movement.policy not in POLICIES:
+        raise InputError(
+            f"movement.policy={config.movement.policy!r} is unknown; choose from "
+            f"{', '.join(POLICIES)}"
+        )
+    if config.data.kind not in KINDS:
+        raise InputError(f"data.kind={config.data.kind!r} is unknown; choose from {', '.join(KINDS)}")
+
+
+def _prepare_data(data: DataConfig, radius: Zyx) -> DataConfig:
+    if data.kind == "dummy":
+        return data
+    if data.kind == "synthetic":
+        size = as_zyx(data.size_zyx, "data.size_zyx")
+        image, labels = ensure_synthetic(data.cache_dir, size, data.synthetic_seed)
+    elif data.image and data.labels:
+        image, labels = data.image, data.labels
+    else:
+        raise InputError("data.kind=files needs data.image and data.labels, each as path:dataset")
+    volume = open_volume(image)
+    check_pair(volume, open_labels(labels))
+    _check_room(volume.shape_zyx, radius)
+    mean, stddev = data.mean, data.stddev
+    if mean is None or stddev is None:
+        mean, stddev = image_statistics(volume)
+    coordinates = data.coordinates or str(
+        ensure_coordinates(labels, radius, data.min_object_voxels, data.cache_dir)
+    )
+    return replace(
+        data,
+        image=_absolute(image),
+        labels=_absolute(labels),
+        coordinates=str(Path(coordinates).absolute()),
+        mean=mean,
+        stddev=stddev,
+    )
+
+
+def _check_room(shape: Zyx, radius: Zyx) -> None:
+    if any(2 * r + 1 > n for r, n in zip(radius, shape, strict=True)):
+        canvas = tuple(2 * r + 1 for r in radius)
+        raise InputError(
+            f"a training canvas of {canvas} voxels (zyx; FOV + 2 deltas) does not fit into the "
+            f"volume of {shape}: choose a smaller model or a larger volume"
+        )
+
+
+def _absolute(spec: str) -> str:
+    path, _, dataset = spec.rpartition(":")
+    return f"{Path(path).absolute()}:{dataset}"

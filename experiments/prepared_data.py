@@ -1,0 +1,117 @@
+"""Data made once and kept: synthetic volumes and training coordinates.
+
+File names carry what the data depend on, and files appear complete or not at all, so that a file
+that exists can be used and several processes may ask for the same one.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from ffn_core.coordinates import Coordinates
+from ffn_core.geometry import Zyx
+from ffn_core.partitions import (
+    PUBLISHED_MIN_SIZE,
+    PUBLISHED_THRESHOLDS,
+    compute_partitions_blockwise,
+)
+from ffn_core.synthetic import synthesize
+from ffn_core.volumes import open_labels, split_spec, whole_file
+
+
+def ensure_synthetic(
+    cache_dir: str | Path, shape_zyx: Zyx, seed: int, object_radius_vx: float = 11.0
+) -> tuple[str, str]:
+    """Synthesize a volume unless it exists.
+
+    Args:
+        cache_dir: Where the file is kept.
+        shape_zyx: Extents in voxels.
+        seed: Seed of the volume.
+        object_radius_vx: Typical radius of a neurite; see :func:`ffn_core.synthetic.synthesize`.
+
+    Returns:
+        The ``path:dataset`` of the image (uint8) and of the labels (uint32).
+    """
+    size = "x".join(str(extent) for extent in shape_zyx)
+    path = Path(cache_dir) / f"synthetic_{size}_radius{object_radius_vx:g}_seed{seed}.h5"
+    if not path.is_file():
+        image, labels = synthesize(shape_zyx, seed, object_radius_vx=object_radius_vx)
+        write_volumes(path, {"image": image, "labels": labels})
+    return f"{path}:image", f"{path}:labels"
+
+
+def ensure_coordinates(
+    labels_spec: str,
+    lom_radius_zyx: Zyx,
+    min_size: int,
+    cache_dir: str | Path,
+    thresholds: Sequence[float] = PUBLISHED_THRESHOLDS,
+) -> Path:
+    """Compute the training coordinates of labels unless they exist.
+
+    They are computed again when an argument, or the size or modification time of the label file,
+    is another one.
+
+    Returns:
+        Path of a file for :meth:`ffn_core.coordinates.Coordinates.load`.
+
+    Raises:
+        InputError: Unusable labels, a window that does not fit, or no coordinate left.
+    """
+    path = split_spec(labels_spec)[0]
+    state = path.stat() if path.is_file() else None
+    key = {
+        "labels": str(Path(labels_spec).absolute()),
+        "bytes": state.st_size if state else 0,
+        "modified_ns": state.st_mtime_ns if state else 0,
+        "lom_radius_zyx": lom_radius_zyx,
+        "min_size": min_size,
+        "thresholds": thresholds,
+    }
+    digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:12]
+    coordinates_path = Path(cache_dir) / f"coordinates_{path.stem}_{digest}.h5"
+    if not coordinates_path.is_file():
+        prepare_coordinates(labels_spec, lom_radius_zyx, min_size, thresholds).save(
+            coordinates_path
+        )
+    return coordinates_path
+
+
+def prepare_coordinates(
+    labels_spec: str,
+    lom_radius_zyx: Zyx,
+    min_size: int = PUBLISHED_MIN_SIZE,
+    thresholds: Sequence[float] = PUBLISHED_THRESHOLDS,
+    on_progress: Callable[[float], None] | None = None,
+) -> Coordinates:
+    """Compute the training coordinates of labels (``path:dataset``).
+
+    ``on_progress`` is called now and then with the fraction done.
+
+    Raises:
+        InputError: Unusable labels, a window that does not fit, or no coordinate left.
+    """
+    labels = open_labels(labels_spec)
+    partitions = compute_partitions_blockwise(
+        labels, lom_radius_zyx, thresholds, min_size, on_progress=on_progress
+    )
+    return Coordinates.from_partitions(
+        partitions, lom_radius_zyx, thresholds, min_size, labels_spec
+    )
+
+
+def write_volumes(
+    path: str | Path,
+    volumes: Mapping[str, np.ndarray],
+    attributes: Mapping[str, str | int | float] | None = None,
+) -> None:
+    """Write named (z, y, x) arrays to one HDF5 file, complete or not at all."""
+    with whole_file(path) as partial, h5py.File(partial, "w") as file:
+        file.attrs.update(attributes or {})
+        for name, array in volumes.items():
+            file.create_dataset(name, data=array, compression="gzip", compression_opts=1)

@@ -1,0 +1,128 @@
+"""MLflow, and nothing else of it among the experiments.
+
+A run directory is the truth; this module makes an MLflow store say the same. Everything here may be
+repeated: metrics carry the time at which they were recorded, and MLflow keeps equal rows once.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+# The client would ask a telemetry host and show its own progress; neither is wanted.
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+
+from mlflow.entities import Metric, Param, RunTag
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+
+from experiments.records import Record
+
+_METRICS_PER_BATCH = 1000  # the tracking API's limit
+_PARAMS_PER_BATCH = 100
+
+StoreError = (MlflowException, OSError)
+"""What any method may raise when the store cannot be reached, is locked or refuses."""
+
+
+def default_uri() -> str:
+    """``MLFLOW_TRACKING_URI``, or ``mlflow.db`` in the working directory, by absolute path."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path.cwd() / 'mlflow.db'}"
+
+
+def absolute_uri(uri: str | None) -> str:
+    """``uri`` with a relative SQLite path made absolute; None is `default_uri`.
+
+    A relative path would name another store from every working directory.
+    """
+    if uri is None:
+        return default_uri()
+    prefix = "sqlite:///"
+    if uri.startswith(prefix):
+        return f"{prefix}{Path(uri.removeprefix(prefix)).absolute()}"
+    return uri
+
+
+class Store:
+    """An MLflow tracking store."""
+
+    def __init__(self, uri: str) -> None:
+        """Connect; creates the schema of a new SQLite store, which takes some seconds."""
+        self.uri = uri
+        for name in ("mlflow", "alembic"):
+            logging.getLogger(name).setLevel(logging.WARNING)
+        self._client = MlflowClient(uri)
+
+    def experiment_id(self, name: str) -> str:
+        """Id of the experiment ``name``, created if need be."""
+        experiment = self._client.get_experiment_by_name(name)
+        if experiment is not None:
+            return experiment.experiment_id
+        location = None
+        if self.uri.startswith("sqlite:///"):
+            database = Path(self.uri.removeprefix("sqlite:///"))
+            location = (database.parent / "mlartifacts" / name).as_uri()
+        try:
+            return self._client.create_experiment(name, artifact_location=location)
+        except MlflowException:  # another process was first
+            experiment = self._client.get_experiment_by_name(name)
+            if experiment is None:
+                raise
+            return experiment.experiment_id
+
+    def has_run(self, run_id: str) -> bool:
+        """Whether the store knows ``run_id`` and it is not deleted."""
+        try:
+            return self._client.get_run(run_id).info.lifecycle_stage == "active"
+        except MlflowException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                return False
+            raise
+
+    def start_run(
+        self, experiment: str, name: str, tags: Mapping[str, str], parent: str | None = None
+    ) -> str:
+        """Create a run, as a child of ``parent`` if given; returns its id."""
+        all_tags = dict(tags)
+        if parent is not None:
+            all_tags["mlflow.parentRunId"] = parent
+        run = self._client.create_run(self.experiment_id(experiment), tags=all_tags, run_name=name)
+        return run.info.run_id
+
+    def log_params(self, run_id: str, params: Mapping[str, Any]) -> None:
+        """Record parameters; repeating the same ones is fine."""
+        entities = [Param(key, str(value)) for key, value in params.items()]
+        for i in range(0, len(entities), _PARAMS_PER_BATCH):
+            self._client.log_batch(run_id, params=entities[i : i + _PARAMS_PER_BATCH])
+
+    def log_records(self, run_id: str, records: Iterable[Record]) -> None:
+        """Record metrics with FOVs as the step and the time at which they were measured."""
+        metrics = [
+            Metric(key, value, round(record.unix_s * 1000), record.fovs)
+            for record in records
+            for key, value in record.metrics.items()
+        ]
+        for i in range(0, len(metrics), _METRICS_PER_BATCH):
+            self._client.log_batch(run_id, metrics=metrics[i : i + _METRICS_PER_BATCH])
+
+    def set_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
+        """Set or replace tags."""
+        self._client.log_batch(run_id, tags=[RunTag(k, v) for k, v in tags.items()])
+
+    def log_artifact(self, run_id: str, path: Path, folder: str | None = None) -> None:
+        """Copy a file, or the content of a folder, to the run's artifacts."""
+        if path.is_dir():
+            self._client.log_artifacts(run_id, str(path), folder)
+        else:
+            self._client.log_artifact(run_id, str(path), folder)
+
+    def set_status(self, run_id: str, status: str) -> None:
+        """Set RUNNING, FINISHED, FAILED or KILLED."""
+        if status == "RUNNING":
+            self._client.update_run(run_id, status=status)
+        else:
+            self._client.set_terminated(run_id, status)

@@ -1,0 +1,293 @@
+"""The configuration of one run: typed, validated, and free of Hydra.
+
+Every section is a frozen dataclass; `from_dict` builds the tree from plain values (what Hydra
+composed or a run directory's ``config.yaml`` holds) and names whatever does not fit.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from ffn_core.errors import InputError
+from ffn_core.geometry import FovGeometry
+from ffn_core.learning_rate import Schedule, Warmup, scale_factor
+from ffn_core.model_size import ModelSize
+from ffn_core.node_group import NodeGroup
+from ffn_core.seed import SeedValues
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """What to train on.
+
+    ``kind`` is ``synthetic`` (made on first use, ``size_zyx`` and ``synthetic_seed`` matter),
+    ``files`` (``image`` and ``labels`` as path:dataset) or ``dummy`` (constant noise in memory,
+    for timing without input).
+    """
+
+    name: str
+    kind: str = "synthetic"
+    cache_dir: str = "data"
+    image: str | None = None
+    labels: str | None = None
+    coordinates: str | None = None
+    mean: float | None = None
+    stddev: float | None = None
+    size_zyx: list[int] = field(default_factory=lambda: [128, 128, 128])
+    synthetic_seed: int = 1
+    min_object_voxels: int = 1000
+    reflect_axes: list[int] = field(default_factory=lambda: [0, 1, 2])
+    permute_axes: list[int] = field(default_factory=lambda: [0, 1, 2])
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The network and its field of view; ``checkpoint`` starts from given weights.
+
+    ``micro_batch_size`` is the most FOVs in one forward and backward pass: what is fastest depends
+    on the size of the network, and the result does not depend on it.
+    """
+
+    name: str
+    fov_zyx: list[int]
+    deltas_zyx: list[int]
+    depth: int
+    features: int
+    micro_batch_size: int = 1
+    checkpoint: str | None = None
+
+    @property
+    def geometry(self) -> FovGeometry:
+        """FOV and deltas, checked."""
+        return FovGeometry(tuple(self.fov_zyx), tuple(self.deltas_zyx))  # type: ignore[arg-type]
+
+    @property
+    def size(self) -> ModelSize:
+        """Depth and features, checked."""
+        return ModelSize(self.depth, self.features)
+
+
+@dataclass(frozen=True)
+class MovementConfig:
+    """How the FOV moves over a training canvas."""
+
+    policy: str = "fixed"
+    shuffle: bool = True
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    """Optimizer by name, with keyword arguments of its Keras class."""
+
+    name: str = "adam"
+    arguments: dict[str, float] = field(default_factory=dict)
+    clip: float | None = 0.7
+
+
+@dataclass(frozen=True)
+class LearningRateConfig:
+    """Base rate (of one node), scaling rule over nodes, and warm-up."""
+
+    base: float = 1e-3
+    rule: str = "sqrt"
+    power: float = 0.5
+    warmup: Warmup = Warmup()
+
+    def peak(self, nodes: int) -> float:
+        """Rate after warm-up on ``nodes`` nodes."""
+        if self.base <= 0:
+            raise InputError(f"learning_rate.base={self.base} must be above 0")
+        return self.base * scale_factor(self.rule, nodes, self.power)
+
+
+@dataclass(frozen=True)
+class ClusterConfig:
+    """Logical nodes, the processes that carry them, and the batch of each node."""
+
+    nodes: int = 1
+    ranks: int = 1
+    local_batch_size: int = 1
+    threads_per_rank: int | None = None
+
+    @property
+    def group(self) -> NodeGroup:
+        """Nodes and ranks, checked."""
+        return NodeGroup(self.nodes, self.ranks)
+
+    @property
+    def fovs_per_step(self) -> int:
+        """FOVs of one optimizer step, summed over nodes."""
+        return self.nodes * self.local_batch_size
+
+
+@dataclass(frozen=True)
+class BudgetConfig:
+    """Length of a run in exactly one unit."""
+
+    steps: int | None = None
+    fovs: int | None = None
+    seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        given = {k: v for k, v in dataclasses.asdict(self).items() if v is not None}
+        if len(given) != 1:
+            what = f"{len(given)} units {given}" if given else "no unit"
+            raise InputError(f"budget has {what}; set exactly one of steps, fovs, seconds")
+        for name, value in given.items():
+            if value <= 0:
+                raise InputError(f"budget.{name}={value} must be above 0")
+
+    def in_steps(self, fovs_per_step: int) -> int | None:
+        """Optimizer steps, rounded up; None for a budget in seconds."""
+        if self.fovs is not None:
+            return -(-self.fovs // fovs_per_step)
+        return self.steps
+
+    def __str__(self) -> str:
+        given = dataclasses.asdict(self).items()
+        return next(f"{value} {name}" for name, value in given if value is not None)
+
+
+@dataclass(frozen=True)
+class ReportConfig:
+    """How often training counts are recorded, in FOVs summed over nodes."""
+
+    every_fovs: int = 500
+    profile_every_steps: int = 10
+    skip_steps: int = 2
+
+
+@dataclass(frozen=True)
+class ValidationConfig:
+    """Scores on held-out canvases, which fill the last ``fraction`` of the volume's long axis."""
+
+    every_fovs: int = 2000
+    canvases: int = 64
+    fraction: float = 0.25
+    batch_size: int = 16
+    seed: int = 7
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.fraction < 1.0:
+            raise InputError(f"validation.fraction={self.fraction} must lie between 0 and 1")
+        if self.canvases < 0 or self.batch_size < 1:
+            raise InputError(
+                f"validation.canvases={self.canvases} must be at least 0 and "
+                f"validation.batch_size={self.batch_size} at least 1"
+            )
+
+
+@dataclass(frozen=True)
+class CheckpointConfig:
+    """How often the whole state is saved, in FOVs summed over nodes, and how many are kept."""
+
+    every_fovs: int = 10000
+    keep: int = 2
+
+
+@dataclass(frozen=True)
+class LauncherConfig:
+    """How ranks are started."""
+
+    name: str = "gloo"
+    hosts: str | None = None
+    arguments: list[str] = field(default_factory=list)
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TrackingConfig:
+    """Where runs are recorded; None is ``mlflow.db`` in the working directory."""
+
+    uri: str | None = None
+    experiment: str = "default"
+
+
+@dataclass(frozen=True)
+class Config:
+    """One run. See the sections."""
+
+    data: DataConfig
+    model: ModelConfig
+    budget: BudgetConfig
+    movement: MovementConfig = MovementConfig()
+    seed_values: SeedValues = SeedValues()
+    optimizer: OptimizerConfig = OptimizerConfig()
+    learning_rate: LearningRateConfig = LearningRateConfig()
+    cluster: ClusterConfig = ClusterConfig()
+    report: ReportConfig = ReportConfig()
+    validation: ValidationConfig = ValidationConfig()
+    checkpoint: CheckpointConfig = CheckpointConfig()
+    launcher: LauncherConfig = LauncherConfig()
+    tracking: TrackingConfig = TrackingConfig()
+    seed: int = 1
+    runs_dir: str = "runs"
+
+    def schedule(self) -> Schedule:
+        """Learning rate of each optimizer step."""
+        fovs_per_step = self.cluster.fovs_per_step
+        steps = self.budget.in_steps(fovs_per_step)
+        warmup = self.learning_rate.warmup.in_steps(fovs_per_step, steps)
+        return Schedule(self.learning_rate.peak(self.cluster.nodes), warmup_steps=warmup)
+
+
+def from_dict(cls: type[T], values: dict[str, Any], path: str = "") -> T:
+    """Build the dataclass ``cls`` from nested plain values.
+
+    Raises:
+        InputError: for a key that is unknown or missing, or a value of the wrong type; the
+            message names it by its dotted path.
+    """
+    hints = typing.get_type_hints(cls)
+    fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    for key in values:
+        if key not in fields:
+            raise InputError(f"unknown option {path}{key}; {path or 'the config'} has {list(fields)}")
+    kwargs = {
+        key: _convert(hints[key], value, f"{path}{key}") for key, value in values.items()
+    }
+    for name, f in fields.items():
+        no_default = f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+        if no_default and name not in kwargs:
+            raise InputError(f"option {path}{name} is missing")
+    return cls(**kwargs)
+
+
+def _convert(hint: Any, value: Any, path: str) -> Any:
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        if value is None:
+            return None
+        (hint,) = (a for a in args if a is not type(None))
+        return _convert(hint, value, path)
+    if dataclasses.is_dataclass(hint) and isinstance(value, dict):
+        return from_dict(hint, value, f"{path}.")  # type: ignore[arg-type]
+    if origin is list and isinstance(value, list | tuple):
+        return [_convert(args[0], v, f"{path}[{i}]") for i, v in enumerate(value)]
+    if origin is dict and isinstance(value, dict):
+        return {str(k): _convert(args[1], v, f"{path}.{k}") for k, v in value.items()}
+    if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    if hint is int and isinstance(value, float) and value.is_integer():
+        return int(value)
+    if hint in (int, str, bool) and type(value) is hint:
+        return value
+    wanted = getattr(hint, "__name__", str(hint))
+    raise InputError(f"{path}={value!r} should be of type {wanted}")
+
+
+def flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested dictionaries as one with dotted keys; lists stay values."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, dict) and value:
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat

@@ -1,0 +1,93 @@
+"""What a person at the terminal sees of runs under way: progress bars, outcomes, a final table."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from experiments.records import Record
+
+
+class PointBar:
+    """Progress of one run."""
+
+    def __init__(self, progress: Progress, task: TaskID) -> None:
+        self._progress = progress
+        self._task = task
+        self._f1 = ""
+        self._rate = ""
+        self._throughput: float | None = None
+
+    def update(self, state: dict[str, Any] | None, fresh: list[Record]) -> None:
+        """Show the progress file of a run and the newest of its metrics."""
+        for record in fresh:
+            if (f1 := record.metrics.get("validation/f1")) is not None:
+                self._f1 = f"F1 {f1:.3f}"
+            if (rate := record.metrics.get("throughput/fovs_per_second")) is not None:
+                self._rate, self._throughput = f"{rate:,.1f} FOV/s", rate
+        if state is None:
+            return
+        total, done = state["budget_s"], state["elapsed_s"]
+        if total is None:
+            total = state["budget_steps"]
+            done = state["step"]
+        eta_s = (total - done) * state["elapsed_s"] / done if done else None
+        self._progress.update(
+            self._task,
+            total=total,
+            completed=done,
+            status="  ".join(filter(None, [self._rate, self._f1, _eta(eta_s)])),
+        )
+
+
+def _eta(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    minutes, rest = divmod(max(0, round(seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"ETA {hours}:{minutes:02d}:{rest:02d}"
+
+
+class Screen:
+    """The terminal."""
+
+    def __init__(self) -> None:
+        self.console = Console(stderr=True, highlight=False)
+
+    @contextmanager
+    def point(self, name: str) -> Iterator[PointBar]:
+        """A progress bar for the run ``name``; a line at start where there is no terminal."""
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=28),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[status]}"),
+        )
+        with Progress(*columns, console=self.console, refresh_per_second=4) as progress:
+            yield PointBar(progress, progress.add_task(name, total=None, status="starting ranks"))
+
+    def say(self, text: str) -> None:
+        """A line for the user."""
+        self.console.print(text, soft_wrap=True, markup=False)
+
+    def warn(self, text: str) -> None:
+        """A line that should not be missed."""
+        self.console.print(f"warning: {text}", style="yellow", soft_wrap=True, markup=False)
+
+    def error(self, text: str) -> None:
+        """One line about why something ended."""
+        print(f"error: {text}", file=sys.stderr)
+
+    def table(self, title: str, columns: list[str], rows: list[list[str]]) -> None:
+        """A table on standard output."""
+        table = Table(*columns, title=title, title_justify="left")
+        for row in rows:
+            table.add_row(*row)
+        Console(highlight=False).print(table)

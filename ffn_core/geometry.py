@@ -1,0 +1,86 @@
+"""The sizes that follow from a field of view and its movement step."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+
+from ffn_core.errors import InputError
+
+Zyx: TypeAlias = tuple[int, int, int]
+
+
+def as_zyx(value: object, name: str) -> Zyx:
+    """Return ``value`` (one integer or three, z first) as a tuple of three integers.
+
+    Raises:
+        InputError: if it is anything else.
+    """
+    items = [value] * 3 if isinstance(value, int) else value
+    try:
+        z, y, x = (int(item) for item in items)  # type: ignore[attr-defined]
+    except (TypeError, ValueError):
+        raise InputError(f"{name}={value!r} is not one integer or three (z, y, x)") from None
+    return z, y, x
+
+
+@dataclass(frozen=True)
+class FovGeometry:
+    """Field of view (FOV) of the network and its step, both in voxels, axis order zyx.
+
+    Attributes:
+        fov_zyx: edge lengths of the FOV; odd, so that it has a centre voxel.
+        deltas_zyx: how far one move shifts the FOV along each axis; 0 pins the axis.
+    """
+
+    fov_zyx: Zyx
+    deltas_zyx: Zyx
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "fov_zyx", as_zyx(self.fov_zyx, "model.fov_zyx"))
+        object.__setattr__(self, "deltas_zyx", as_zyx(self.deltas_zyx, "model.deltas_zyx"))
+        if any(size < 1 or size % 2 == 0 for size in self.fov_zyx):
+            raise InputError(f"model.fov_zyx={self.fov_zyx}: each edge must be a positive odd number")
+        for delta, size in zip(self.deltas_zyx, self.fov_zyx, strict=True):
+            if not 0 <= delta <= size // 2:
+                raise InputError(
+                    f"model.deltas_zyx={self.deltas_zyx}: each step must lie between 0 and half the "
+                    f"FOV {self.fov_zyx}, or the next FOV would not contain its own centre"
+                )
+
+    @property
+    def canvas_zyx(self) -> Zyx:
+        """Voxels one training example spans: the FOV moved by one step in every direction."""
+        z, y, x = (f + 2 * d for f, d in zip(self.fov_zyx, self.deltas_zyx, strict=True))
+        return z, y, x
+
+    @property
+    def canvas_radius_zyx(self) -> Zyx:
+        """Voxels between the centre of a training canvas and its border."""
+        z, y, x = (size // 2 for size in self.canvas_zyx)
+        return z, y, x
+
+    @property
+    def fov_voxels(self) -> int:
+        """Number of voxels in one FOV."""
+        return int(np.prod(self.fov_zyx))
+
+    @property
+    def shifts_zyx(self) -> tuple[Zyx, ...]:
+        """Every move by -delta, 0 or +delta along the axes, without the one that stays.
+
+        26 moves in three dimensions, in lexicographic order.
+        """
+        choices = [(-d, 0, d) if d else (0,) for d in self.deltas_zyx]
+        return tuple(s for s in itertools.product(*choices) if any(s))
+
+    def window(self, offset_zyx: Zyx) -> tuple[slice, slice, slice]:
+        """Slices of a training canvas under the FOV ``offset_zyx`` away from the centre."""
+        z, y, x = (
+            slice(radius + o - f // 2, radius + o + f // 2 + 1)
+            for radius, o, f in zip(self.canvas_radius_zyx, offset_zyx, self.fov_zyx, strict=True)
+        )
+        return z, y, x
