@@ -1,0 +1,1 @@
+"""Entry points of the study: one training run, sweeps of runs, and the tools around them."""

@@ -14,15 +14,22 @@ class TrainingClock:
 
     def __init__(self, elapsed_s: float = 0.0) -> None:
         self.elapsed_s = elapsed_s
+        self._started: float | None = None
+
+    @property
+    def now_s(self) -> float:
+        """Seconds so far, with those of a block under way."""
+        running = 0.0 if self._started is None else time.perf_counter() - self._started
+        return self.elapsed_s + running
 
     @contextmanager
     def running(self) -> Iterator[None]:
         """Count the time of the block."""
-        start = time.perf_counter()
+        self._started = time.perf_counter()
         try:
             yield
         finally:
-            self.elapsed_s += time.perf_counter() - start
+            self.elapsed_s, self._started = self.now_s, None
 
 
 class PhaseTimes:

@@ -17,7 +17,7 @@ def open_dataset(data: DataConfig, geometry: FovGeometry) -> LabelledVolume:
     if data.kind == "dummy":
         return _dummy(geometry)
     if not (data.image and data.labels and data.coordinates):
-        raise InputError("data.image, data.labels and data.coordinates must be set (path:dataset)")
+        raise InputError("data.image, data.labels and data.coordinates must be set")
     if data.mean is None or data.stddev is None:
         raise InputError("data.mean and data.stddev must both be set")
     image, labels = open_volume(data.image), open_labels(data.labels)
@@ -25,19 +25,21 @@ def open_dataset(data: DataConfig, geometry: FovGeometry) -> LabelledVolume:
     coordinates = Coordinates.load(data.coordinates)
     if coordinates.shape_zyx != labels.shape_zyx:
         raise InputError(
-            f"{data.coordinates} was prepared for a volume of {coordinates.shape_zyx} voxels (zyx), "
+            f"{data.coordinates} was prepared for a volume of shape {coordinates.shape_zyx}, "
             f"{data.labels} has {labels.shape_zyx}; prepare it again"
         )
     for radius, lom in zip(geometry.canvas_radius_zyx, coordinates.lom_radius_zyx, strict=True):
         if lom < radius:
             raise InputError(
-                f"{data.coordinates} reaches to {coordinates.lom_radius_zyx} voxels from the border, "
+                f"{data.coordinates} keeps {coordinates.lom_radius_zyx} voxels from the border, "
                 f"canvases need {geometry.canvas_radius_zyx}: prepare it with that lom radius"
             )
     return LabelledVolume(image, labels, coordinates, data.mean, data.stddev)
 
 
-def split(volume: LabelledVolume, geometry: FovGeometry, fraction: float) -> tuple[Coordinates, Coordinates]:
+def split(
+    volume: LabelledVolume, geometry: FovGeometry, fraction: float
+) -> tuple[Coordinates, Coordinates]:
     """Coordinates for training and for validation whose canvases share no voxel.
 
     The last ``fraction`` of the longest axis is held out; canvases that would cross the boundary
@@ -55,8 +57,8 @@ def split(volume: LabelledVolume, geometry: FovGeometry, fraction: float) -> tup
     held_out = max(shape[axis] - boundary, 0)
     if min(held_out, boundary) < 2 * radius + 1:
         raise InputError(
-            f"validation.fraction={fraction} of {shape[axis]} voxels leaves {boundary} for training "
-            f"and {held_out} for validation; a canvas needs {2 * radius + 1} in each"
+            f"validation.fraction={fraction} of {shape[axis]} voxels leaves {boundary} to train on "
+            f"and {held_out} to validate on; a canvas needs {2 * radius + 1} in each"
         )
     return (
         volume.coordinates.within((0, 0, 0), train_stop),

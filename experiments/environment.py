@@ -21,5 +21,7 @@ def available_cores() -> int:
 
 def threads_per_rank(ranks: int) -> int:
     """Compute threads of each of ``ranks`` processes that share this machine."""
-    local = int(os.environ.get("HOROVOD_LOCAL_SIZE", os.environ.get("OMPI_COMM_WORLD_LOCAL_SIZE", ranks)))
+    local = int(
+        os.environ.get("HOROVOD_LOCAL_SIZE", os.environ.get("OMPI_COMM_WORLD_LOCAL_SIZE", ranks))
+    )
     return max(1, available_cores() // local)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import hydra
@@ -15,8 +16,11 @@ from hydra.types import RunMode
 from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from experiments.exit_codes import EXIT_INPUT, EXIT_INTERRUPTED
 from experiments.schema import BudgetConfig, Config, DataConfig, ModelConfig, from_dict
 from ffn_core.errors import InputError
+
+CONF = Path(__file__).parent.parent / "conf"
 
 
 def register_schema() -> None:
@@ -55,26 +59,37 @@ def in_multirun() -> bool:
     return HydraConfig.get().mode == RunMode.MULTIRUN
 
 
-def run_app(task: Callable[[DictConfig], Any]) -> int:
+def run_app(task: Callable[[DictConfig], None]) -> int:
     """Run a Hydra app over ``conf/``; returns the process's exit code.
 
-    Composition errors, which Hydra reports in many lines and with exit code 1, become one line and
-    exit code 2 like every other bad input.
+    Errors of composition, which Hydra reports in many lines and with exit code 1, become one line
+    and exit code 2 like every other bad input. Bad input of one point does not end a sweep.
     """
     register_schema()
     os.environ["HYDRA_FULL_ERROR"] = "1"  # let exceptions through to this function
-    app = hydra.main(version_base="1.3", config_path="../conf", config_name="config")(task)
+    bad_input: list[Exception] = []
+
+    def guarded(composed: DictConfig) -> None:
+        try:
+            task(composed)
+        except (InputError, OmegaConfBaseException) as error:
+            bad_input.append(error)
+
+    app = hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(guarded)
     try:
         app()
-    except (InputError, HydraException, OmegaConfBaseException) as error:
-        print(f"error: {one_line(error)}", file=sys.stderr)
-        return 2
+    except (HydraException, OmegaConfBaseException) as error:
+        bad_input.append(error)
     except KeyboardInterrupt:
-        return 130
-    return 0
+        return EXIT_INTERRUPTED
+    for error in bad_input:
+        print(f"error: {one_line(error)}", file=sys.stderr)
+    return EXIT_INPUT if bad_input else 0
 
 
 def one_line(error: Exception) -> str:
     """The message of an exception, and of the one that caused it, on a single line."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return " ".join(line for line in lines if not line.startswith(("Set the environment", "full_key")))
+    return " ".join(
+        line for line in lines if not line.startswith(("Set the environment", "full_key"))
+    )

@@ -33,11 +33,22 @@ def rank_command(config: Config, run_dir: Path) -> list[str]:
         if ranks == 1 and launcher.hosts is None:
             return worker
         horovodrun = Path(sys.executable).with_name("horovodrun")
-        return [str(horovodrun), "--gloo", "-np", str(ranks), "-H", hosts, *launcher.arguments, *worker]
+        return [
+            str(horovodrun),
+            "--gloo",
+            "-np",
+            str(ranks),
+            "-H",
+            hosts,
+            *launcher.arguments,
+            *worker,
+        ]
     if launcher.name == "mpi":
         mpirun = shutil.which("mpirun")
         if mpirun is None:
-            raise InputError("launcher.name=mpi needs mpirun on the PATH; install Open MPI or use gloo")
+            raise InputError(
+                "launcher.name=mpi needs mpirun on the PATH; install Open MPI or use gloo"
+            )
         root = ["--allow-run-as-root"] if os.geteuid() == 0 else []
         return [
             mpirun,
@@ -71,7 +82,7 @@ class Ranks:
                 env=environment,
                 # A session of its own: Ctrl-C reaches us alone, and we stop the ranks in order.
                 start_new_session=True,
-                preexec_fn=_die_with_parent,  # noqa: PLW1509
+                preexec_fn=_die_with_parent,
             )
 
     def __enter__(self) -> Ranks:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from experiments import records
-from experiments.records import Record
 from experiments.recorder import Store, StoreError
+from experiments.records import Record
 
 LINK = "mlflow.json"
 _log = logging.getLogger(__name__)
@@ -64,7 +64,9 @@ class Mirror:
             self._attempt(self._send_pending)
         return fresh
 
-    def finish(self, status: str, artifacts: Mapping[Path, str | None], tags: Mapping[str, str]) -> bool:
+    def finish(
+        self, status: str, artifacts: Mapping[Path, str | None], tags: Mapping[str, str]
+    ) -> bool:
         """Send the rest, artifacts and final status; False if something could not be sent.
 
         Args:

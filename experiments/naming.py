@@ -43,4 +43,6 @@ def point_name(config: Config) -> str:
 def run_directory(config: Config) -> Path:
     """Absolute folder of the run: the same configuration always finds its own again."""
     slug = re.sub(r"[^A-Za-z0-9.+-]+", "_", point_name(config).replace("=", ""))
-    return Path(config.runs_dir).absolute() / config.tracking.experiment / f"{slug}-{identity(config)}"
+    return (
+        Path(config.runs_dir).absolute() / config.tracking.experiment / f"{slug}-{identity(config)}"
+    )

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from experiments import records
+from experiments.exit_codes import EXIT_DIVERGED, EXIT_INPUT
 from experiments.launch import Ranks
 from experiments.mirror import Identity, Mirror
 from experiments.naming import identity, point_name, run_directory
@@ -20,7 +21,6 @@ from experiments.provenance import provenance
 from experiments.recorder import absolute_uri
 from experiments.schema import Config, flatten
 from experiments.screen import Screen
-from experiments.worker import EXIT_DIVERGED, EXIT_INPUT
 from ffn_core import checkpoint as checkpoints
 from ffn_core.errors import InputError
 
@@ -49,21 +49,31 @@ class Outcome:
 
 
 def run_point(config: Config, screen: Screen, parent: str | None = None) -> Outcome:
-    """Carry out one run, or find that it has been; an exception never leaves this function.
+    """Carry out one run, or find that it has been.
 
-    A KeyboardInterrupt does: it is raised again once the ranks have saved a checkpoint and ended.
+    Args:
+        config: the run.
+        screen: where progress is shown.
+        parent: MLflow run of the sweep; its points end in an outcome, whatever goes wrong.
+
+    Raises:
+        InputError: without ``parent``, for bad input found before anything was started.
+        KeyboardInterrupt: again, once the ranks have saved a checkpoint and ended.
     """
     run_dir, name = run_directory(config), point_name(config)
     done = records.read_json(run_dir / records.RESULT)
     if done is not None:
         return Outcome(name, run_dir, "skipped", done["outcome"])
+    prepared = prepare(config) if parent is None else None
     run_dir.mkdir(parents=True, exist_ok=True)
     (run_dir / records.FAILURE).unlink(missing_ok=True)
     (run_dir / records.STOP).unlink(missing_ok=True)
-    mirror = Mirror(absolute_uri(config.tracking.uri), run_dir, _identity(config, name, run_dir, parent))
+    mirror = Mirror(
+        absolute_uri(config.tracking.uri), run_dir, _identity(config, name, run_dir, parent)
+    )
     interrupted = False
     try:
-        prepared = prepare(config)
+        prepared = prepared or prepare(config)
         _write_config(run_dir, prepared)
         with screen.point(name) as bar:
             interrupted = _follow(prepared, run_dir, mirror, bar)
@@ -72,7 +82,9 @@ def run_point(config: Config, screen: Screen, parent: str | None = None) -> Outc
         outcome = Outcome(name, run_dir, "input", str(error))
     except Exception:
         trace = traceback.format_exc()
-        records.write_json(run_dir / records.FAILURE, {"message": trace.splitlines()[-1], "traceback": trace})
+        records.write_json(
+            run_dir / records.FAILURE, {"message": trace.splitlines()[-1], "traceback": trace}
+        )
         outcome = Outcome(name, run_dir, "failed", trace.splitlines()[-1])
     _close(mirror, outcome, screen)
     if interrupted:
@@ -99,7 +111,11 @@ def _follow(config: Config, run_dir: Path, mirror: Mirror, bar: Any) -> bool:
                 deadline = time.monotonic() + STOP_GRACE_S
                 (run_dir / records.STOP).touch()
         bar.update(records.read_json(run_dir / records.PROGRESS), mirror.poll())
-        if (run_dir / records.RESULT).is_file() or (run_dir / records.FAILURE).is_file() or interrupted:
+        if (
+            (run_dir / records.RESULT).is_file()
+            or (run_dir / records.FAILURE).is_file()
+            or interrupted
+        ):
             return interrupted
         records.write_json(
             run_dir / records.FAILURE,
@@ -135,7 +151,13 @@ def _conclude(name: str, run_dir: Path) -> Outcome:
 def _close(mirror: Mirror, outcome: Outcome, screen: Screen) -> None:
     run_dir = outcome.run_dir
     artifacts: dict[Path, str | None] = {}
-    for name in (records.CONFIG, records.PROVENANCE, records.FAILURE, records.RESULT, records.METRICS):
+    for name in (
+        records.CONFIG,
+        records.PROVENANCE,
+        records.FAILURE,
+        records.RESULT,
+        records.METRICS,
+    ):
         if (run_dir / name).is_file():
             artifacts[run_dir / name] = None
     newest = checkpoints.latest(run_dir / records.CHECKPOINTS)

@@ -6,10 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from experiments.dataset import canvas_sources
+from experiments.launch import rank_command
 from experiments.prepared_data import ensure_coordinates, ensure_synthetic
 from experiments.schema import Config, DataConfig
 from ffn_core.errors import InputError
 from ffn_core.geometry import Zyx, as_zyx
+from ffn_core.movement import POLICIES
+from ffn_core.optimizers import NAMES as OPTIMIZERS
 from ffn_core.volumes import check_pair, image_statistics, open_labels, open_volume
 
 KINDS = ("synthetic", "files", "dummy")
@@ -22,29 +25,41 @@ def prepare(config: Config) -> Config:
         InputError: for anything in the config that could not work on the ranks.
     """
     check(config)
-    prepared = replace(config, data=_prepare_data(config.data, config.model.geometry.canvas_radius_zyx))
+    if config.model.checkpoint:
+        checkpoint = str(Path(config.model.checkpoint).absolute())
+        config = replace(config, model=replace(config.model, checkpoint=checkpoint))
+    prepared = replace(
+        config, data=_prepare_data(config.data, config.model.geometry.canvas_radius_zyx)
+    )
     canvas_sources(prepared)  # raises here, once, what every rank would raise
     return prepared
 
 
 def check(config: Config) -> None:
     """Validate what can be known without touching data."""
-    from ffn_core.movement import POLICIES
-    from ffn_core.optimizers import NAMES
-
+    rank_command(config, Path())
     _ = config.model.geometry, config.model.size, config.cluster.group
     config.schedule()
-    if config.optimizer.name not in NAMES:
+    if config.optimizer.name not in OPTIMIZERS:
         raise InputError(
-            f"optimizer.name={config.optimizer.name!r} is unknown; choose from {', '.join(NAMES)}"
+            f"optimizer.name={config.optimizer.name!r} is unknown; choose from "
+            f"{', '.join(OPTIMIZERS)}"
         )
     if config.movement.policy not in POLICIES:
         raise InputError(
             f"movement.policy={config.movement.policy!r} is unknown; choose from "
             f"{', '.join(POLICIES)}"
         )
+    start = config.model.checkpoint
+    if start and not Path(f"{start}.index").is_file():
+        raise InputError(
+            f"model.checkpoint={start}: no file {start}.index; give the path of a TensorFlow "
+            "checkpoint without its extension"
+        )
     if config.data.kind not in KINDS:
-        raise InputError(f"data.kind={config.data.kind!r} is unknown; choose from {', '.join(KINDS)}")
+        raise InputError(
+            f"data.kind={config.data.kind!r} is unknown; choose from {', '.join(KINDS)}"
+        )
 
 
 def _prepare_data(data: DataConfig, radius: Zyx) -> DataConfig:

@@ -16,7 +16,7 @@ PACKAGES = ("ffn-scaling", "tensorflow-cpu", "horovod", "keras", "numpy", "hydra
 
 
 def provenance() -> dict[str, str]:
-    """Versions, git commit, host and CPU as flat text values; ``unknown`` where it cannot be told."""
+    """Versions, git commit, host and CPU as flat text; ``unknown`` where it cannot be told."""
     facts = {f"version.{name}": _version(name) for name in PACKAGES}
     facts["version.python"] = platform.python_version()
     facts["git.commit"] = _git("rev-parse", "HEAD") or "unknown"

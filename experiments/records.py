@@ -71,7 +71,7 @@ class NullRecorder:
 class FileRecorder:
     """Writes a run directory. Steps that an interrupted run has recorded already are not repeated.
 
-    A resumed run repeats the steps after its checkpoint exactly, so the first record of them stands.
+    A resumed run repeats the steps after its checkpoint exactly: the first record of them stands.
     """
 
     def __init__(self, run_dir: Path, progress_every_s: float = 0.25) -> None:

@@ -22,6 +22,12 @@ from ffn_core.seed import SeedValues
 T = TypeVar("T")
 
 
+def _at_least_one(section: str, config: Any, *names: str) -> None:
+    for name in names:
+        if getattr(config, name) < 1:
+            raise InputError(f"{section}.{name}={getattr(config, name)} must be at least 1")
+
+
 @dataclass(frozen=True)
 class DataConfig:
     """What to train on.
@@ -62,6 +68,9 @@ class ModelConfig:
     micro_batch_size: int = 1
     checkpoint: str | None = None
 
+    def __post_init__(self) -> None:
+        _at_least_one("model", self, "micro_batch_size")
+
     @property
     def geometry(self) -> FovGeometry:
         """FOV and deltas, checked."""
@@ -97,7 +106,7 @@ class LearningRateConfig:
     base: float = 1e-3
     rule: str = "sqrt"
     power: float = 0.5
-    warmup: Warmup = Warmup()
+    warmup: Warmup = field(default_factory=Warmup)
 
     def peak(self, nodes: int) -> float:
         """Rate after warm-up on ``nodes`` nodes."""
@@ -114,6 +123,11 @@ class ClusterConfig:
     ranks: int = 1
     local_batch_size: int = 1
     threads_per_rank: int | None = None
+
+    def __post_init__(self) -> None:
+        _at_least_one("cluster", self, "local_batch_size")
+        if self.threads_per_rank is not None:
+            _at_least_one("cluster", self, "threads_per_rank")
 
     @property
     def group(self) -> NodeGroup:
@@ -162,6 +176,9 @@ class ReportConfig:
     profile_every_steps: int = 10
     skip_steps: int = 2
 
+    def __post_init__(self) -> None:
+        _at_least_one("report", self, "every_fovs", "profile_every_steps")
+
 
 @dataclass(frozen=True)
 class ValidationConfig:
@@ -176,11 +193,9 @@ class ValidationConfig:
     def __post_init__(self) -> None:
         if not 0.0 < self.fraction < 1.0:
             raise InputError(f"validation.fraction={self.fraction} must lie between 0 and 1")
-        if self.canvases < 0 or self.batch_size < 1:
-            raise InputError(
-                f"validation.canvases={self.canvases} must be at least 0 and "
-                f"validation.batch_size={self.batch_size} at least 1"
-            )
+        if self.canvases < 0:
+            raise InputError(f"validation.canvases={self.canvases} must be at least 0 (off)")
+        _at_least_one("validation", self, "every_fovs", "batch_size")
 
 
 @dataclass(frozen=True)
@@ -189,6 +204,9 @@ class CheckpointConfig:
 
     every_fovs: int = 10000
     keep: int = 2
+
+    def __post_init__(self) -> None:
+        _at_least_one("checkpoint", self, "every_fovs", "keep")
 
 
 @dataclass(frozen=True)
@@ -217,7 +235,7 @@ class Config:
     model: ModelConfig
     budget: BudgetConfig
     movement: MovementConfig = MovementConfig()
-    seed_values: SeedValues = SeedValues()
+    seed_values: SeedValues = field(default_factory=SeedValues)
     optimizer: OptimizerConfig = OptimizerConfig()
     learning_rate: LearningRateConfig = LearningRateConfig()
     cluster: ClusterConfig = ClusterConfig()
@@ -248,10 +266,10 @@ def from_dict(cls: type[T], values: dict[str, Any], path: str = "") -> T:
     fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
     for key in values:
         if key not in fields:
-            raise InputError(f"unknown option {path}{key}; {path or 'the config'} has {list(fields)}")
-    kwargs = {
-        key: _convert(hints[key], value, f"{path}{key}") for key, value in values.items()
-    }
+            raise InputError(
+                f"unknown option {path}{key}; {path or 'the config'} has {list(fields)}"
+            )
+    kwargs = {key: _convert(hints[key], value, f"{path}{key}") for key, value in values.items()}
     for name, f in fields.items():
         no_default = f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
         if no_default and name not in kwargs:

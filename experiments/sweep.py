@@ -45,7 +45,7 @@ class Sweep:
         folder = Path(config.runs_dir).absolute() / config.tracking.experiment
         link = folder / f"sweep-{key}.json"
         known = records.read_json(link) or {}
-        run_id = known.get("run_id")
+        run_id = str(known.get("run_id"))
         if known.get("uri") != self.uri or not store.has_run(run_id):
             tags = {"ffn_scaling.kind": "sweep", "mlflow.note.content": f"```\n{self.command}\n```"}
             run_id = store.start_run(config.tracking.experiment, f"sweep {key}", tags)
@@ -53,7 +53,7 @@ class Sweep:
             records.write_json(link, {"uri": self.uri, "run_id": run_id})
         else:
             store.set_status(run_id, "RUNNING")
-        return str(run_id)
+        return run_id
 
     def close(self, outcomes: list[Outcome], interrupted: bool) -> None:
         """Print what became of the points and conclude the parent run."""

@@ -10,11 +10,13 @@ import sys
 
 from omegaconf import DictConfig
 
+from experiments.exit_codes import EXIT_FAILED, EXIT_INPUT, EXIT_INTERRUPTED
 from experiments.hydra_compose import in_multirun, run_app, to_config
 from experiments.point import Outcome, run_point
 from experiments.recorder import absolute_uri
 from experiments.screen import Screen
 from experiments.sweep import Sweep
+from ffn_core.errors import InputError
 
 
 def main() -> int:
@@ -28,20 +30,19 @@ def main() -> int:
         parent = sweep.parent_of(config) if in_multirun() else None
         outcome = run_point(config, screen, parent)
         outcomes.append(outcome)
+        if outcome.outcome == "input" and not in_multirun():
+            raise InputError(outcome.message)
         line = f"{outcome.name}: {outcome.outcome}"
         screen.say(f"{line} ({outcome.message})" if outcome.message else line)
-        if not sweep.uri:
-            sweep.uri = absolute_uri(config.tracking.uri)
+        sweep.uri = absolute_uri(config.tracking.uri)
 
     code = run_app(task)
-    sweep.close(outcomes, interrupted=code == 130)
-    if outcomes:
+    sweep.close(outcomes, interrupted=code == EXIT_INTERRUPTED)
+    if outcomes and code != EXIT_INPUT:
         screen.say(f"runs: {outcomes[-1].run_dir.parent}")
         screen.say(f"compare them: mlflow ui --host 127.0.0.1 --backend-store-uri {sweep.uri}")
-    kinds = {o.outcome for o in outcomes}
-    if code == 0 and kinds == {"input"}:
-        return 2
-    return code or int(bool(kinds & {"failed", "input"}))
+    failed = any(o.outcome in ("failed", "input") for o in outcomes)
+    return code or (EXIT_FAILED if failed else 0)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from experiments.stop_request import StopRequest
 from ffn_core import checkpoint as checkpoints
 from ffn_core.batches import MicroBatch, micro_batch_size
 from ffn_core.distributed import Collectives
+from ffn_core.errors import InputError
 from ffn_core.examples import CanvasSource, ExampleStream
 from ffn_core.metrics import VoxelCounts
 from ffn_core.model import ConvStack, load_published_checkpoint
@@ -39,7 +40,6 @@ class Progress:
     elapsed_s: float = 0.0
     loss_sum: float = 0.0
     loss_steps: int = 0
-    finished: bool = False
 
 
 class Trainer:
@@ -90,6 +90,7 @@ class Trainer:
         self._progress = Progress()
         self._noise_scale = NoiseScale()
         self._restore()
+        self._finished = self._all_steps_done()
         self._clock = TrainingClock(self._progress.elapsed_s)
         self._phases = PhaseTimes()
         self._recent = Throughput(config.report.skip_steps)
@@ -106,18 +107,18 @@ class Trainer:
         state = self._progress
         if not state.step:
             self._record(self._validate())
-        while not state.finished:
+        while not self._finished:
             before = self._clock.elapsed_s
             with self._clock.running():
                 result = self._step()
             self._take_in(result, self._clock.elapsed_s - before)
             metrics: dict[str, float] = {}
-            if state.finished or self._crossed(report):
+            if self._finished or self._crossed(report):
                 metrics |= self._report(result)
-            if state.finished or self._crossed(score):
+            if self._finished or self._crossed(score):
                 metrics |= self._validate()
             self._record(metrics)
-            if state.finished or result.stop_votes or self._crossed(save):
+            if self._finished or result.stop_votes or self._crossed(save):
                 self._save()
             if result.stop_votes:
                 break
@@ -146,7 +147,7 @@ class Trainer:
             with phases.phase("straggler_wait"):
                 self._collectives.barrier()
         with phases.phase("allreduce"):
-            total = self._train_step.reduce(self._stop_request.is_set())
+            total = self._train_step.reduce(self._stop_request.is_set(), self._out_of_time())
         with phases.phase("update"):
             rate = self._schedule(self._progress.step)
             result = self._train_step.apply(total, rate)
@@ -168,7 +169,7 @@ class Trainer:
         self._noise_scale.add(result.moments)
         self._recent.add(self._fovs_per_step, step_s)
         self._overall.add(self._fovs_per_step, step_s)
-        state.finished = self._budget_spent(result)
+        self._finished = bool(result.done_votes) or self._all_steps_done()
         self._recorder.progress(
             step=state.step,
             fovs=self._fovs,
@@ -178,10 +179,13 @@ class Trainer:
             budget_s=self._config.budget.seconds,
         )
 
-    def _budget_spent(self, result: StepResult) -> bool:
-        if self._budget_steps is not None:
-            return self._progress.step >= self._budget_steps
-        return bool(result.stop_votes)
+    def _all_steps_done(self) -> bool:
+        return self._budget_steps is not None and self._progress.step >= self._budget_steps
+
+    def _out_of_time(self) -> bool:
+        """Whether the step under way is the last of a budget in seconds; rank 0's clock counts."""
+        seconds = self._config.budget.seconds
+        return self._rank == 0 and seconds is not None and self._clock.now_s >= seconds
 
     @property
     def _fovs(self) -> int:
@@ -239,7 +243,7 @@ class Trainer:
     def _summary(self) -> dict[str, Any]:
         state = self._progress
         return {
-            "finished": state.finished,
+            "finished": self._finished,
             "step": state.step,
             "fovs": self._fovs,
             "elapsed_s": state.elapsed_s,
@@ -277,11 +281,19 @@ class Trainer:
         if path is not None:
             self._resume_from(path)
         elif self._config.model.checkpoint:
-            _, weights = load_published_checkpoint(self._config.model.checkpoint)
-            self._model.assign(weights)
+            self._start_from(self._config.model.checkpoint)
         self._collectives.broadcast(
             self._model.weights + [getattr(v, "value", v) for v in self._optimizer.variables]
         )
+
+    def _start_from(self, prefix: str) -> None:
+        size, weights = load_published_checkpoint(prefix)
+        if size != self._config.model.size:
+            raise InputError(
+                f"model.checkpoint={prefix} has depth {size.depth} and {size.features} features, "
+                f"the config {self._config.model.depth} and {self._config.model.features}"
+            )
+        self._model.assign(weights)
 
     def _resume_from(self, path: Path) -> None:
         shared = checkpoints.load(path)

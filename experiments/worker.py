@@ -1,7 +1,7 @@
 """One rank: ``python -m experiments.worker RUN_DIR``, started by a launcher.
 
-Exit codes: 0 done, 2 bad input, 3 diverged, 75 stopped on request (a checkpoint was saved and the
-run can go on), 1 anything else. ``failure.json`` holds the reason of the first rank that failed.
+Exit codes are those of `experiments.exit_codes`. ``failure.json`` holds the reason of the first
+rank that failed.
 """
 
 from __future__ import annotations
@@ -16,12 +16,9 @@ import yaml
 
 from experiments import records
 from experiments.environment import before_tensorflow, threads_per_rank
+from experiments.exit_codes import EXIT_DIVERGED, EXIT_FAILED, EXIT_INPUT, EXIT_STOPPED
 from experiments.schema import Config, from_dict
 from experiments.stop_request import StopRequest
-
-EXIT_INPUT = 2
-EXIT_DIVERGED = 3
-EXIT_STOPPED = 75
 
 
 def load_config(run_dir: Path) -> Config:
@@ -41,7 +38,9 @@ def run_rank(run_dir: Path) -> int:
     threads = config.cluster.threads_per_rank or threads_per_rank(config.cluster.ranks)
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(1)
-    tf.config.optimizer.set_experimental_options({"remapping": False})  # fails on this graph, noisily
+    tf.config.optimizer.set_experimental_options(
+        {"remapping": False}
+    )  # fails on this graph, noisily
     stop_request = StopRequest(run_dir)
     stop_request.listen()
     collectives = distributed.start(config.cluster.ranks)
@@ -59,7 +58,9 @@ def run_rank(run_dir: Path) -> int:
 def main(arguments: list[str]) -> int:
     """Run a rank and leave the reason behind if it fails."""
     if len(arguments) != 1 or not Path(arguments[0], records.CONFIG).is_file():
-        print(f"error: usage: python -m experiments.worker RUN_DIR, got {arguments}", file=sys.stderr)
+        print(
+            f"error: usage: python -m experiments.worker RUN_DIR, got {arguments}", file=sys.stderr
+        )
         return EXIT_INPUT
     run_dir = Path(arguments[0])
     from ffn_core.errors import InputError
@@ -70,7 +71,7 @@ def main(arguments: list[str]) -> int:
         return _fail(run_dir, EXIT_INPUT, str(error))
     except Exception as error:
         diverged = type(error).__name__ == "DivergedError"
-        code = EXIT_DIVERGED if diverged else 1
+        code = EXIT_DIVERGED if diverged else EXIT_FAILED
         return _fail(run_dir, code, f"{error}", traceback.format_exc())
 
 

@@ -1,0 +1,1 @@
+"""The library: flood-filling networks, their data, and the synchronous training step."""

@@ -125,7 +125,7 @@ def _try_write(
 
 def _write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> str:
     with path.open("wb") as file:
-        np.savez(file, allow_pickle=False, **arrays)  # type: ignore[arg-type]
+        np.savez(file, allow_pickle=False, **arrays)
         file.flush()
         os.fsync(file.fileno())
     return _checksum(path)
@@ -205,7 +205,9 @@ def load_streams(path: Path, nodes: range) -> NodeStreams:
                 seeds[node] = arrays["seeds"][node - first]
     missing = [n for n in nodes if n not in states]
     if missing:
-        raise InputError(f"{path} has no stream state of node {missing[0]}: was cluster.nodes changed?")
+        raise InputError(
+            f"{path} has no stream state of node {missing[0]}: was cluster.nodes changed?"
+        )
     return NodeStreams(nodes.start, [states[n] for n in nodes], np.stack([seeds[n] for n in nodes]))
 
 

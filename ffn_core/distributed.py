@@ -1,4 +1,4 @@
-"""Horovod, and nothing else of it anywhere: ranks, logical nodes and the collectives between them."""
+"""Ranks and the collectives between them: the only module that imports Horovod."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any
 import horovod.tensorflow as hvd
 import numpy as np
 import tensorflow as tf
-
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,7 @@ class Canvas:
         return window
 
     def next_window(self) -> Window | None:
-        """Slices of the next FOV, chosen with all earlier predictions in the seed; None at the end."""
+        """Slices of the next FOV, given all predictions so far in the seed; None at the end."""
         offset = self.movement.next_offset(self.seed)
         return None if offset is None else self.geometry.window(offset)
 
@@ -118,9 +118,7 @@ class CanvasSource:
         augment: Callable[[np.ndarray], np.ndarray],
         movement: Movement,
     ) -> Canvas:
-        z, y, x = (
-            c - r for c, r in zip(centre, self.geometry.canvas_radius_zyx, strict=True)
-        )
+        z, y, x = (c - r for c, r in zip(centre, self.geometry.canvas_radius_zyx, strict=True))
         shape = self.geometry.canvas_zyx
         labels = volume.labels.read((z, y, x), shape)
         is_object = labels == volume.labels.read(centre, (1, 1, 1))[0, 0, 0]

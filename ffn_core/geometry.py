@@ -43,12 +43,14 @@ class FovGeometry:
         object.__setattr__(self, "fov_zyx", as_zyx(self.fov_zyx, "model.fov_zyx"))
         object.__setattr__(self, "deltas_zyx", as_zyx(self.deltas_zyx, "model.deltas_zyx"))
         if any(size < 1 or size % 2 == 0 for size in self.fov_zyx):
-            raise InputError(f"model.fov_zyx={self.fov_zyx}: each edge must be a positive odd number")
+            raise InputError(
+                f"model.fov_zyx={self.fov_zyx}: each edge must be a positive odd number"
+            )
         for delta, size in zip(self.deltas_zyx, self.fov_zyx, strict=True):
             if not 0 <= delta <= size // 2:
                 raise InputError(
-                    f"model.deltas_zyx={self.deltas_zyx}: each step must lie between 0 and half the "
-                    f"FOV {self.fov_zyx}, or the next FOV would not contain its own centre"
+                    f"model.deltas_zyx={self.deltas_zyx}: each step must lie between 0 and half "
+                    f"the FOV {self.fov_zyx}, or its centre would lie outside the last one"
                 )
 
     @property
@@ -74,8 +76,8 @@ class FovGeometry:
 
         26 moves in three dimensions, in lexicographic order.
         """
-        choices = [(-d, 0, d) if d else (0,) for d in self.deltas_zyx]
-        return tuple(s for s in itertools.product(*choices) if any(s))
+        dz, dy, dx = ((-d, 0, d) if d else (0,) for d in self.deltas_zyx)
+        return tuple(shift for shift in itertools.product(dz, dy, dx) if any(shift))
 
     def window(self, offset_zyx: Zyx) -> tuple[slice, slice, slice]:
         """Slices of a training canvas under the FOV ``offset_zyx`` away from the centre."""

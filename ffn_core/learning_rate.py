@@ -70,7 +70,7 @@ class Warmup:
         }
         if len(given) > 1:
             raise InputError(
-                f"learning_rate.warmup has {len(given)} units {given}; keep one, set the rest to null"
+                f"learning_rate.warmup has {len(given)} units {given}; keep one, null the rest"
             )
         for name, value in given.items():
             if value < 0 or (name == "fraction" and value > 1):

@@ -55,23 +55,23 @@ class VoxelCounts:
 
     @property
     def precision(self) -> float:
-        """tp / (tp + fp); 0 where nothing was predicted."""
+        """Share tp / (tp + fp); 0 where nothing was predicted."""
         return _ratio(self.true_positive, self.true_positive + self.false_positive)
 
     @property
     def recall(self) -> float:
-        """tp / (tp + fn); 0 where there was nothing to find."""
+        """Share tp / (tp + fn); 0 where there was nothing to find."""
         return _ratio(self.true_positive, self.true_positive + self.false_negative)
 
     @property
     def f1(self) -> float:
-        """2 tp / (2 tp + fp + fn), the harmonic mean of precision and recall."""
+        """The value 2 tp / (2 tp + fp + fn), the harmonic mean of precision and recall."""
         wrong = self.false_positive + self.false_negative
         return _ratio(2 * self.true_positive, 2 * self.true_positive + wrong)
 
     @property
     def accuracy(self) -> float:
-        """(tp + tn) / all voxels."""
+        """The share (tp + tn) / all voxels."""
         right = self.true_positive + self.true_negative
         return _ratio(right, right + self.false_positive + self.false_negative)
 

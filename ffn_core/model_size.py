@@ -28,7 +28,7 @@ class ModelSize:
         The names are those of the published TensorFlow 1 checkpoints.
         """
         cube = (KERNEL_EDGE,) * 3
-        layers = [("conv0_a", (*cube, 2, self.features))]
+        layers: list[tuple[str, tuple[int, ...]]] = [("conv0_a", (*cube, 2, self.features))]
         layers.append(("conv0_b", (*cube, self.features, self.features)))
         for i in range(1, self.depth):
             layers += [(f"conv{i}_{part}", (*cube, self.features, self.features)) for part in "ab"]

@@ -50,7 +50,9 @@ def make_optimizer(name: str, arguments: Mapping[str, Any], weights: list[tf.Var
     try:
         optimizer = _factories()[name](learning_rate=0.0, **arguments)
     except (TypeError, ValueError) as error:
-        raise InputError(f"optimizer.arguments={dict(arguments)} do not fit {name}: {error}") from None
+        raise InputError(
+            f"optimizer.arguments={dict(arguments)} do not fit {name}: {error}"
+        ) from None
     optimizer.build(weights)
     return optimizer
 

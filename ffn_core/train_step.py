@@ -24,13 +24,15 @@ class StepResult:
         loss: sigmoid cross entropy, mean over voxels, FOVs and nodes.
         gradient_norm: length of the averaged gradient before clipping.
         moments: ingredients of the noise scale; None where the batch is a single micro-batch.
-        stop_votes: how many ranks asked to stop after this step.
+        stop_votes: how many ranks were asked to stop after this step.
+        done_votes: how many ranks consider the budget spent with it.
     """
 
     loss: float
     gradient_norm: float
     moments: GradientMoments | None
     stop_votes: int
+    done_votes: int
 
 
 def fov_losses(logits: tf.Tensor, is_object: tf.Tensor) -> tf.Tensor:
@@ -53,10 +55,10 @@ class TrainStep(tf.Module):
     """The step of one rank, which carries some of the logical nodes.
 
     Gradients of all its micro-batches are summed in one flat buffer, to which the loss, the squared
-    gradient norm and this rank's vote to stop are appended: a single collective carries all.
+    gradient norm and this rank's votes to end are appended: a single collective carries all.
     """
 
-    _EXTRAS = 3
+    _EXTRAS = 4
 
     def __init__(
         self,
@@ -85,7 +87,9 @@ class TrainStep(tf.Module):
         self._micro_batch = micro_batch
         self._clip = clip
         self._sizes = [int(np.prod(w.shape)) for w in model.weights]
-        self._buffer = tf.Variable(tf.zeros(sum(self._sizes) + self._EXTRAS), trainable=False, name="buffer")
+        self._buffer = tf.Variable(
+            tf.zeros(sum(self._sizes) + self._EXTRAS), trainable=False, name="buffer"
+        )
 
     @tf.function(reduce_retracing=True)
     def accumulate(self, image: tf.Tensor, seed: tf.Tensor, is_object: tf.Tensor) -> tf.Tensor:
@@ -101,7 +105,7 @@ class TrainStep(tf.Module):
         gradients = tape.gradient(loss, weights)
         flat = tf.concat([tf.reshape(g, [-1]) for g in gradients], axis=0)
         norm2 = tf.reduce_sum(tf.square(flat / self._micro_batch))
-        self._buffer.assign_add(tf.concat([flat, [loss, norm2, 0.0]], axis=0))
+        self._buffer.assign_add(tf.concat([flat, [loss, norm2, 0.0, 0.0]], axis=0))
         return logits
 
     @tf.function(reduce_retracing=True)
@@ -119,15 +123,20 @@ class TrainStep(tf.Module):
         return logits.numpy(), losses.numpy()
 
     @tf.function
-    def _reduce(self, vote: tf.Tensor) -> tf.Tensor:
-        mine = tf.concat([self._buffer[:-1], [vote]], axis=0)
+    def _reduce(self, votes: tf.Tensor) -> tf.Tensor:
+        mine = tf.concat([self._buffer[:-2], votes], axis=0)
         with tf.control_dependencies([mine]):
             self._buffer.assign(tf.zeros_like(self._buffer))
         return self._reduce_sum(mine)
 
-    def reduce(self, vote_to_stop: bool = False) -> tf.Tensor:
-        """Sum the buffers of all ranks and empty this one; blocks until every rank is here."""
-        return self._reduce(tf.constant(float(vote_to_stop)))
+    def reduce(self, stop: bool = False, done: bool = False) -> tf.Tensor:
+        """Sum the buffers of all ranks and empty this one; blocks until every rank is here.
+
+        Args:
+            stop: vote for ending after this step although the budget is not spent.
+            done: vote for the budget being spent.
+        """
+        return self._reduce(tf.constant([float(stop), float(done)]))
 
     @tf.function
     def _apply(self, total: tf.Tensor, learning_rate: tf.Tensor) -> tf.Tensor:
@@ -143,12 +152,14 @@ class TrainStep(tf.Module):
         self._optimizer.learning_rate.assign(learning_rate)
         self._optimizer.apply(gradients, weights)
         micro_batches = self._fovs_per_step / self._micro_batch
-        loss, small_norm2, votes = tf.unstack(total[-self._EXTRAS :])
-        return tf.stack([loss / self._fovs_per_step, norm2, small_norm2 / micro_batches, votes])
+        loss, small_norm2, stop, done = tf.unstack(total[-self._EXTRAS :])
+        return tf.stack(
+            [loss / self._fovs_per_step, norm2, small_norm2 / micro_batches, stop, done]
+        )
 
     def apply(self, total: tf.Tensor, learning_rate: float) -> StepResult:
         """Update the weights with the averaged, clipped gradient of what `reduce` returned."""
         rate = tf.constant(learning_rate, tf.float32)
-        loss, norm2, small_norm2, votes = (float(v) for v in self._apply(total, rate).numpy())
+        loss, norm2, small_norm2, stop, done = (float(v) for v in self._apply(total, rate).numpy())
         moments = gradient_moments(self._micro_batch, small_norm2, self._fovs_per_step, norm2)
-        return StepResult(loss, float(np.sqrt(norm2)), moments, round(votes))
+        return StepResult(loss, float(np.sqrt(norm2)), moments, round(stop), round(done))

@@ -1,0 +1,131 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from PIL import Image
+
+from experiments.data import main
+from experiments.prepared_data import ensure_coordinates, ensure_synthetic, write_volumes
+from ffn_core.coordinates import Coordinates
+from ffn_core.errors import InputError
+from ffn_core.volumes import downsample_image, downsample_labels
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def synthetic(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("data") / "em.h5"
+    assert main(["synthesize", "--shape", "24", "40", "48", "--out", str(path)]) == 0
+    return path
+
+
+def test_synthesize_writes_volume_and_preview(synthetic):
+    with h5py.File(synthetic) as file:
+        assert sorted(file) == ["image", "labels"]
+        assert file["image"].shape == (24, 40, 48)
+        assert dict(file.attrs)["seed"] == 0
+    with Image.open(synthetic.with_name("em_preview.png")) as preview:
+        assert preview.size == (9 * (3 * 48 + 8), 9 * 40)
+    assert len(list(synthetic.parent.glob(".*"))) == 0
+
+
+def test_prepare_prints_the_classes(synthetic, tmp_path, capsys):
+    out = tmp_path / "c.h5"
+    arguments = ["prepare", "--labels", f"{synthetic}:labels", "--lom-radius", "4", "8", "8"]
+    assert main([*arguments, "--min-size", "500", "--out", str(out)]) == 0
+    coordinates = Coordinates.load(out)
+    assert coordinates.lom_radius_zyx == (4, 8, 8)
+    printed = capsys.readouterr().out
+    assert f"{len(coordinates):,} coordinates" in printed
+    assert f"{coordinates.class_counts().max():,}" in printed
+
+
+def test_downsample(synthetic, tmp_path):
+    out = tmp_path / "half.h5"
+    pair = ["--image", f"{synthetic}:image", "--labels", f"{synthetic}:labels"]
+    assert main(["downsample", *pair, "--factor", "2", "--out", str(out)]) == 0
+    with h5py.File(synthetic) as full, h5py.File(out) as half:
+        np.testing.assert_array_equal(half["image"][:], downsample_image(full["image"][:], 2))
+        np.testing.assert_array_equal(half["labels"][:], downsample_labels(full["labels"][:], 2))
+
+
+def test_info_of_a_pair(tmp_path, capsys):
+    labels = np.zeros((10, 10, 10), np.uint16)
+    labels[:5], labels[5] = 1, 2
+    image = np.full((10, 10, 10), 7, np.uint8)
+    write_volumes(tmp_path / "a.h5", {"image": image, "labels": labels})
+    pair = ["--image", f"{tmp_path}/a.h5:image", "--labels", f"{tmp_path}/a.h5:labels"]
+    assert main(["info", *pair]) == 0
+    printed = capsys.readouterr().out
+    for expected in ("10 x 10 x 10", "uint16", "1,000", "7.00", "40.00% of voxels", "500 voxels"):
+        assert expected in printed
+    assert "image and labels have the same shape" in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["info"], "nothing to read"),
+        (["info", "--image", "{em}:image", "--labels", "{half}:labels"], "must cover the same"),
+        (["info", "--image", "{em}:raw"], "it has: image, labels"),
+        (["prepare", "--labels", "{em}:labels", "--lom-radius", "20", "--out", "x.h5"], "smaller"),
+        (["prepare", "--labels", "{em}:labels", "--lom-radius", "1", "2", "--out", "x"], "--lom"),
+        (["synthesize", "--shape", "4", "--out", "x.h5"], "at least 8"),
+        (["synthesize", "--shape", "8", "--seed", "-1", "--out", "x.h5"], "seed -1"),
+        (["synthesize", "--shape", "8", "--out", "/proc/none/x.h5"], "/proc/none"),
+        (["downsample", "--image", "{em}:image", "--factor", "30", "--out", "x.h5"], "use 1 to 24"),
+    ],
+)
+def test_one_line_and_exit_code_2(synthetic, tmp_path, capsys, arguments, message):
+    half = tmp_path / "half.h5"
+    write_volumes(half, {"labels": np.ones((2, 2, 2), np.uint8)})
+    assert main([a.format(em=synthetic, half=half) for a in arguments]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+    assert message in error
+
+
+def test_exit_code_of_the_program(tmp_path):
+    command = [sys.executable, "-m", "experiments.data", "info", "--image", f"{tmp_path}/no.h5:a"]
+    ended = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr == f"error: no file {tmp_path}/no.h5 (from volume '{tmp_path}/no.h5:a')\n"
+
+
+def test_synthetic_volume_is_made_once(tmp_path):
+    specs = ensure_synthetic(tmp_path, (16, 24, 24), seed=3)
+    path = Path(specs[0].removesuffix(":image"))
+    made = path.stat().st_mtime_ns
+    assert ensure_synthetic(tmp_path, (16, 24, 24), seed=3) == specs
+    assert path.stat().st_mtime_ns == made
+    assert ensure_synthetic(tmp_path, (16, 24, 24), seed=4) != specs
+
+
+def test_coordinates_are_made_again_when_the_labels_change(tmp_path):
+    path, cache = tmp_path / "gt.h5", tmp_path / "cache"
+    write_volumes(path, {"labels": np.ones((8, 8, 8), np.uint8)})
+    spec = f"{path}:labels"
+    first = ensure_coordinates(spec, (1, 1, 1), 10, cache)
+    made = first.stat().st_mtime_ns
+    assert len(Coordinates.load(first)) == 6**3
+    assert ensure_coordinates(spec, (1, 1, 1), 10, cache) == first
+    assert first.stat().st_mtime_ns == made
+    assert ensure_coordinates(spec, (1, 1, 2), 10, cache) != first
+    assert ensure_coordinates(spec, (1, 1, 1), 11, cache) != first
+    write_volumes(path, {"labels": np.ones((9, 9, 9), np.uint8)})
+    again = ensure_coordinates(spec, (1, 1, 1), 10, cache)
+    assert len(Coordinates.load(again)) == 7**3
+
+
+def test_nothing_to_train_on(tmp_path):
+    write_volumes(tmp_path / "gt.h5", {"labels": np.ones((8, 8, 8), np.uint8)})
+    with pytest.raises(InputError, match="min_size 1000"):
+        ensure_coordinates(f"{tmp_path}/gt.h5:labels", (1, 1, 1), 1000, tmp_path / "cache")
+    with pytest.raises(InputError, match="no file"):
+        ensure_coordinates(f"{tmp_path}/other.h5:labels", (1, 1, 1), 1000, tmp_path / "cache")
+    assert not (tmp_path / "cache").exists()

@@ -1,0 +1,106 @@
+"""Real runs of a network small enough that a step takes a millisecond."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from experiments import records
+from experiments.launch import Ranks
+from experiments.prepare import prepare
+from experiments.schema import Config, from_dict
+from ffn_core import checkpoint as checkpoints
+
+RUN_LIMIT_S = 120.0
+
+
+@pytest.fixture(scope="session")
+def data_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where synthetic volumes are made, once per session."""
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture(scope="session")
+def make_config(data_cache: Path) -> Callable[..., Config]:
+    """Config of a very small run; sections are merged into the defaults."""
+
+    def build(**sections: Any) -> Config:
+        values: dict[str, Any] = {
+            "data": {
+                "name": "synthetic",
+                "size_zyx": [64, 40, 40],
+                "cache_dir": str(data_cache),
+                "min_object_voxels": 100,
+            },
+            "model": {
+                "name": "micro",
+                "fov_zyx": [7, 7, 7],
+                "deltas_zyx": [2, 2, 2],
+                "depth": 2,
+                "features": 4,
+                "micro_batch_size": 4,
+            },
+            "budget": {"steps": 12},
+            "cluster": {"nodes": 4, "ranks": 1},
+            "report": {"every_fovs": 8},
+            "validation": {"every_fovs": 24, "canvases": 4, "batch_size": 4},
+        }
+        for name, section in sections.items():
+            if isinstance(section, dict) and name not in ("budget",):
+                values[name] = values.get(name, {}) | section
+            else:
+                values[name] = section
+        return from_dict(Config, values)
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def start_ranks() -> Callable[[Config, Path], Ranks]:
+    """Write a run directory and start its real ranks."""
+
+    def start(config: Config, run_dir: Path) -> Ranks:
+        run_dir.mkdir(parents=True, exist_ok=True)
+        text = yaml.safe_dump(dataclasses.asdict(prepare(config)))
+        (run_dir / records.CONFIG).write_text(text)
+        return Ranks(config, run_dir)
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def train(start_ranks: Callable[[Config, Path], Ranks]) -> Callable[[Config, Path], None]:
+    """Run a config to its end."""
+
+    def run(config: Config, run_dir: Path) -> None:
+        with start_ranks(config, run_dir) as ranks:
+            assert ranks.wait(RUN_LIMIT_S) == 0, ranks.log_tail(60)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def losses() -> Callable[[Path], np.ndarray]:
+    """Recorded training losses of a run directory."""
+
+    def read(run_dir: Path) -> np.ndarray:
+        found = records.read_records(run_dir / records.METRICS)
+        return np.array([r.metrics["train/loss"] for r in found if "train/loss" in r.metrics])
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def final_weights() -> Callable[[Path], np.ndarray]:
+    """All weights of the newest checkpoint of a run directory, flattened."""
+
+    def read(run_dir: Path) -> np.ndarray:
+        newest = checkpoints.latest(run_dir / records.CHECKPOINTS)
+        assert newest is not None
+        return np.concatenate([w.ravel() for w in checkpoints.load(newest).weights])
+
+    return read

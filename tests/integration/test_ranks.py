@@ -1,0 +1,108 @@
+"""What is computed does not depend on how many processes compute it, or on being interrupted."""
+
+import json
+
+import numpy as np
+import pytest
+
+from experiments import records
+from experiments.exit_codes import EXIT_INPUT
+
+pytestmark = pytest.mark.ranks
+
+
+@pytest.fixture(scope="module")
+def one_process(make_config, train, tmp_path_factory):
+    run_dir = tmp_path_factory.mktemp("one_process")
+    train(make_config(), run_dir)
+    return run_dir
+
+
+@pytest.mark.parametrize("ranks", [2, 4])
+def test_four_logical_nodes_train_the_same_on_any_number_of_ranks(
+    ranks, one_process, make_config, train, losses, final_weights, tmp_path
+):
+    train(make_config(cluster={"ranks": ranks}), tmp_path)
+    expected = losses(one_process)
+    assert len(expected) == 6
+    np.testing.assert_allclose(losses(tmp_path), expected, rtol=1e-5)
+    np.testing.assert_allclose(final_weights(tmp_path), final_weights(one_process), atol=2e-5)
+    for ours, theirs in zip(
+        records.read_records(tmp_path / records.METRICS),
+        records.read_records(one_process / records.METRICS),
+        strict=True,
+    ):
+        for name in ("train/f1", "validation/f1", "validation/loss"):
+            assert ours.metrics.get(name) == pytest.approx(theirs.metrics.get(name), abs=2e-3)
+
+
+def test_training_moved_the_weights(one_process, make_config, final_weights):
+    from ffn_core.model import ConvStack
+
+    config = make_config()
+    start = ConvStack(config.model.size, config.seed).weights
+    initial = np.concatenate([w.numpy().ravel() for w in start])
+    assert np.abs(final_weights(one_process) - initial).max() > 1e-3
+
+
+def test_two_ranks_equal_one_process_on_the_double_batch(
+    make_config, train, losses, final_weights, tmp_path
+):
+    """No logical node is emulated on the two ranks; the single process takes both FOVs."""
+    nodes = {"nodes": 2, "local_batch_size": 1}
+    budget = {"steps": 10}
+    train(make_config(cluster=nodes | {"ranks": 2}, budget=budget), tmp_path / "two")
+    train(make_config(cluster=nodes | {"ranks": 1}, budget=budget), tmp_path / "one")
+    np.testing.assert_allclose(losses(tmp_path / "two"), losses(tmp_path / "one"), rtol=1e-5)
+    np.testing.assert_allclose(
+        final_weights(tmp_path / "two"), final_weights(tmp_path / "one"), atol=2e-5
+    )
+
+
+def test_a_stopped_run_resumes_exactly_even_on_other_ranks(
+    make_config, start_ranks, train, losses, final_weights, tmp_path
+):
+    budget = {"steps": 60}
+    cluster = {"nodes": 4, "local_batch_size": 2}
+    train(make_config(budget=budget, cluster=cluster | {"ranks": 1}), tmp_path / "whole")
+
+    stopped = tmp_path / "stopped"
+    with start_ranks(make_config(budget=budget, cluster=cluster | {"ranks": 2}), stopped) as ranks:
+        while ranks.wait(0.02) is None:
+            if (records.read_json(stopped / records.PROGRESS) or {"step": 0})["step"] >= 3:
+                (stopped / records.STOP).touch()
+    assert not (stopped / records.RESULT).exists()
+    (checkpoint,) = (stopped / records.CHECKPOINTS).iterdir()
+    assert 3 <= json.loads((checkpoint / "manifest.json").read_text())["step"] < 60
+
+    (stopped / records.STOP).unlink()
+    train(make_config(budget=budget, cluster=cluster | {"ranks": 1}), stopped)
+    np.testing.assert_allclose(losses(stopped), losses(tmp_path / "whole"), rtol=1e-5)
+    np.testing.assert_allclose(final_weights(stopped), final_weights(tmp_path / "whole"), atol=2e-5)
+    steps = [r.step for r in records.read_records(stopped / records.METRICS)]
+    assert steps == sorted(set(steps)), "a record is counted twice"
+
+
+def test_resume_on_the_same_ranks_is_bitwise(make_config, train, final_weights, tmp_path):
+    """A run whose budget is extended continues as the long run did, to the last bit."""
+    for name, steps in (("long", [20]), ("extended", [9, 20])):
+        for budget in steps:
+            (tmp_path / name / records.RESULT).unlink(missing_ok=True)
+            train(make_config(budget={"steps": budget}), tmp_path / name)
+    a, b = tmp_path / "long", tmp_path / "extended"
+    np.testing.assert_array_equal(final_weights(a), final_weights(b))
+
+
+def test_a_damaged_checkpoint_is_named(make_config, start_ranks, train, tmp_path):
+    train(make_config(), tmp_path)
+    (tmp_path / records.RESULT).unlink()
+    (checkpoint,) = (tmp_path / records.CHECKPOINTS).iterdir()
+    damaged = checkpoint / "shared.npz"
+    content = bytearray(damaged.read_bytes())
+    content[len(content) // 2] ^= 1
+    damaged.write_bytes(content)
+    with start_ranks(make_config(), tmp_path) as ranks:
+        assert ranks.wait(60.0) == EXIT_INPUT
+    failure = records.read_json(tmp_path / records.FAILURE)
+    assert str(damaged) in failure["message"]
+    assert "\n" not in failure["message"]

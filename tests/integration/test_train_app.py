@@ -1,0 +1,148 @@
+"""The command a user types: exit codes, outcomes, and what is in MLflow afterwards."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from mlflow.tracking import MlflowClient
+
+from experiments import records, train
+
+MICRO = [
+    "data.size_zyx=[64,40,40]",
+    "data.min_object_voxels=100",
+    "model.fov_zyx=[7,7,7]",
+    "model.deltas_zyx=[2,2,2]",
+    "model.depth=2",
+    "model.features=4",
+    "validation.canvases=4",
+    "validation.every_fovs=24",
+    "report.every_fovs=8",
+    "cluster.nodes=4",
+    "cluster.ranks=1",
+    "tracking.experiment=test",
+]
+
+
+@pytest.fixture
+def command(monkeypatch, tmp_path, data_cache):
+    """Call the app as from the shell, in a directory of its own; returns the exit code."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+    def call(*arguments: str) -> int:
+        flags = [a for a in arguments if a.startswith("-")]
+        overrides = [a for a in arguments if a not in flags]
+        options = [*flags, *MICRO, f"data.cache_dir={data_cache}", *overrides]
+        monkeypatch.setattr(sys, "argv", ["train", *options])
+        return train.main()
+
+    return call
+
+
+@pytest.mark.ranks
+def test_a_sweep_is_recorded(command, tmp_path, capfd):
+    code = command("-m", "budget.steps=6", "cluster.nodes=1,2,4")
+    assert code == 0, capfd.readouterr().err
+    store = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+    experiment = store.get_experiment_by_name("test")
+    runs = store.search_runs([experiment.experiment_id])
+    (parent,) = [r for r in runs if r.data.tags["ffn_scaling.kind"] == "sweep"]
+    points = [r for r in runs if r.data.tags["ffn_scaling.kind"] == "point"]
+    assert [r.info.status for r in runs] == ["FINISHED"] * 4
+    assert {r.data.tags["mlflow.parentRunId"] for r in points} == {parent.info.run_id}
+    assert sorted(r.data.params["cluster.nodes"] for r in points) == ["1", "2", "4"]
+    (four,) = [r for r in points if r.data.params["cluster.nodes"] == "4"]
+    assert four.data.tags["cluster.emulated"] == "true"
+    assert four.data.params["learning_rate.peak"] == "0.002"
+    history = store.get_metric_history(four.info.run_id, "train/loss")
+    assert [m.step for m in history] == [8, 16, 24], "the MLflow step counts FOVs over all nodes"
+    recorded = records.read_records(Path(four.data.tags["ffn_scaling.run_dir"]) / records.METRICS)
+    assert [m.value for m in history] == [
+        r.metrics["train/loss"] for r in recorded if "train/loss" in r.metrics
+    ]
+    artifacts = {a.path for a in store.list_artifacts(four.info.run_id)}
+    assert {"config.yaml", "provenance.json", "metrics.jsonl", "checkpoint"} <= artifacts
+
+
+@pytest.mark.ranks
+def test_a_failing_point_is_recorded_and_the_others_go_on(command, tmp_path, capfd):
+    """Its checkpoint folder is made impossible, so that its rank crashes when it saves."""
+    assert command("budget.steps=4") == 0
+    (run_dir,) = (tmp_path / "runs/test").iterdir()
+    shutil.rmtree(run_dir / records.CHECKPOINTS)
+    (run_dir / records.CHECKPOINTS).write_text("a file where the folder should be")
+    (run_dir / records.RESULT).unlink()
+
+    assert command("-m", "budget.steps=4", "cluster.nodes=4,2") == 1
+    failure = records.read_json(run_dir / records.FAILURE)
+    assert "Traceback" in failure["traceback"]
+    store = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+    failed = store.get_run(records.read_json(run_dir / "mlflow.json")["run_id"])
+    assert failed.info.status == "FAILED"
+    assert failed.data.tags["ffn_scaling.reason"] == failure["message"]
+    assert "failure.json" in {a.path for a in store.list_artifacts(failed.info.run_id)}
+    assert "n=2 sqrt adam lr=0.001 s1: finished" in capfd.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def volumes(tmp_path_factory):
+    path = tmp_path_factory.mktemp("volumes") / "volumes.h5"
+    with h5py.File(path, "w") as file:
+        file["image"] = np.zeros((40, 30, 30), np.uint8)
+        file["labels"] = np.ones((40, 30, 29), np.uint32)
+        file["small"] = np.ones((8, 8, 8), np.uint32)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("overrides", "named"),
+    [
+        (["budget.steps=1", "cluster.nodes=3", "cluster.ranks=2"], "cluster.nodes=3"),
+        (["budget.steps=1", "budget.fovs=9"], "budget has 2 units"),
+        ([], "budget has no unit"),
+        (["budget.steps=1", "optimizer.name=adamm"], "optimizer.name='adamm'"),
+        (["budget.steps=1", "optimizer=adamm"], "optimizer/adamm"),
+        (["budget.steps=1", "learning_rate.rule=cubic"], "learning_rate.rule='cubic'"),
+        (["budget.steps=1", "learning_rate.base=fast"], "fast"),
+        (["budget.steps=1", "cluster.nods=2"], "nods"),
+        (["budget.steps=1", "+cluster.nods=2"], "nods"),
+        (["budget.steps=1", "model.fov_zyx=[8,8,8]"], "model.fov_zyx=(8, 8, 8)"),
+        (["budget.steps=1", "model.fov_zyx=[61,61,61]"], "does not fit into the volume"),
+        (["budget.steps=1", "launcher.name=slurmm"], "launcher.name='slurmm'"),
+        (["budget.steps=1", "data=files", "data.image=no.h5:a", "data.labels=no.h5:b"], "no.h5"),
+        (["budget.steps=1", "data=files", "data.image={v}:raw", "data.labels={v}:labels"], "'raw'"),
+        (
+            ["budget.steps=1", "data=files", "data.image={v}:image", "data.labels={v}:labels"],
+            "(40, 30, 29)",
+        ),
+        (["budget.steps=1", "model.checkpoint=nowhere/model"], "nowhere/model"),
+        (["budget.seconds=5", "learning_rate.warmup.fraction=0.1"], "fraction=0.1"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(command, volumes, overrides, named, capfd):
+    assert command(*(o.replace("{v}", str(volumes)) for o in overrides)) == 2
+    captured = capfd.readouterr()
+    (line,) = captured.err.strip().splitlines()
+    assert line.startswith("error: ")
+    assert named in line
+    assert not captured.out
+
+
+def test_the_shell_sees_exit_code_2(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "experiments.train", "budget.steps=1", "cluster.nodes=0"],
+        cwd=Path(__file__).parents[2],
+        env=os.environ | {"MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: cluster.nodes=0")
