@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from experiments.records import LOGS
@@ -107,10 +108,18 @@ class Ranks:
         self._process.wait()
 
     def _signal(self, number: signal.Signals) -> None:
-        try:
+        with contextlib.suppress(ProcessLookupError):  # all gone already
             os.killpg(self._process.pid, number)
-        except ProcessLookupError:
-            time.sleep(0)
+
+    def died(self) -> str:
+        """What can be said of ranks that ended without leaving a reason themselves."""
+        tail = self.log_tail().splitlines()
+        for line in reversed(tail):
+            if re.search(r"Exit code: (137|-9)\b|signal 9\b|\bKilled\b", line):
+                return "a rank was killed by SIGKILL: out of memory, or killed by hand"
+            if "Exit code:" in line:
+                return f"the launcher reports: {line.strip()}"
+        return f"the ranks ended without a result; last line: {tail[-1] if tail else 'none'}"
 
     def log_tail(self, lines: int = 15) -> str:
         """The last lines that launcher and ranks printed."""

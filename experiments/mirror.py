@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,12 @@ from experiments.recorder import Store, StoreError
 from experiments.records import Record
 
 LINK = "mlflow.json"
+IDENTITY = "identity.json"
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Identity:
+class RunIdentity:
     """How a run presents itself in MLflow.
 
     Attributes:
@@ -39,13 +40,13 @@ class Identity:
 class Mirror:
     """Sends what a run directory gains to MLflow. No failure of the store reaches the caller.
 
-    The id of the MLflow run is kept in the directory, so that a resumed run, or an import later,
-    completes the same one.
+    Identity and id of the MLflow run are kept in the directory, so that a resumed run, or an import
+    later, completes the same one.
     """
 
     RETRY_S = 15.0
 
-    def __init__(self, uri: str, run_dir: Path, identity: Identity) -> None:
+    def __init__(self, uri: str, run_dir: Path, identity: RunIdentity) -> None:
         self._uri = uri
         self._run_dir = run_dir
         self._identity = identity
@@ -54,7 +55,9 @@ class Mirror:
         self._offset = 0
         self._pending: list[Record] = []
         self._retry_at = 0.0
+        self._last_unix_s: float | None = None
         self.error: str | None = None
+        records.write_json(run_dir / IDENTITY, asdict(identity))
 
     def poll(self) -> list[Record]:
         """Read new records, send all that are not sent yet, return the new ones."""
@@ -83,9 +86,18 @@ class Mirror:
                 store.set_tags(run_id, tags)
             for path, folder in artifacts.items():
                 store.log_artifact(run_id, path, folder)
-            store.set_status(run_id, status)
+            store.set_status(run_id, status, self._last_unix_s)
 
         return self._attempt(send)
+
+    def restart(self) -> None:
+        """Show a run that is taken up again as running."""
+
+        def show() -> None:
+            store, run_id = self._connected()
+            store.set_status(run_id, "RUNNING")
+
+        self._attempt(show)
 
     def _read_new(self) -> list[Record]:
         path = self._run_dir / records.METRICS
@@ -96,7 +108,10 @@ class Mirror:
             content = file.read()
         whole = content[: content.rfind(b"\n") + 1]
         self._offset += len(whole)
-        return records.parse(whole.decode())
+        fresh = records.parse(whole.decode())
+        if fresh:
+            self._last_unix_s = fresh[-1].unix_s
+        return fresh
 
     def _send_pending(self) -> None:
         store, run_id = self._connected()
@@ -117,11 +132,11 @@ class Mirror:
         run_id = known.get("run_id") if known.get("uri") == self._uri else None
         if run_id is None or not store.has_run(run_id):
             me = self._identity
-            run_id = store.start_run(me.experiment, me.name, me.tags, me.parent)
+            parent = me.parent if me.parent and store.has_run(me.parent) else None
+            run_id = store.start_run(me.experiment, me.name, me.tags, parent)
             records.write_json(self._run_dir / LINK, {"uri": self._uri, "run_id": run_id})
         else:
             store.set_tags(run_id, self._identity.tags)
-            store.set_status(run_id, "RUNNING")
         store.log_params(run_id, self._identity.params)
         return run_id
 

@@ -120,9 +120,10 @@ class Store:
         else:
             self._client.log_artifact(run_id, str(path), folder)
 
-    def set_status(self, run_id: str, status: str) -> None:
-        """Set RUNNING, FINISHED, FAILED or KILLED."""
+    def set_status(self, run_id: str, status: str, end_unix_s: float | None = None) -> None:
+        """Set RUNNING, FINISHED, FAILED or KILLED, the last three with an end (default: now)."""
         if status == "RUNNING":
             self._client.update_run(run_id, status=status)
         else:
-            self._client.set_terminated(run_id, status)
+            end_ms = None if end_unix_s is None else round(end_unix_s * 1000)
+            self._client.set_terminated(run_id, status, end_ms)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, track
 from rich.table import Table
 
 from experiments.records import Record
+
+T = TypeVar("T")
 
 
 class PointBar:
@@ -72,6 +74,10 @@ class Screen:
         )
         with Progress(*columns, console=self.console, refresh_per_second=4) as progress:
             yield PointBar(progress, progress.add_task(name, total=None, status="starting ranks"))
+
+    def track(self, items: Sequence[T], what: str) -> Iterator[T]:
+        """Go through ``items`` under a progress bar with rate and ETA."""
+        yield from track(items, description=what, console=self.console)
 
     def say(self, text: str) -> None:
         """A line for the user."""

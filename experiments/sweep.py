@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 
 from experiments import records
-from experiments.point import Outcome
+from experiments.conclusion import Outcome
 from experiments.recorder import Store, StoreError, absolute_uri
 from experiments.schema import Config
 from experiments.screen import Screen

@@ -10,9 +10,10 @@ import sys
 
 from omegaconf import DictConfig
 
+from experiments.conclusion import Outcome
 from experiments.exit_codes import EXIT_FAILED, EXIT_INPUT, EXIT_INTERRUPTED
 from experiments.hydra_compose import in_multirun, run_app, to_config
-from experiments.point import Outcome, run_point
+from experiments.point import run_point
 from experiments.recorder import absolute_uri
 from experiments.screen import Screen
 from experiments.sweep import Sweep

@@ -1,0 +1,1 @@
+"""Whole figures: `Material` to `Drawing`, one function per figure. Nothing here saves."""

@@ -1,0 +1,183 @@
+"""Fits scaling models to throughput, compares them, and predicts with uncertainty. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import optimize, stats
+
+from analysis.models import MODELS, ScalingModel
+
+# A parameter is at its lower bound, 0, when it changes no throughput by more than this share.
+_NO_EFFECT = 1e-6
+
+
+@dataclass(frozen=True)
+class ModelFit:
+    """A scaling model fitted to throughput by least squares on log(FOVs/s).
+
+    Attributes:
+        model: what was fitted.
+        base_rate: f1, fitted throughput of one node, FOVs/s.
+        shape: fitted shape parameters, as in `model.parameters`.
+        covariance: (p+1, p+1) of (log f1, *shape); zero rows for parameters held at a bound.
+        freedom: degrees of freedom, points - parameters.
+        noise: standard deviation of log(FOVs/s) around the fit.
+        aicc: Akaike's criterion corrected for few points (Hurvich and Tsai 1989); inf where
+            there are too few.
+        count: points fitted.
+    """
+
+    model: ScalingModel
+    base_rate: float
+    shape: tuple[float, ...]
+    covariance: np.ndarray
+    freedom: int
+    noise: float
+    aicc: float
+    count: int
+
+    def throughput(self, nodes: np.ndarray | Sequence[float]) -> np.ndarray:
+        """FOVs/s of (n,) node counts."""
+        counts = np.asarray(nodes, dtype=float)
+        return self.base_rate * counts * self.model.efficiency(counts, *self.shape)
+
+    def predict(
+        self, nodes: np.ndarray | Sequence[float], level: float = 0.95, measured: bool = False
+    ) -> pd.DataFrame:
+        """Throughput with first-order bounds: nodes, fovs_per_second, low, high.
+
+        The bounds cover the model's curve; with `measured` also the scatter of one new
+        measurement. They assume the model true: compare models before extrapolating.
+        """
+        counts = np.asarray(nodes, dtype=float)
+        rate = self.throughput(counts)
+        slopes = self._slopes(counts)
+        variance = np.einsum("np,pq,nq->n", slopes, self.covariance, slopes)
+        variance = variance + (self.noise**2 if measured else 0.0)
+        quantile = stats.t.ppf((1 + level) / 2, self.freedom) if self.freedom > 0 else np.nan
+        spread = np.exp(quantile * np.sqrt(variance))
+        return pd.DataFrame(
+            {"nodes": counts, "fovs_per_second": rate, "low": rate / spread, "high": rate * spread}
+        )
+
+    def _slopes(self, nodes: np.ndarray) -> np.ndarray:
+        """(n, p+1) derivatives of log throughput by (log f1, *shape)."""
+        columns = [np.ones_like(nodes)]
+        for index, value in enumerate(self.shape):
+            step = max(abs(value), 1e-6) * 1e-4
+            above, below = list(self.shape), list(self.shape)
+            above[index], below[index] = value + step, value - step
+            ratio = self.model.efficiency(nodes, *above) / self.model.efficiency(nodes, *below)
+            columns.append(np.log(ratio) / (2 * step))
+        return np.stack(columns, axis=1)
+
+
+def fit_model(model: ScalingModel, nodes: np.ndarray, fovs_per_second: np.ndarray) -> ModelFit:
+    """Fits one model; relative errors count alike at every node count.
+
+    Args:
+        model: to fit.
+        nodes: (n,) node counts; repeats at one count are separate points.
+        fovs_per_second: (n,) measured throughput, > 0.
+
+    Raises:
+        ValueError: fewer points than parameters.
+    """
+    counts = np.asarray(nodes, dtype=float)
+    logs = np.log(np.asarray(fovs_per_second, dtype=float))
+    parameters = 1 + len(model.parameters)
+    if counts.size < parameters:
+        raise ValueError(f"{model.name} needs at least {parameters} points, not {counts.size}")
+
+    def residuals(values: np.ndarray) -> np.ndarray:
+        return values[0] + np.log(counts * model.efficiency(counts, *values[1:])) - logs
+
+    start = [float(np.mean(logs - np.log(counts)))] + [1e-3] * len(model.parameters)
+    bounds = ([-np.inf] + [0.0] * len(model.parameters), [np.inf, *model.upper])
+    tolerance = {"xtol": 1e-12, "ftol": 1e-12, "gtol": 1e-12}
+    fit = optimize.least_squares(residuals, start, bounds=bounds, x_scale="jac", **tolerance)
+    freedom = counts.size - parameters
+    squares = float(np.sum(fit.fun**2))
+    noise = float(np.sqrt(squares / freedom)) if freedom > 0 else np.nan
+    return ModelFit(
+        model=model,
+        base_rate=float(np.exp(fit.x[0])),
+        shape=tuple(float(v) for v in fit.x[1:]),
+        covariance=_covariance(fit, noise),
+        freedom=freedom,
+        noise=noise,
+        aicc=_aicc(squares, counts.size, parameters + 1),
+        count=int(counts.size),
+    )
+
+
+def _covariance(fit: optimize.OptimizeResult, noise: float) -> np.ndarray:
+    """Parameters at their lower bound are held: the data say nothing about their sign."""
+    size = fit.x.size
+    effect = np.abs(fit.jac).max(axis=0) * fit.x
+    free = np.concatenate([[True], effect[1:] > _NO_EFFECT])
+    jacobian = fit.jac[:, free]
+    covariance = np.zeros((size, size))
+    covariance[np.ix_(free, free)] = np.linalg.pinv(jacobian.T @ jacobian) * noise**2
+    return covariance
+
+
+def _aicc(squares: float, count: int, parameters: int) -> float:
+    """AICc of a least-squares fit; `parameters` counts the noise as one."""
+    if count - parameters - 1 <= 0:
+        return np.inf
+    correction = 2 * parameters * (parameters + 1) / (count - parameters - 1)
+    # A perfect fit would give log(0).
+    return count * np.log(max(squares / count, 1e-30)) + 2 * parameters + correction
+
+
+def compare_models(
+    nodes: np.ndarray,
+    fovs_per_second: np.ndarray,
+    models: Sequence[ScalingModel] = MODELS,
+) -> pd.DataFrame:
+    """Fits every model and ranks them by AICc, with the error on the largest node count.
+
+    Models with more parameters than there are points are left out.
+
+    Returns:
+        Ordered by aicc: model, parameters (text), aicc, delta_aicc, rms_error (relative, of the
+        fit to all points), left_out_nodes, left_out_error (relative error of the throughput of
+        the largest node count, predicted from all smaller ones; > 0 is too high).
+    """
+    counts = np.asarray(nodes, dtype=float)
+    rates = np.asarray(fovs_per_second, dtype=float)
+    largest = counts.max()
+    rows = []
+    for model in models:
+        if counts.size < 1 + len(model.parameters):
+            continue
+        fit = fit_model(model, counts, rates)
+        named = zip(model.parameters, fit.shape, strict=True)
+        rows.append(
+            {
+                "model": model.name,
+                "parameters": ", ".join(f"{name} {value:.3g}" for name, value in named),
+                "aicc": fit.aicc,
+                "rms_error": float(np.sqrt(np.mean((fit.throughput(counts) / rates - 1) ** 2))),
+                "left_out_nodes": largest,
+                "left_out_error": leave_largest_out(model, counts, rates),
+            }
+        )
+    table = pd.DataFrame(rows).sort_values("aicc", ignore_index=True)
+    table.insert(3, "delta_aicc", table["aicc"] - table["aicc"].min())
+    return table
+
+
+def leave_largest_out(model: ScalingModel, nodes: np.ndarray, fovs_per_second: np.ndarray) -> float:
+    """Relative error at the largest node count of a fit to all smaller ones; NaN if too few."""
+    rest = nodes < nodes.max()
+    if rest.sum() < 1 + len(model.parameters):
+        return float("nan")
+    fit = fit_model(model, nodes[rest], fovs_per_second[rest])
+    measured = float(np.mean(fovs_per_second[~rest]))
+    return float(fit.throughput([nodes.max()])[0] / measured - 1)

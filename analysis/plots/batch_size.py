@@ -1,0 +1,35 @@
+"""Cost to a target score against nodes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from analysis.plots.axes import marker_fill
+
+
+def draw_cost(
+    ax: Axes, table: pd.DataFrame, runs: pd.DataFrame, cost: str, colour: str, label: str
+) -> None:
+    """Median cost to one target over repeats, with every repeat as a faint point.
+
+    Args:
+        ax: to draw on.
+        table: rows of one target from `analysis.batch_size.tradeoff_table`, plus `emulated`.
+        runs: rows of the same target, one per run: nodes, emulated and the cost.
+        cost: fovs, optimizer_step or hours.
+        colour: of the target.
+        label: legend entry.
+    """
+    known = table.dropna(subset=[cost])
+    ax.plot(known["nodes"], known[cost], "-", color=colour, label=label, zorder=2)
+    for emulated, group in known.groupby("emulated"):
+        fill = marker_fill(bool(emulated), colour)
+        ax.plot(group["nodes"], group[cost], "o", color=colour, mfc=fill, zorder=3)
+    ax.plot(runs["nodes"], runs[cost], "o", color=colour, alpha=0.4, markersize=2, mew=0)
+
+
+def draw_fit(ax: Axes, nodes: np.ndarray, cost: np.ndarray, colour: str) -> None:
+    """Fitted cost, dotted."""
+    ax.plot(nodes, cost, ":", color=colour, linewidth=1)

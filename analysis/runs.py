@@ -1,0 +1,145 @@
+"""Recorded runs as two tidy tables, independent of where they were recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from ffn_core.errors import InputError
+
+# Parameter names of the recorder -> column of `Runs.table`; any other parameter keeps its name
+# with dots turned into underscores.
+COLUMN_OF_PARAMETER = {
+    "cluster.nodes": "nodes",
+    "cluster.ranks": "ranks",
+    "cluster.local_batch_size": "local_batch_size",
+    "optimizer.name": "optimizer",
+    "learning_rate.base": "lr_base",
+    "learning_rate.rule": "lr_rule",
+    "learning_rate.peak": "lr_peak",
+    "learning_rate.warmup": "warmup",
+    "model.depth": "depth",
+    "model.features": "features",
+    "model.fov_zyx": "fov_zyx",
+    "model.deltas_zyx": "deltas_zyx",
+    "data.name": "data",
+}
+
+RUN_COLUMNS = (
+    "run_id",
+    "name",
+    "experiment",
+    "parent_id",
+    "status",
+    "emulated",
+    "run_dir",
+    "start_time",
+)
+HISTORY_COLUMNS = ("run_id", "metric", "fovs", "elapsed_s", "optimizer_step", "value")
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Point runs and their metric histories.
+
+    Attributes:
+        table: one row per point run: `RUN_COLUMNS` plus one column per parameter (numeric where
+            every value is a number); `global_batch_size` = nodes * local_batch_size, in FOVs.
+        history: `HISTORY_COLUMNS`, one row per run, metric and step. `fovs` is the FOVs processed
+            over all nodes; `elapsed_s` the training wall time and `optimizer_step` the updates
+            applied by then, both NaN where the run did not record them.
+    """
+
+    table: pd.DataFrame
+    history: pd.DataFrame
+
+    def select(self, keep: pd.Series) -> Runs:
+        """Keeps the runs whose row of `table` is true in `keep` (boolean, aligned with table)."""
+        table = self.table[keep].reset_index(drop=True)
+        history = self.history[self.history["run_id"].isin(table["run_id"])]
+        return Runs(table, history.reset_index(drop=True))
+
+    def finished(self) -> Runs:
+        """Keeps the runs that ended well."""
+        return self.select(self.table["status"] == "FINISHED")
+
+    def experiments(self) -> list[str]:
+        """Names of the experiments that have point runs, sorted."""
+        return sorted(self.table["experiment"].unique())
+
+    def metric(self, name: str) -> pd.DataFrame:
+        """History of one metric with the columns of `table` joined on, ordered by run and FOVs."""
+        rows = self.history[self.history["metric"] == name]
+        merged = rows.merge(self.table, on="run_id", validate="many_to_one")
+        return merged.sort_values(["run_id", "fovs"], ignore_index=True)
+
+    def last(self, name: str, count: int = 1) -> pd.Series:
+        """Mean of the last `count` values of a metric by run_id; runs without it are absent."""
+        rows = self.history[(self.history["metric"] == name) & self.history["value"].notna()]
+        tail = rows.sort_values("fovs", kind="stable").groupby("run_id")["value"].tail(count)
+        return tail.groupby(rows["run_id"].reindex(tail.index)).mean().rename(name)
+
+    def to_parquet(self, directory: Path) -> None:
+        """Writes `runs.parquet` and `history.parquet`, which `from_recorded` reads back."""
+        directory.mkdir(parents=True, exist_ok=True)
+        self.table.to_parquet(directory / "runs.parquet", index=False, compression="zstd")
+        self.history.to_parquet(directory / "history.parquet", index=False, compression="zstd")
+
+    def to_csv(self, directory: Path) -> None:
+        """Writes `runs.csv` and `history.csv.gz`, which `from_recorded` reads back."""
+        directory.mkdir(parents=True, exist_ok=True)
+        self.table.to_csv(directory / "runs.csv", index=False)
+        # A fixed time stamp in the gzip header: the same runs give the same bytes.
+        compression = {"method": "gzip", "mtime": 0}
+        path = directory / "history.csv.gz"
+        self.history.to_csv(path, index=False, compression=compression)
+
+    @classmethod
+    def from_recorded(cls, directory: Path) -> Runs:
+        """Reads what `to_parquet` or `to_csv` wrote; Parquet is preferred where both lie there.
+
+        Raises:
+            InputError: the directory holds neither.
+        """
+        if (directory / "runs.parquet").is_file():
+            table = pd.read_parquet(directory / "runs.parquet")
+            return cls(table, pd.read_parquet(directory / "history.parquet"))
+        if (directory / "runs.csv").is_file():
+            # "none" is a learning-rate rule and a warm-up, not a missing value.
+            table = pd.read_csv(directory / "runs.csv", keep_default_na=False, na_values=[""])
+            table["start_time"] = pd.to_datetime(table["start_time"])
+            return cls(table, pd.read_csv(directory / "history.csv.gz"))
+        raise InputError(
+            f"no recorded runs in {directory}: it needs runs.parquet or runs.csv beside its history"
+        )
+
+
+def runs_from_records(records: Sequence[dict[str, object]], history: pd.DataFrame) -> Runs:
+    """Builds `Runs` from one dict per run and a raw metric history.
+
+    Args:
+        records: RUN_COLUMNS and parameter columns (parameters as the strings recorded).
+        history: columns run_id, metric, fovs, value; several values of one run, metric and step
+            (a resumed run repeats the steps after its last checkpoint) are ordered oldest first.
+    """
+    table = pd.DataFrame(list(records))
+    for column in table.columns.difference(list(RUN_COLUMNS)):
+        table[column] = _numeric_where_possible(table[column])
+    if {"nodes", "local_batch_size"} <= set(table.columns):
+        table["global_batch_size"] = table["nodes"] * table["local_batch_size"]
+    history = history.astype({"fovs": int, "value": float})
+    history = history.drop_duplicates(["run_id", "metric", "fovs"], keep="last")
+    for metric, column in (("time/elapsed_s", "elapsed_s"), ("optimizer_step", "optimizer_step")):
+        known = history.loc[history["metric"] == metric, ["run_id", "fovs", "value"]]
+        known = known.rename(columns={"value": column})
+        history = history.merge(known, on=["run_id", "fovs"], how="left", validate="many_to_one")
+    history = history.sort_values(["run_id", "metric", "fovs"], ignore_index=True)
+    return Runs(table, history[list(HISTORY_COLUMNS)])
+
+
+def _numeric_where_possible(values: pd.Series) -> pd.Series:
+    numbers = pd.to_numeric(values, errors="coerce")
+    return numbers if bool((numbers.notna() | values.isna()).all()) else values

@@ -1,0 +1,67 @@
+"""How a run ended, read from its directory, and telling MLflow so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from experiments import records
+from experiments.exit_codes import EXIT_DIVERGED, EXIT_INPUT
+from experiments.mirror import Mirror
+from ffn_core import checkpoint as checkpoints
+
+_STATUS = {"finished": "FINISHED", "stopped": "KILLED"}
+_FILES = (records.CONFIG, records.PROVENANCE, records.FAILURE, records.RESULT, records.METRICS)
+_TAG_LIMIT = 5000
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a point ended.
+
+    Attributes:
+        name: the point's name.
+        run_dir: its folder.
+        outcome: ``finished``, ``skipped`` (was complete before), ``diverged``, ``stopped``,
+            ``failed`` or ``input`` (bad input).
+        message: reason, where it did not finish.
+    """
+
+    name: str
+    run_dir: Path
+    outcome: str
+    message: str = ""
+
+
+def conclude(name: str, run_dir: Path) -> Outcome:
+    """Outcome of a run whose ranks have ended."""
+    result = records.read_json(run_dir / records.RESULT)
+    if result is not None:
+        return Outcome(name, run_dir, result["outcome"], result.get("message", ""))
+    failure = records.read_json(run_dir / records.FAILURE)
+    if failure is None:
+        return Outcome(name, run_dir, "stopped", "interrupted; repeat the command to go on")
+    kind = {EXIT_INPUT: "input", EXIT_DIVERGED: "diverged"}.get(failure.get("exit_code"), "failed")
+    if kind == "diverged":
+        # A result like any other: running it again would only diverge again.
+        records.write_json(
+            run_dir / records.RESULT, {"outcome": kind, "message": failure["message"]}
+        )
+    return Outcome(name, run_dir, kind, failure["message"])
+
+
+def report(mirror: Mirror, outcome: Outcome) -> bool:
+    """Complete the MLflow run with artifacts, tags and status; False if the store refused."""
+    run_dir = outcome.run_dir
+    artifacts: dict[Path, str | None] = {
+        run_dir / name: None for name in _FILES if (run_dir / name).is_file()
+    }
+    newest = checkpoints.latest(run_dir / records.CHECKPOINTS)
+    if newest is not None:
+        # The state of the example streams can be large, and is of use only where the run goes on.
+        artifacts[newest / checkpoints.SHARED] = "checkpoint"
+        artifacts[newest / checkpoints.MANIFEST] = "checkpoint"
+    tags = {"ffn_scaling.outcome": outcome.outcome}
+    if outcome.message:
+        tags["ffn_scaling.reason"] = outcome.message[:_TAG_LIMIT]
+    return mirror.finish(_STATUS.get(outcome.outcome, "FAILED"), artifacts, tags)

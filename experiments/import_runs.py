@@ -1,0 +1,66 @@
+"""``python -m experiments.import_runs DIR ... [--uri URI]``: run directories into an MLflow store.
+
+For runs whose store could not be reached while they ran, or that were made elsewhere. Importing
+again changes nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from experiments import records
+from experiments.conclusion import conclude, report
+from experiments.exit_codes import EXIT_FAILED, EXIT_INPUT
+from experiments.mirror import IDENTITY, Mirror, RunIdentity
+from experiments.recorder import absolute_uri
+from experiments.screen import Screen
+from ffn_core.errors import InputError
+
+
+def find_runs(roots: list[Path]) -> list[Path]:
+    """Run directories in or below ``roots``, sorted.
+
+    Raises:
+        InputError: if a root holds none.
+    """
+    found: list[Path] = []
+    for root in roots:
+        here = sorted(path.parent for path in root.rglob(IDENTITY))
+        if not here:
+            raise InputError(f"{root} holds no run directory (a folder with {IDENTITY})")
+        found += here
+    return found
+
+
+def import_run(run_dir: Path, uri: str) -> str | None:
+    """Make the store say what ``run_dir`` says; returns the store's error, if any."""
+    who = RunIdentity(**records.read_json(run_dir / IDENTITY))
+    mirror = Mirror(uri, run_dir, who)
+    return None if report(mirror, conclude(who.name, run_dir)) else mirror.error
+
+
+def main(arguments: list[str]) -> int:
+    """Import everything that was named; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m experiments.import_runs", description=__doc__)
+    parser.add_argument("roots", nargs="+", type=Path, help="run directories, or folders of them")
+    parser.add_argument("--uri", help="MLflow store; default: MLFLOW_TRACKING_URI or ./mlflow.db")
+    options = parser.parse_args(arguments)
+    screen, uri = Screen(), absolute_uri(options.uri)
+    try:
+        run_dirs = find_runs(options.roots)
+    except InputError as error:
+        screen.error(str(error))
+        return EXIT_INPUT
+    failed = 0
+    for run_dir in screen.track(run_dirs, "importing"):
+        if (problem := import_run(run_dir, uri)) is not None:
+            failed += 1
+            screen.warn(f"{run_dir}: {problem}")
+    screen.say(f"{len(run_dirs) - failed} of {len(run_dirs)} runs are in {uri}")
+    return EXIT_FAILED if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

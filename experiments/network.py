@@ -1,0 +1,98 @@
+"""A trained network by the name a user gives: what its training says of it, and its weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+
+from experiments import records
+from experiments.schema import DataConfig, ModelConfig, from_dict
+from ffn_core import checkpoint as checkpoints
+from ffn_core.errors import InputError
+from ffn_core.geometry import FovGeometry
+
+if TYPE_CHECKING:
+    from ffn_core.model import ConvStack
+
+PUBLISHED_GEOMETRY = FovGeometry((33, 33, 33), (8, 8, 8))
+"""Of google/ffn's FIB-25 network; a TensorFlow 1 checkpoint does not say."""
+
+
+@dataclass(frozen=True)
+class TrainedNetwork:
+    """A checkpoint that was found.
+
+    Attributes:
+        path: Absolute; a checkpoint folder of ours, or a TensorFlow prefix.
+        geometry: FOV and deltas of the training.
+        mean: What the training subtracted from intensities; None if unknown.
+        stddev: What it divided them by.
+    """
+
+    path: Path
+    geometry: FovGeometry
+    mean: float | None = None
+    stddev: float | None = None
+
+
+def find_network(name: str) -> TrainedNetwork:
+    """Find a checkpoint.
+
+    Args:
+        name: Run directory (its newest checkpoint is taken), checkpoint folder in a run
+            directory, or path of a TensorFlow 1 checkpoint without extension.
+
+    Raises:
+        InputError: There is none, or the run directory around it is not complete.
+    """
+    path = Path(name).absolute()
+    if path.with_name(f"{path.name}.index").is_file():
+        return TrainedNetwork(path, PUBLISHED_GEOMETRY)
+    if (path / checkpoints.MANIFEST).is_file():
+        model, data = _run_sections(path)
+        return TrainedNetwork(path, model.geometry, data.mean, data.stddev)
+    newest = checkpoints.latest(path / records.CHECKPOINTS)
+    if newest is None:
+        raise InputError(
+            f"checkpoint={name}: neither a run directory with checkpoints, nor a checkpoint folder,"
+            f" nor a TensorFlow checkpoint (no file {path}.index)"
+        )
+    return find_network(str(newest))
+
+
+def load_network(path: Path) -> ConvStack:
+    """Build the network of `TrainedNetwork.path` with its weights; imports TensorFlow.
+
+    Raises:
+        InputError: The checkpoint is damaged, or does not fit its run's config.
+    """
+    from ffn_core.model import ConvStack, load_published_checkpoint
+
+    if (path / checkpoints.MANIFEST).is_file():
+        size, weights = _run_sections(path)[0].size, checkpoints.load(path).weights
+    else:
+        size, weights = load_published_checkpoint(str(path))
+    model = ConvStack(size, seed=0)
+    try:
+        model.assign(weights)
+    except ValueError:
+        raise InputError(f"{path}: the weights do not fit a network of {size}") from None
+    return model
+
+
+def _run_sections(checkpoint: Path) -> tuple[ModelConfig, DataConfig]:
+    """The model and data sections of the run directory two levels up."""
+    file = checkpoint.parent.parent / records.CONFIG
+    try:
+        values = yaml.safe_load(file.read_text())
+        return (
+            from_dict(ModelConfig, values["model"], "model."),
+            from_dict(DataConfig, values["data"], "data."),
+        )
+    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{checkpoint} needs its run's {file} to know the network's size ({error})"
+        ) from None

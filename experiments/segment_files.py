@@ -1,0 +1,75 @@
+"""The files of a segmentation's folder.
+
+``config.yaml``            resolved configuration, enough to start a worker
+``subvolumes/00012.npz``   one finished subvolume
+``subvolumes/00012.partial.npz``  one under way, replaced every so often
+``subvolumes/00012.json``  how far it is
+``segmentation.h5``        the result: dataset ``segmentation``, settings as attributes
+``evaluation.json``        scores against ground truth, if that was given
+``result.json``            summary; there once all is complete
+"""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from experiments import records
+from ffn_core.errors import InputError
+from ffn_core.inference.segmentation import State
+from ffn_core.volumes import whole_file
+
+SEGMENTATION = "segmentation.h5"
+DATASET = "segmentation"
+EVALUATION = "evaluation.json"
+_SUBVOLUMES = "subvolumes"
+
+
+def finished_path(folder: Path, index: int) -> Path:
+    """File of a finished subvolume."""
+    return folder / _SUBVOLUMES / f"{index:05d}.npz"
+
+
+def partial_path(folder: Path, index: int) -> Path:
+    """File of a subvolume under way."""
+    return folder / _SUBVOLUMES / f"{index:05d}.partial.npz"
+
+
+def save_state(path: Path, state: State) -> None:
+    """Replace ``path`` atomically."""
+    with whole_file(path) as partial, partial.open("wb") as file:
+        np.savez_compressed(
+            file,
+            segments=state.segments,
+            origins=state.origins,
+            counts=np.array([state.next_point, state.fovs, state.wasted_fovs], np.int64),
+        )
+
+
+def load_state(path: Path) -> State:
+    """Read what `save_state` wrote.
+
+    Raises:
+        InputError: The file is damaged.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            next_point, fovs, wasted = arrays["counts"].tolist()
+            return State(arrays["segments"], next_point, fovs, wasted, arrays["origins"])
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path} is damaged ({error}); delete it and repeat the command") from None
+
+
+def write_progress(folder: Path, index: int, **values: Any) -> None:
+    """Tell how far a subvolume is."""
+    path = finished_path(folder, index).with_suffix(".json")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    records.write_json(path, values)
+
+
+def read_progress(folder: Path, index: int) -> dict[str, Any]:
+    """What was last told of a subvolume; empty before the first time."""
+    return records.read_json(finished_path(folder, index).with_suffix(".json")) or {}

@@ -1,0 +1,142 @@
+"""The configuration of a segmentation: typed, validated, and free of Hydra."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ffn_core.errors import InputError
+from ffn_core.geometry import as_zyx
+from ffn_core.inference.settings import FloodSettings
+from ffn_core.seed import SeedValues
+
+
+@dataclass(frozen=True)
+class RegionConfig:
+    """The part of the image to segment; without ``size_zyx`` all from ``start_zyx`` on."""
+
+    start_zyx: list[int] = field(default_factory=lambda: [0, 0, 0])
+    size_zyx: list[int] | None = None
+
+
+@dataclass(frozen=True)
+class SeedsConfig:
+    """Where objects are started: ``peaks``, or ``manual`` at ``points`` (z, y, x) of the image."""
+
+    policy: str = "peaks"
+    points: list[list[int]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class FloodConfig:
+    """How objects are filled and which are kept; see `FloodSettings`."""
+
+    init: float = 0.95
+    pad: float = 0.05
+    move: float = 0.9
+    segment: float = 0.6
+    min_segment_size: int = 1000
+    min_boundary_dist_zyx: list[int] = field(default_factory=lambda: [1, 1, 1])
+    disco_seed_threshold: float = 0.0
+
+    @property
+    def settings(self) -> FloodSettings:
+        """The same, checked."""
+        return FloodSettings(
+            SeedValues(self.init, self.pad, self.move),
+            self.segment,
+            self.min_segment_size,
+            as_zyx(self.min_boundary_dist_zyx, "flood.min_boundary_dist_zyx"),
+            self.disco_seed_threshold,
+        )
+
+
+@dataclass(frozen=True)
+class SubvolumeConfig:
+    """How the region is cut up.
+
+    Without ``size_zyx`` it stays whole. ``overlap_zyx`` is two FOV edges unless given. Objects of
+    neighbours are joined from an intersection over union of ``min_iou`` on.
+    """
+
+    size_zyx: list[int] | None = None
+    overlap_zyx: list[int] | None = None
+    min_iou: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.min_iou <= 1.0:
+            raise InputError(f"subvolume.min_iou={self.min_iou} must be above 0 and at most 1")
+
+
+@dataclass(frozen=True)
+class SegmentConfig:
+    """One segmentation.
+
+    ``checkpoint`` is a run directory or checkpoint folder of this project, or the path of a
+    google/ffn TensorFlow 1 checkpoint without its extension. ``fov_zyx``, ``deltas_zyx``,
+    ``mean`` and ``stddev`` are those of the training run unless given. ``image`` and ``labels``
+    are ``path:dataset``. ``batch_size`` (FOVs per forward pass), ``processes`` and
+    ``threads_per_process`` change the speed, not the result.
+    """
+
+    checkpoint: str
+    image: str
+    labels: str | None = None
+    mean: float | None = None
+    stddev: float | None = None
+    fov_zyx: list[int] | None = None
+    deltas_zyx: list[int] | None = None
+    region: RegionConfig = field(default_factory=RegionConfig)
+    seeds: SeedsConfig = field(default_factory=SeedsConfig)
+    flood: FloodConfig = field(default_factory=FloodConfig)
+    subvolume: SubvolumeConfig = field(default_factory=SubvolumeConfig)
+    batch_size: int = 1
+    processes: int = 1
+    threads_per_process: int | None = None
+    save_every_s: float = 60.0
+    pictures: bool = True
+    out: str | None = None
+    out_root: str = "segmentations"
+
+    def __post_init__(self) -> None:
+        for name in ("batch_size", "processes", "threads_per_process"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise InputError(f"{name}={value} must be at least 1")
+        if self.save_every_s < 0:
+            raise InputError(f"save_every_s={self.save_every_s} must not be negative")
+        if self.stddev is not None and self.stddev <= 0:
+            raise InputError(f"stddev={self.stddev} must be above 0")
+
+    @property
+    def identity(self) -> str:
+        """Eight hexadecimal digits that differ between segmentations that may differ."""
+        values = dataclasses.asdict(self)
+        for name in _NOT_IN_THE_RESULT:
+            del values[name]
+        text = json.dumps(values, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+    @property
+    def directory(self) -> Path:
+        """Absolute folder of the results: the same segmentation always finds its own again."""
+        if self.out is not None:
+            return Path(self.out).absolute()
+        image = Path(self.image.rpartition(":")[0]).stem
+        name = f"{image}-{Path(self.checkpoint).name}-{self.identity}"
+        return Path(self.out_root).absolute() / name
+
+
+_NOT_IN_THE_RESULT = (
+    "labels",
+    "batch_size",
+    "processes",
+    "threads_per_process",
+    "save_every_s",
+    "pictures",
+    "out",
+    "out_root",
+)

@@ -1,0 +1,180 @@
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib import style
+from rich.console import Console
+
+from analysis import published
+from analysis.charts.batch_size import cost_to_target
+from analysis.charts.drawing import STYLE
+from analysis.charts.learning_rate import learning_rate
+from analysis.charts.scaling import efficiency, phase_breakdown, throughput
+from analysis.charts.training import noise_scale, recipes_against_fovs, scores_against_time
+from analysis.figures import FIGURES, draw_study, main
+from analysis.load_runs import load_runs
+from analysis.material import Material, NothingToDraw
+
+
+@pytest.fixture(autouse=True)
+def _paper_style():
+    with style.context(STYLE):
+        yield
+
+
+@pytest.fixture(scope="module")
+def material(store):
+    return Material("demo_sweep", load_runs(store, "demo_sweep"))
+
+
+def line(ax, label):
+    return next(one for one in ax.lines if one.get_label() == label)
+
+
+def test_throughput_shows_real_nodes_and_published_values(material):
+    drawing = throughput(material)
+    ours, theirs = drawing.figure.axes
+    points = line(ours, "weak, 1 FOV per node")
+    assert points.get_xdata().tolist() == [1, 2]  # 8 nodes on 2 ranks are emulated
+    assert points.get_ydata().tolist() == [10, 20]
+    expected = published.throughput()["fovs_per_second"].tolist()
+    assert line(theirs, "published").get_ydata().tolist() == expected
+    assert "8 on real nodes" in drawing.caption
+    assert "baseline 1 node" in drawing.caption
+    assert "emulated nodes;" not in drawing.caption
+
+
+def test_efficiency_holds_ours_and_published_in_the_same_axes(material):
+    (ax,) = efficiency(material).figure.axes
+    assert line(ax, "weak, 1 FOV per node").get_ydata().tolist() == [1, 1]
+    assert len(line(ax, "published").get_xdata()) == 11
+    assert line(ax, "published (abstract)").get_ydata() == [0.68]
+    assert "baseline 1 node" in ax.get_title(loc="left")
+
+
+def test_phases_are_stacked_to_the_step_time_per_fov(material):
+    (ax,) = phase_breakdown(material).figure.axes
+    tops = {round(bar.get_x() + 0.35): bar.get_y() + bar.get_height() for bar in ax.patches}
+    assert tops == pytest.approx({0: 100, 1: 100, 2: 100})  # 10 FOVs/s per rank
+    assert [t.get_text() for t in ax.get_xticklabels()] == ["1", "2", "8"]
+
+
+def test_scores_show_the_mean_of_the_best_recipe_and_mark_emulation(material):
+    drawing = scores_against_time(material)
+    f1 = drawing.figure.axes[0]
+    # sqrt wins at every node count: gains 0.110 and 0.112 for the two seeds.
+    assert [one.get_label() for one in f1.lines] == ["1", "2", "8"]
+    assert f1.lines[0].get_ydata() == pytest.approx(0.111 * np.arange(1, 9))
+    assert [one.get_linestyle() for one in f1.lines] == ["-", "-", "--"]
+    assert f1.lines[1].get_xdata() == pytest.approx(2.5 * np.arange(1, 9))
+    assert "2 on emulated nodes" in drawing.caption
+    assert "Recipe at every node count: sqrt." in drawing.caption
+
+
+def test_recipes_have_one_panel_per_node_count(material):
+    figure = recipes_against_fovs(material).figure
+    titles = [ax.get_title(loc="left") for ax in figure.axes]
+    assert titles == ["1 node", "2 nodes", "8 nodes"]
+    assert [one.get_label() for one in figure.axes[2].lines] == ["linear", "sqrt"]
+
+
+def test_learning_rates_are_marked_best_and_fitted_only_with_enough_of_them(material):
+    drawing = learning_rate(material)
+    ours = drawing.figure.axes[0]
+    rings = ours.collections[-1].get_offsets()
+    assert rings[:, 0].tolist() == [1, 2, 8]
+    assert rings[:, 1].tolist() == pytest.approx([0.001, 0.001 * 2**0.5, 0.001 * 8**0.5])
+    assert "no exponent is fitted" in drawing.caption
+
+
+def test_cost_to_target_drops_as_the_formula_of_the_curve_says(material):
+    fovs, steps, *_ = cost_to_target(material).figure.axes
+    # Mean of three evaluations reaches 0.5 at index 0.5/gain + 1, gains 0.110 and 0.112.
+    expected = np.median([50 * (0.5 / gain + 1) for gain in (0.110, 0.112)])
+    assert line(fovs, "F1 0.5").get_ydata() == pytest.approx([expected] * 3)
+    assert line(steps, "F1 0.5").get_ydata() == pytest.approx(
+        [expected, expected / 2, expected / 8], rel=0.02
+    )
+
+
+def test_noise_scale_follows_the_history(material):
+    (ax,) = noise_scale(material).figure.axes
+    assert ax.lines[0].get_ydata().tolist() == list(range(11, 19))
+
+
+def test_a_run_that_failed_before_its_parameters_does_not_blur_the_counts(make_runs, tmp_path):
+    curve = {"validation/f1": [(10, 0.5), (20, 0.9)], "time/elapsed_s": [(10, 1), (20, 2)]}
+    lost = {"nodes": None, "ranks": None, "seed": None, "status": "FAILED", "emulated": False}
+    runs = make_runs(({"nodes": 1}, curve), ({"nodes": 2}, curve), (lost, {}))
+    material = Material("study", runs)
+    assert "nodes 1, 2; seeds 0" in scores_against_time(material).caption
+    console = Console(file=io.StringIO())
+    draw_study(runs, "study", tmp_path, console)
+    assert " 2 " in console.file.getvalue()
+    assert "2.0" not in console.file.getvalue().splitlines()[4]
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_runs_without_anything_to_show_give_a_reason(make_runs, name):
+    runs = make_runs(({"status": "FAILED"}, {}), ({"nodes": 4, "ranks": 2}, {}))
+    with pytest.raises(NothingToDraw, match=r"\w{2,}"):
+        FIGURES[name](Material("study", runs))
+
+
+def test_command_writes_figures_captions_and_summary(store, tmp_path, capsys):
+    """Without --experiment every experiment with points gets its own directory."""
+    assert main(["--out", str(tmp_path), "--store", store]) == 0
+    printed = capsys.readouterr().out
+    assert "demo_sweep: 13 points" in printed
+    assert "not drawn" not in printed[: printed.index("single: 1 point")]
+    assert (
+        "Not drawn: every run has the same recipe"
+        in (tmp_path / "single" / "captions.md").read_text()
+    )
+    tmp_path = tmp_path / "demo_sweep"
+    for name in FIGURES:
+        assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+        assert b"</svg>" in (tmp_path / f"{name}.svg").read_bytes()
+    captions = (tmp_path / "captions.md").read_text()
+    assert "Points recorded: 13, finished: 12;" in captions
+    assert "left out of every figure: 1 FAILED" in captions
+    summary = pd.read_csv(tmp_path / "summary.csv", keep_default_na=False)
+    assert len(summary) == 13
+    row = summary[summary["name"] == "n=8 sqrt s1"].iloc[0]
+    assert float(row["final_f1"]) == pytest.approx(0.112 * 7)
+    assert (row["warmup"], row["lr_rule"]) == ("none", "sqrt")
+
+
+def test_a_figure_no_longer_supported_is_removed(make_runs, tmp_path):
+    (tmp_path / "throughput.png").write_bytes(b"of an earlier call")
+    console = Console(file=io.StringIO())
+    drawn = draw_study(make_runs(({}, {"train/f1": [(1, 0.5)]})), "study", tmp_path, console)
+    assert drawn == []
+    assert not (tmp_path / "throughput.png").exists()
+    assert "## throughput\n\nNot drawn:" in (tmp_path / "captions.md").read_text()
+    assert "not drawn: throughput:" in console.file.getvalue()
+
+
+def test_out_must_not_be_a_file(store, tmp_path, capsys):
+    path = tmp_path / "figures"
+    path.write_text("")
+    assert main(["--out", str(path), "--store", store]) == 2
+    assert capsys.readouterr().err == f"error: --out {path} is a file: name a directory\n"
+
+
+def test_missing_store_ends_with_one_line_and_code_2(tmp_path):
+    command = [sys.executable, "-m", "analysis.figures", "--out", str(tmp_path / "figures")]
+    done = subprocess.run(
+        [*command, "--store", f"sqlite:///{tmp_path}/none.db"],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[2],
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: no MLflow store at")
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "figures").exists()

@@ -1,0 +1,94 @@
+import math
+
+import numpy as np
+import pytest
+
+from analysis import published
+from analysis.model_fits import compare_models, fit_model, leave_largest_out
+from analysis.models import MODELS
+
+NODES = 2.0 ** np.arange(9)
+BY_NAME = {model.name: model for model in MODELS}
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
+def test_each_model_recovers_its_own_parameters(model):
+    shape = (0.02, 0.005)[: len(model.parameters)]
+    rates = 3.0 * NODES * model.efficiency(NODES, *shape)
+    fit = fit_model(model, NODES, rates)
+    assert fit.base_rate == pytest.approx(3, rel=1e-5)
+    assert fit.shape == pytest.approx(shape, rel=1e-3)
+    assert fit.throughput([1024])[0] == pytest.approx(
+        3 * 1024 * model.efficiency(np.array([1024.0]), *shape)[0], rel=1e-4
+    )
+    assert leave_largest_out(model, NODES, rates) == pytest.approx(0, abs=1e-4)
+
+
+def test_ideal_scaling_holds_the_parameter_at_its_bound():
+    fit = fit_model(BY_NAME["Amdahl"], NODES, 3.0 * NODES)
+    assert fit.shape[0] == pytest.approx(0, abs=1e-7)
+    assert fit.covariance[1, 1] == 0
+    assert fit.predict([1024])["fovs_per_second"].item() == pytest.approx(3072, rel=1e-6)
+
+
+def test_interval_covers_the_curve_about_as_often_as_it_says():
+    rng = np.random.default_rng(0)
+    model, covered, covered_new = BY_NAME["Amdahl"], 0, 0
+    truth = 3.0 * 256 * model.efficiency(np.array([256.0]), 0.01)[0]
+    for _ in range(100):
+        noise = np.exp(rng.normal(0, 0.05, 2 * NODES.size))
+        rates = np.tile(3.0 * NODES * model.efficiency(NODES, 0.01), 2) * noise
+        fit = fit_model(model, np.tile(NODES, 2), rates)
+        curve = fit.predict([256]).iloc[0]
+        covered += curve["low"] <= truth <= curve["high"]
+        new = truth * np.exp(rng.normal(0, 0.05))
+        measured = fit.predict([256], measured=True).iloc[0]
+        covered_new += measured["low"] <= new <= measured["high"]
+    assert 88 <= covered <= 100
+    assert 88 <= covered_new <= 100
+
+
+def test_the_true_model_wins():
+    rng = np.random.default_rng(1)
+    rates = NODES * BY_NAME["USL"].efficiency(NODES, 0.01, 2e-4)
+    table = compare_models(NODES, rates * np.exp(rng.normal(0, 0.005, NODES.size)))
+    assert table["model"].iloc[0] == "USL"
+    assert table["delta_aicc"].iloc[0] == 0
+    assert table["aicc"].is_monotonic_increasing
+    assert (table["left_out_nodes"] == 256).all()
+    assert abs(table["left_out_error"].iloc[0]) < 0.05
+
+
+def test_aicc_by_hand():
+    # Two parameters and the noise: K = 3. One point off by log residuals +-d around the fit.
+    rates = 3.0 * NODES * np.exp(0.1 * (-1.0) ** np.arange(9))
+    fit = fit_model(BY_NAME["Amdahl"], NODES, rates)
+    squares = np.sum(np.log(fit.throughput(NODES) / rates) ** 2)
+    expected = 9 * math.log(squares / 9) + 6 + 2 * 3 * 4 / 5
+    assert fit.aicc == pytest.approx(expected)
+
+
+def test_too_few_points():
+    with pytest.raises(ValueError, match="USL needs at least 3 points, not 2"):
+        fit_model(BY_NAME["USL"], NODES[:2], NODES[:2])
+    table = compare_models(NODES[:2], NODES[:2])
+    assert "USL" not in set(table["model"])
+    assert table["left_out_error"].isna().all()
+
+
+def test_published_scaling_up_to_1024_nodes_predicts_2048():
+    """The abstract states 0.68 at 2048 nodes; the figure ends at 1024."""
+    reference = published.throughput()
+    nodes = reference["nodes"].to_numpy(dtype=float)
+    rates = reference["fovs_per_second"].to_numpy()
+    predicted = {}
+    for model in MODELS:
+        band = fit_model(model, nodes, rates).predict([2048], measured=True).iloc[0]
+        scale = 2048 * rates[0]
+        predicted[model.name] = band["fovs_per_second"] / scale
+        bounds = f"{band['low'] / scale:.3f} to {band['high'] / scale:.3f}"
+        print(f"{model.name}: {predicted[model.name]:.3f} ({bounds}); stated 0.68")
+    best = compare_models(nodes, rates).iloc[0]
+    assert best["model"] == "ring allreduce"
+    assert predicted[best["model"]] == pytest.approx(published.EFFICIENCY_AT_2048_NODES, abs=0.06)
+    assert abs(best["left_out_error"]) < 0.03

@@ -1,0 +1,57 @@
+"""Every preset composes into a config that passes all checks made before data is touched."""
+
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+
+from experiments.hydra_compose import CONF, register_schema, to_config
+from experiments.prepare import check
+from experiments.schema import Config
+
+PRESETS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
+CHOICES = sorted(
+    f"{path.parent.name}={path.stem}"
+    for group in ("data", "model", "optimizer", "warmup")
+    for path in (CONF / group).glob("*.yaml")
+)
+
+
+def composed(*overrides: str) -> Config:
+    GlobalHydra.instance().clear()
+    register_schema()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return to_config(compose("config", list(overrides)))
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_preset_composes_and_is_valid(preset):
+    config = composed(f"experiment={preset}")
+    check(config)
+    assert config.tracking.experiment == preset
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_preset_says_its_command_cost_and_expectation(preset):
+    text = (CONF / "experiment" / f"{preset}.yaml").read_text()
+    assert f"experiment={preset}" in text
+    assert "Cost:" in text
+    assert "Expect" in text
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_choice_composes(choice):
+    config = composed(choice, "budget.steps=10", "data.image=a:b", "data.labels=a:c")
+    check(config)
+
+
+def test_the_paper_model_is_the_published_one():
+    config = composed("model=paper", "budget.steps=1")
+    assert config.model.size.parameters == 638_433
+    assert config.model.geometry.canvas_zyx == (49, 49, 49)
+
+
+def test_presets_are_listed():
+    assert "demo_sweep" in PRESETS
+    assert Path(CONF, "config.yaml").is_file()
