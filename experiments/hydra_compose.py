@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import hydra
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from hydra.types import RunMode
-from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf import MISSING, DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from experiments.exit_codes import EXIT_INPUT, EXIT_INTERRUPTED
 from experiments.schema import BudgetConfig, Config, DataConfig, ModelConfig, from_dict
 from ffn_core.errors import InputError
+
+T = TypeVar("T")
 
 CONF = Path(__file__).parent.parent / "conf"
 
@@ -32,11 +36,19 @@ def register_schema() -> None:
         ),
         budget=BudgetConfig(steps=1),
     )
+    node = store_schema("schema", template)
+    node.budget.steps = None
+    with open_dict(node):
+        node.size = {}
+
+
+def store_schema(name: str, template: Any) -> DictConfig:
+    """Store a dataclass instance as the schema ``name``; returns what was stored, for changes."""
     node = OmegaConf.structured(template)
     # The dataclasses are frozen for the code that uses them; overrides must still get in here.
     _unfreeze(node)
-    node.budget.steps = None
-    ConfigStore.instance().store(name="schema", node=node)
+    ConfigStore.instance().store(name=name, node=node)
+    return node
 
 
 def _unfreeze(node: Any) -> None:
@@ -49,9 +61,18 @@ def _unfreeze(node: Any) -> None:
 
 def to_config(composed: DictConfig) -> Config:
     """The typed config of what Hydra composed; nothing of Hydra goes further than here."""
+    with open_dict(composed):  # a pair may name options that have no default
+        for name, value in (composed.sweep.pair or {}).items():
+            OmegaConf.update(composed, str(name), value)
+        composed.pop("size", None)  # has done its work through interpolations
+    return to_typed(composed, Config)
+
+
+def to_typed(composed: DictConfig, cls: type[T]) -> T:
+    """`to_config` for the configuration ``cls`` of another app."""
     values = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
     assert isinstance(values, dict)
-    return from_dict(Config, {str(k): v for k, v in values.items()})
+    return from_dict(cls, {str(k): v for k, v in values.items()})
 
 
 def in_multirun() -> bool:
@@ -59,8 +80,8 @@ def in_multirun() -> bool:
     return HydraConfig.get().mode == RunMode.MULTIRUN
 
 
-def run_app(task: Callable[[DictConfig], None]) -> int:
-    """Run a Hydra app over ``conf/``; returns the process's exit code.
+def run_app(task: Callable[[DictConfig], None], config_name: str = "config") -> int:
+    """Run a Hydra app over ``conf/<config_name>.yaml``; returns the process's exit code.
 
     Errors of composition, which Hydra reports in many lines and with exit code 1, become one line
     and exit code 2 like every other bad input. Bad input of one point does not end a sweep.
@@ -68,6 +89,7 @@ def run_app(task: Callable[[DictConfig], None]) -> int:
     register_schema()
     os.environ["HYDRA_FULL_ERROR"] = "1"  # let exceptions through to this function
     bad_input: list[Exception] = []
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: stop ranks in order
 
     def guarded(composed: DictConfig) -> None:
         try:
@@ -75,16 +97,26 @@ def run_app(task: Callable[[DictConfig], None]) -> int:
         except (InputError, OmegaConfBaseException) as error:
             bad_input.append(error)
 
-    app = hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(guarded)
+    app = hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(guarded)
     try:
         app()
     except (HydraException, OmegaConfBaseException) as error:
         bad_input.append(error)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
-    for error in bad_input:
-        print(f"error: {one_line(error)}", file=sys.stderr)
+    for problem in bad_input:
+        print(f"error: {one_line(problem)}", file=sys.stderr)
     return EXIT_INPUT if bad_input else 0
+
+
+def preset_question(arguments: list[str]) -> str:
+    """The text at the head of the preset that ``arguments`` choose, for people who see the runs."""
+    names = [a.removeprefix("experiment=") for a in arguments if a.startswith("experiment=")]
+    path = CONF / "experiment" / f"{names[-1]}.yaml" if names else None
+    if path is None or not path.is_file():
+        return ""
+    header = itertools.takewhile(lambda line: line.startswith("#"), path.read_text().splitlines())
+    return "\n".join(line.lstrip("# ") for line in header if "@package" not in line).strip()
 
 
 def one_line(error: Exception) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from experiments.schema import Config
 
-RUN_LOCAL = ("tracking", "launcher", "checkpoint", "runs_dir", "data.cache_dir")
+RUN_LOCAL = ("tracking", "launcher", "checkpoint", "sweep", "runs_dir", "data.cache_dir")
 """Options that say where and how a run is carried out, not what it computes."""
 
 

@@ -31,7 +31,8 @@ def run_point(config: Config, screen: Screen, parent: str | None = None) -> Outc
     Args:
         config: the run.
         screen: where progress is shown.
-        parent: MLflow run of the sweep; its points end in an outcome, whatever goes wrong.
+        parent: MLflow run of the sweep (empty if it could not be made), whose points end in an
+            outcome whatever goes wrong; None for a run of its own.
 
     Raises:
         InputError: without ``parent``, for bad input found before anything was started.

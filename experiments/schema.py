@@ -228,6 +228,22 @@ class TrackingConfig:
 
 
 @dataclass(frozen=True)
+class SweepConfig:
+    """How points of a sweep are gone through; says nothing of what a point computes.
+
+    ``dry_run`` lists the points with their estimated cost and runs nothing. A point that fails
+    (not: diverges) is tried ``retries`` more times, from its last checkpoint. With ``fail_fast``
+    the first failure ends the sweep. ``pair`` holds options by dotted name that belong together:
+    swept over, it moves several of them along one axis.
+    """
+
+    dry_run: bool = False
+    retries: int = 0
+    fail_fast: bool = False
+    pair: Any = None
+
+
+@dataclass(frozen=True)
 class Config:
     """One run. See the sections."""
 
@@ -244,6 +260,7 @@ class Config:
     checkpoint: CheckpointConfig = CheckpointConfig()
     launcher: LauncherConfig = LauncherConfig()
     tracking: TrackingConfig = TrackingConfig()
+    sweep: SweepConfig = field(default_factory=SweepConfig)
     seed: int = 1
     runs_dir: str = "runs"
 
@@ -284,6 +301,8 @@ def _convert(hint: Any, value: Any, path: str) -> Any:
             return None
         (hint,) = (a for a in args if a is not type(None))
         return _convert(hint, value, path)
+    if hint is Any:
+        return value
     if dataclasses.is_dataclass(hint) and isinstance(value, dict):
         return from_dict(hint, value, f"{path}.")  # type: ignore[arg-type]
     if origin is list and isinstance(value, list | tuple):

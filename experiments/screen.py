@@ -39,21 +39,20 @@ class PointBar:
         if total is None:
             total = state["budget_steps"]
             done = state["step"]
-        eta_s = (total - done) * state["elapsed_s"] / done if done else None
+        eta = f"ETA {duration((total - done) * state['elapsed_s'] / done)}" if done else ""
         self._progress.update(
             self._task,
             total=total,
             completed=done,
-            status="  ".join(filter(None, [self._rate, self._f1, _eta(eta_s)])),
+            status="  ".join(filter(None, [self._rate, self._f1, eta])),
         )
 
 
-def _eta(seconds: float | None) -> str:
-    if seconds is None:
-        return ""
+def duration(seconds: float) -> str:
+    """Hours, minutes and seconds as 1:02:03."""
     minutes, rest = divmod(max(0, round(seconds)), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"ETA {hours}:{minutes:02d}:{rest:02d}"
+    return f"{hours}:{minutes:02d}:{rest:02d}"
 
 
 class Screen:
@@ -93,7 +92,10 @@ class Screen:
 
     def table(self, title: str, columns: list[str], rows: list[list[str]]) -> None:
         """A table on standard output."""
-        table = Table(*columns, title=title, title_justify="left")
+        table = Table(title=title, title_justify="left")
+        for column in columns:
+            table.add_column(column, no_wrap=True)
         for row in rows:
             table.add_row(*row)
-        Console(highlight=False).print(table)
+        # A pipe or a file has no width of its own; there, nothing is cut.
+        Console(highlight=False, width=None if sys.stdout.isatty() else 160).print(table)

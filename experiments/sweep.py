@@ -1,4 +1,4 @@
-"""The MLflow run that the points of one sweep are children of."""
+"""Going through the points of one command line, and the MLflow run they are children of."""
 
 from __future__ import annotations
 
@@ -8,20 +8,35 @@ from pathlib import Path
 
 from experiments import records
 from experiments.conclusion import Outcome
+from experiments.cost import CostModel, Estimate
+from experiments.naming import point_name, run_directory
+from experiments.point import run_point
 from experiments.recorder import Store, StoreError, absolute_uri
 from experiments.schema import Config
-from experiments.screen import Screen
+from experiments.screen import Screen, duration
+
+FAILURES = ("failed", "input")
 
 
 class Sweep:
-    """A multirun, recognised again by its command line."""
+    """The points of one command, in the order in which they come."""
 
-    def __init__(self, arguments: list[str], screen: Screen) -> None:
-        """Nothing is created before the first point asks for its parent."""
+    def __init__(self, arguments: list[str], screen: Screen, question: str = "") -> None:
+        """Nothing is created before the first point.
+
+        Args:
+            arguments: the command line, by which a repeated sweep is recognised.
+            screen: the terminal.
+            question: what the sweep is to answer, shown in MLflow.
+        """
         self._arguments = arguments
         self._screen = screen
+        self._question = question
         self._parent: str | None = None
         self._store: Store | None = None
+        self._costs: CostModel | None = None
+        self._planned: list[tuple[Config, Estimate]] = []
+        self.outcomes: list[Outcome] = []
         self.uri = ""
 
     @property
@@ -29,16 +44,80 @@ class Sweep:
         """What the user typed."""
         return shlex.join(["python", "-m", "experiments.train", *self._arguments])
 
-    def parent_of(self, config: Config) -> str | None:
-        """Id of the parent run of ``config``'s point; None while the store does not answer."""
+    @property
+    def failed(self) -> bool:
+        """Whether a point failed."""
+        return any(o.outcome in FAILURES for o in self.outcomes)
+
+    def take(self, config: Config, in_sweep: bool) -> None:
+        """Deal with one point as its ``sweep`` section says.
+
+        Raises:
+            InputError: for bad input of a run that is not part of a sweep.
+            KeyboardInterrupt: when the user ended it.
+        """
+        self.uri = absolute_uri(config.tracking.uri)
+        if config.sweep.dry_run:
+            self._plan(config)
+        elif config.sweep.fail_fast and self.failed:
+            reason = "not started: an earlier point failed and sweep.fail_fast is set"
+            self._add(Outcome(point_name(config), run_directory(config), "left out", reason))
+        else:
+            parent = self._parent_of(config) if in_sweep else None
+            for attempt in range(config.sweep.retries + 1):
+                outcome = run_point(config, self._screen, parent)
+                if outcome.outcome != "failed" or attempt == config.sweep.retries:
+                    break
+                self._screen.warn(f"{outcome.name}: {outcome.message}; trying again")
+            self._add(outcome)
+
+    def _add(self, outcome: Outcome) -> None:
+        self.outcomes.append(outcome)
+        line = f"{outcome.name}: {outcome.outcome}"
+        self._screen.say(f"{line} ({outcome.message})" if outcome.message else line)
+
+    def _plan(self, config: Config) -> None:
+        if self._costs is None:
+            self._costs = CostModel(Path(config.runs_dir))
+        self._planned.append((config, self._costs.estimate(config)))
+
+    def close(self, interrupted: bool) -> None:
+        """Print the plan of a dry run, or conclude the parent run."""
+        if self._planned:
+            self._print_plan()
+        if self._parent is None or self._store is None:
+            return
+        status = "KILLED" if interrupted else "FAILED" if self.failed else "FINISHED"
+        try:
+            self._store.set_status(self._parent, status)
+        except StoreError as error:
+            self._warn_of_store(error)
+
+    def _print_plan(self) -> None:
+        rows, total_s = [], 0.0
+        for config, estimate in self._planned:
+            run_dir = run_directory(config)
+            state = "to run"
+            if (run_dir / records.RESULT).is_file():
+                state = "finished"
+            elif (run_dir / records.CHECKPOINTS).is_dir():
+                state = "to resume"
+            if state != "finished":
+                total_s += estimate.seconds
+            row = [point_name(config), state, str(config.budget), duration(estimate.seconds)]
+            rows.append([*row, estimate.basis])
+        title = f"{len(rows)} points, training time left about {duration(total_s)}"
+        self._screen.table(title, ["point", "state", "budget", "training", "estimated from"], rows)
+
+    def _parent_of(self, config: Config) -> str:
+        """Id of the parent run; empty while the store does not answer."""
         if self._parent is None:
-            self.uri = absolute_uri(config.tracking.uri)
             try:
                 self._store = Store(self.uri)
                 self._parent = self._find_or_start(self._store, config)
             except StoreError as error:
-                self._screen.warn(f"MLflow store {self.uri}: {str(error).splitlines()[0]}")
-        return self._parent
+                self._warn_of_store(error)
+        return self._parent or ""
 
     def _find_or_start(self, store: Store, config: Config) -> str:
         key = hashlib.sha256("\n".join(sorted(self._arguments)).encode()).hexdigest()[:8]
@@ -46,22 +125,15 @@ class Sweep:
         link = folder / f"sweep-{key}.json"
         known = records.read_json(link) or {}
         run_id = str(known.get("run_id"))
-        if known.get("uri") != self.uri or not store.has_run(run_id):
-            tags = {"ffn_scaling.kind": "sweep", "mlflow.note.content": f"```\n{self.command}\n```"}
-            run_id = store.start_run(config.tracking.experiment, f"sweep {key}", tags)
-            folder.mkdir(parents=True, exist_ok=True)
-            records.write_json(link, {"uri": self.uri, "run_id": run_id})
-        else:
+        if known.get("uri") == self.uri and store.has_run(run_id):
             store.set_status(run_id, "RUNNING")
+            return run_id
+        note = f"{self._question}\n\n```\n{self.command}\n```".strip()
+        tags = {"ffn_scaling.kind": "sweep", "mlflow.note.content": note}
+        run_id = store.start_run(config.tracking.experiment, f"sweep {key}", tags)
+        folder.mkdir(parents=True, exist_ok=True)
+        records.write_json(link, {"uri": self.uri, "run_id": run_id})
         return run_id
 
-    def close(self, outcomes: list[Outcome], interrupted: bool) -> None:
-        """Print what became of the points and conclude the parent run."""
-        if self._parent is None or self._store is None:
-            return
-        failed = [o for o in outcomes if o.outcome in ("failed", "input")]
-        status = "KILLED" if interrupted else "FAILED" if failed else "FINISHED"
-        try:
-            self._store.set_status(self._parent, status)
-        except StoreError as error:
-            self._screen.warn(f"MLflow store {self.uri}: {str(error).splitlines()[0]}")
+    def _warn_of_store(self, error: Exception) -> None:
+        self._screen.warn(f"MLflow store {self.uri}: {str(error).splitlines()[0]}")

@@ -24,6 +24,28 @@ def data_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("data")
 
 
+MICRO = [
+    "data.size_zyx=[64,40,40]",
+    "data.min_object_voxels=100",
+    "model.fov_zyx=[7,7,7]",
+    "model.deltas_zyx=[2,2,2]",
+    "model.depth=2",
+    "model.features=4",
+    "validation.canvases=4",
+    "validation.every_fovs=24",
+    "report.every_fovs=8",
+    "cluster.nodes=4",
+    "cluster.ranks=1",
+    "tracking.experiment=test",
+]
+
+
+@pytest.fixture(scope="session")
+def micro_overrides(data_cache: Path) -> list[str]:
+    """Command-line overrides that make a very small run."""
+    return [*MICRO, f"data.cache_dir={data_cache}"]
+
+
 @pytest.fixture(scope="session")
 def make_config(data_cache: Path) -> Callable[..., Config]:
     """Config of a very small run; sections are merged into the defaults."""

@@ -13,24 +13,9 @@ from mlflow.tracking import MlflowClient
 
 from experiments import records, train
 
-MICRO = [
-    "data.size_zyx=[64,40,40]",
-    "data.min_object_voxels=100",
-    "model.fov_zyx=[7,7,7]",
-    "model.deltas_zyx=[2,2,2]",
-    "model.depth=2",
-    "model.features=4",
-    "validation.canvases=4",
-    "validation.every_fovs=24",
-    "report.every_fovs=8",
-    "cluster.nodes=4",
-    "cluster.ranks=1",
-    "tracking.experiment=test",
-]
-
 
 @pytest.fixture
-def command(monkeypatch, tmp_path, data_cache):
+def command(monkeypatch, tmp_path, micro_overrides):
     """Call the app as from the shell, in a directory of its own; returns the exit code."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
@@ -38,7 +23,7 @@ def command(monkeypatch, tmp_path, data_cache):
     def call(*arguments: str) -> int:
         flags = [a for a in arguments if a.startswith("-")]
         overrides = [a for a in arguments if a not in flags]
-        options = [*flags, *MICRO, f"data.cache_dir={data_cache}", *overrides]
+        options = [*flags, *micro_overrides, *overrides]
         monkeypatch.setattr(sys, "argv", ["train", *options])
         return train.main()
 

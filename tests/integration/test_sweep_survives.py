@@ -1,0 +1,213 @@
+"""Sweeps that are interrupted, killed, locked out of MLflow, or run side by side: all for real."""
+
+import contextlib
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from mlflow.tracking import MlflowClient
+
+from experiments import records
+from experiments.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED
+from experiments.recorder import Store
+
+pytestmark = pytest.mark.ranks
+
+REPOSITORY = Path(__file__).parents[2]
+WAIT_S = 150.0
+
+
+@pytest.fixture(scope="module")
+def empty_store(tmp_path_factory):
+    """A SQLite store with MLflow's schema, which takes seconds to make."""
+    path = tmp_path_factory.mktemp("store") / "mlflow.db"
+    Store(f"sqlite:///{path}").experiment_id("Default")
+    return path
+
+
+@pytest.fixture
+def launch(tmp_path, micro_overrides, empty_store):
+    """Start the app in ``tmp_path`` as a shell would; what is left at the end is killed."""
+    shutil.copy(empty_store, tmp_path / "mlflow.db")
+    started = []
+
+    def start(*arguments: str) -> subprocess.Popen[str]:
+        flags = [a for a in arguments if a.startswith("-")]
+        overrides = [a for a in arguments if a not in flags]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "experiments.train", *flags, *micro_overrides, *overrides],
+            cwd=tmp_path,
+            env={k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
+            | {"PYTHONPATH": str(REPOSITORY)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def wait_for(condition: Callable[[], object], what: str) -> None:
+    deadline = time.monotonic() + WAIT_S
+    while not condition():
+        assert time.monotonic() < deadline, f"no {what} after {WAIT_S} s"
+        time.sleep(0.05)
+
+
+def ranks_of(folder: Path) -> list[psutil.Process]:
+    """Rank processes working below ``folder``."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            command = process.cmdline()
+            is_rank = "experiments.worker" in command and "python" in command[0]
+            if is_rank and any(str(folder) in argument for argument in command):
+                found.append(process)
+    return found
+
+
+def training(folder: Path, name: str) -> bool:
+    """Whether the point whose directory starts with ``name`` has done some steps."""
+    return any(
+        (records.read_json(p) or {"step": 0})["step"] > 5
+        for p in folder.glob(f"runs/test/{name}*/{records.PROGRESS}")
+    )
+
+
+def outcomes(store: MlflowClient) -> dict[str, str]:
+    experiment = store.get_experiment_by_name("test")
+    return {
+        r.info.run_name.split()[0]: r.info.status
+        for r in store.search_runs([experiment.experiment_id])
+        if r.data.tags["ffn_scaling.kind"] == "point"
+    }
+
+
+def test_ctrl_c_stops_the_ranks_with_a_checkpoint_and_the_command_goes_on_later(launch, tmp_path):
+    sweep = ("-m", "cluster.nodes=2,4", "cluster.ranks=2", "budget.steps=600")
+    first = launch(*sweep)
+    wait_for(lambda: training(tmp_path, "n2_"), "training")
+    first.send_signal(signal.SIGINT)
+    assert first.wait(WAIT_S) == EXIT_INTERRUPTED, first.stdout.read()
+    assert ranks_of(tmp_path) == []
+    (run_dir,) = tmp_path.glob("runs/test/n2_*")
+    assert list((run_dir / records.CHECKPOINTS).glob("step-*"))
+    assert outcomes(MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")) == {"n=2": "KILLED"}
+
+    second = launch(*sweep)
+    assert second.wait(WAIT_S) == 0, second.stdout.read()
+    assert outcomes(MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")) == {
+        "n=2": "FINISHED",
+        "n=4": "FINISHED",
+    }
+
+
+def test_a_killed_rank_fails_its_point_and_the_rest_goes_on(launch, tmp_path):
+    sweep = ("-m", "cluster.nodes=2,4", "cluster.ranks=2", "budget.steps=600")
+    process = launch(*sweep)
+    wait_for(lambda: training(tmp_path, "n2_"), "training")
+    os.kill(ranks_of(tmp_path)[-1].pid, signal.SIGKILL)
+    assert process.wait(WAIT_S) == EXIT_FAILED, process.stdout.read()
+    store = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+    assert outcomes(store) == {"n=2": "FAILED", "n=4": "FINISHED"}
+    (run_dir,) = tmp_path.glob("runs/test/n2_*")
+    failed = store.get_run(records.read_json(run_dir / "mlflow.json")["run_id"])
+    assert "SIGKILL" in failed.data.tags["ffn_scaling.reason"]
+    assert ranks_of(tmp_path) == []
+
+
+def test_a_killed_rank_is_tried_again_when_retries_are_allowed(launch, tmp_path):
+    process = launch("cluster.nodes=2", "cluster.ranks=2", "budget.steps=600", "sweep.retries=1")
+    wait_for(lambda: training(tmp_path, "n2_"), "training")
+    os.kill(ranks_of(tmp_path)[0].pid, signal.SIGKILL)
+    assert process.wait(WAIT_S) == 0, process.stdout.read()
+    assert "trying again" in process.stdout.read()
+
+
+def test_ranks_end_when_the_command_is_killed_outright(launch, tmp_path):
+    process = launch("cluster.nodes=2", "cluster.ranks=2", "budget.steps=100000")
+    wait_for(lambda: training(tmp_path, "n2_"), "training")
+    assert len(ranks_of(tmp_path)) == 2
+    process.kill()
+    wait_for(lambda: not ranks_of(tmp_path), "end of the ranks")
+
+
+def test_fail_fast_leaves_the_rest_out(launch, tmp_path):
+    process = launch(
+        "-m", "model.checkpoint=nowhere,null", "budget.steps=5", "sweep.fail_fast=true"
+    )
+    assert process.wait(WAIT_S) == EXIT_FAILED
+    assert "left out (not started" in process.stdout.read()
+    assert not list(tmp_path.glob(f"runs/test/*/{records.RESULT}"))
+
+
+@contextlib.contextmanager
+def locked(database: Path) -> Iterator[None]:
+    """Hold the write lock of a SQLite database."""
+    connection = sqlite3.connect(database, timeout=30.0, isolation_level=None)
+    try:
+        connection.execute("BEGIN EXCLUSIVE")
+        yield
+    finally:
+        connection.close()
+
+
+def metric_rows(database: Path) -> list[tuple[object, ...]]:
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        query = "SELECT run_uuid, key, step, value, timestamp FROM metrics ORDER BY 1, 2, 3, 5"
+        return connection.execute(query).fetchall()
+
+
+def test_a_locked_store_loses_nothing_and_import_completes_it_once(launch, tmp_path):
+    database = tmp_path / "mlflow.db"
+    process = launch("cluster.ranks=1", "budget.steps=300")
+    wait_for(lambda: training(tmp_path, "n4_"), "training")
+    wait_for(lambda: metric_rows(database), "metrics in MLflow")
+    with locked(database):
+        assert process.wait(WAIT_S) == 0, "training ends well without the store"
+        assert "experiments.import_runs" in process.stdout.read()
+    (run_dir,) = tmp_path.glob("runs/test/n4_*")
+    recorded = sum(len(r.metrics) for r in records.read_records(run_dir / records.METRICS))
+    assert len(metric_rows(database)) < recorded
+
+    importing = [sys.executable, "-m", "experiments.import_runs", "runs"]
+    contents = []
+    for _ in range(2):
+        subprocess.run(
+            importing, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(REPOSITORY)}, check=True
+        )
+        contents.append(metric_rows(database))
+    assert len(contents[0]) == recorded
+    assert contents[0] == contents[1]
+    store = MlflowClient(f"sqlite:///{database}")
+    assert outcomes(store) == {"n=4": "FINISHED"}
+
+
+def test_two_sweeps_at_once_on_one_store_lose_nothing(launch, tmp_path):
+    both = [
+        launch("-m", "cluster.ranks=1", "budget.steps=60", f"cluster.nodes={nodes}")
+        for nodes in ("1,2", "4,8")
+    ]
+    for process in both:
+        assert process.wait(WAIT_S) == 0, process.stdout.read()
+    store = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+    assert outcomes(store) == dict.fromkeys(("n=1", "n=2", "n=4", "n=8"), "FINISHED")
+    recorded = sum(
+        len(record.metrics)
+        for path in tmp_path.glob(f"runs/test/*/{records.METRICS}")
+        for record in records.read_records(path)
+    )
+    assert len(metric_rows(tmp_path / "mlflow.db")) == recorded
