@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from experiments.schema import Config, DataConfig
+from experiments.schema import Config, DataConfig, VolumeConfig
 from ffn_core.coordinates import Coordinates
 from ffn_core.errors import InputError
 from ffn_core.examples import CanvasSource, LabelledVolume
@@ -12,29 +14,38 @@ from ffn_core.geometry import FovGeometry, Zyx
 from ffn_core.volumes import ArrayVolume, check_pair, open_labels, open_volume
 
 
-def open_dataset(data: DataConfig, geometry: FovGeometry) -> LabelledVolume:
-    """Open the volume that ``data`` names, prepared as `experiments.prepare` leaves it."""
+def open_dataset(data: DataConfig, geometry: FovGeometry) -> list[LabelledVolume]:
+    """Open the volumes that ``data`` names, prepared as `experiments.prepare` leaves them.
+
+    Raises:
+        InputError: Something is missing, or does not belong together.
+    """
     if data.kind == "dummy":
-        return _dummy(geometry)
-    if not (data.image and data.labels and data.coordinates):
-        raise InputError("data.image, data.labels and data.coordinates must be set")
-    if data.mean is None or data.stddev is None:
-        raise InputError("data.mean and data.stddev must both be set")
-    image, labels = open_volume(data.image), open_labels(data.labels)
+        return [_dummy(geometry)]
+    return [_open_source(source, data.cache_bytes, geometry) for source in data.sources]
+
+
+def _open_source(source: VolumeConfig, cache_bytes: int, geometry: FovGeometry) -> LabelledVolume:
+    if source.coordinates is None or source.mean is None or source.stddev is None:
+        raise InputError(f"coordinates, mean and stddev of {source.image} must be set")
+    if source.stddev <= 0:
+        raise InputError(f"stddev={source.stddev} of {source.image} must be above 0")
+    image = open_volume(source.image, cache_bytes)
+    labels = open_labels(source.labels, cache_bytes)
     check_pair(image, labels)
-    coordinates = Coordinates.load(data.coordinates)
+    coordinates = Coordinates.load(source.coordinates)
     if coordinates.shape_zyx != labels.shape_zyx:
         raise InputError(
-            f"{data.coordinates} was prepared for a volume of shape {coordinates.shape_zyx}, "
-            f"{data.labels} has {labels.shape_zyx}; prepare it again"
+            f"{source.coordinates} was prepared for a volume of shape {coordinates.shape_zyx}, "
+            f"{source.labels} has {labels.shape_zyx}; prepare it again"
         )
     for radius, lom in zip(geometry.canvas_radius_zyx, coordinates.lom_radius_zyx, strict=True):
         if lom < radius:
             raise InputError(
-                f"{data.coordinates} keeps {coordinates.lom_radius_zyx} voxels from the border, "
+                f"{source.coordinates} keeps {coordinates.lom_radius_zyx} voxels from the border, "
                 f"canvases need {geometry.canvas_radius_zyx}: prepare it with that lom radius"
             )
-    return LabelledVolume(image, labels, coordinates, data.mean, data.stddev)
+    return LabelledVolume(image, labels, coordinates, source.mean, source.stddev, source.weight)
 
 
 def split(
@@ -58,7 +69,8 @@ def split(
     if min(held_out, boundary) < 2 * radius + 1:
         raise InputError(
             f"validation.fraction={fraction} of {shape[axis]} voxels leaves {boundary} to train on "
-            f"and {held_out} to validate on; a canvas needs {2 * radius + 1} in each"
+            f"and {held_out} to validate on; a canvas needs {2 * radius + 1} in each "
+            f"(labels {volume.labels.source})"
         )
     return (
         volume.coordinates.within((0, 0, 0), train_stop),
@@ -67,14 +79,20 @@ def split(
 
 
 def canvas_sources(config: Config) -> tuple[CanvasSource, CanvasSource | None]:
-    """Sources of training canvases and of held-out ones (None if validation is off)."""
+    """Sources of training canvases and of held-out ones (None if validation is off).
+
+    Each volume is split by itself, and held-out canvases are drawn with the same weights.
+    """
     geometry = config.model.geometry
-    volume = open_dataset(config.data, geometry)
-    training, held_out = volume.coordinates, None
+    training = open_dataset(config.data, geometry)
+    held_out: list[LabelledVolume] = []
     if config.validation.canvases:
-        training, held_out = split(volume, geometry, config.validation.fraction)
+        parts = [split(volume, geometry, config.validation.fraction) for volume in training]
+        pairs = list(zip(training, parts, strict=True))
+        training = [replace(volume, coordinates=part[0]) for volume, part in pairs]
+        held_out = [replace(volume, coordinates=part[1]) for volume, part in pairs]
     source = CanvasSource(
-        [_restricted(volume, training)],
+        training,
         geometry,
         config.seed_values,
         policy=config.movement.policy,
@@ -82,16 +100,10 @@ def canvas_sources(config: Config) -> tuple[CanvasSource, CanvasSource | None]:
         reflect_axes=tuple(config.data.reflect_axes),
         permute_axes=tuple(config.data.permute_axes),
     )
-    if held_out is None:
+    if not held_out:
         return source, None
-    plain = CanvasSource(
-        [_restricted(volume, held_out)], geometry, config.seed_values, "fixed", shuffle=False
-    )
+    plain = CanvasSource(held_out, geometry, config.seed_values, "fixed", shuffle=False)
     return source, plain
-
-
-def _restricted(volume: LabelledVolume, coordinates: Coordinates) -> LabelledVolume:
-    return LabelledVolume(volume.image, volume.labels, coordinates, volume.mean, volume.stddev)
 
 
 def _dummy(geometry: FovGeometry) -> LabelledVolume:

@@ -36,18 +36,22 @@ def register_schema() -> None:
         ),
         budget=BudgetConfig(steps=1),
     )
-    node = store_schema("schema", template)
+    node = _open_schema(template)
     node.budget.steps = None
     with open_dict(node):
         node.size = {}
+    ConfigStore.instance().store(name="schema", node=node)
 
 
-def store_schema(name: str, template: Any) -> DictConfig:
-    """Store a dataclass instance as the schema ``name``; returns what was stored, for changes."""
+def store_schema(name: str, template: Any) -> None:
+    """Store a dataclass instance as the schema ``name``."""
+    ConfigStore.instance().store(name=name, node=_open_schema(template))
+
+
+def _open_schema(template: Any) -> DictConfig:
     node = OmegaConf.structured(template)
     # The dataclasses are frozen for the code that uses them; overrides must still get in here.
     _unfreeze(node)
-    ConfigStore.instance().store(name=name, node=node)
     return node
 
 
@@ -64,6 +68,7 @@ def to_config(composed: DictConfig) -> Config:
     with open_dict(composed):  # a pair may name options that have no default
         for name, value in (composed.sweep.pair or {}).items():
             OmegaConf.update(composed, str(name), value)
+        OmegaConf.resolve(composed)
         composed.pop("size", None)  # has done its work through interpolations
     return to_typed(composed, Config)
 

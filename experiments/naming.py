@@ -10,19 +10,31 @@ from pathlib import Path
 
 from experiments.schema import Config
 
-RUN_LOCAL = ("tracking", "launcher", "checkpoint", "sweep", "runs_dir", "data.cache_dir")
+RUN_LOCAL = (
+    "tracking",
+    "launcher",
+    "checkpoint",
+    "sweep",
+    "runs_dir",
+    "data.cache_dir",
+    "data.cache_bytes",
+)
 """Options that say where and how a run is carried out, not what it computes."""
+
+LATER = ("data.mask", "data.volumes")
+"""Options that did not always exist: unset they do not count, so that older runs keep theirs."""
 
 
 def identity(config: Config) -> str:
     """Eight hexadecimal digits that differ between runs that compute different things."""
     values = dataclasses.asdict(config)
-    for path in RUN_LOCAL:
+    for path in RUN_LOCAL + LATER:
         *parents, key = path.split(".")
         section = values
         for parent in parents:
             section = section[parent]
-        del section[key]
+        if path in RUN_LOCAL or not section[key]:
+            del section[key]
     text = json.dumps(values, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 

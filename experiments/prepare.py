@@ -8,12 +8,18 @@ from pathlib import Path
 from experiments.dataset import canvas_sources
 from experiments.launch import rank_command
 from experiments.prepared_data import ensure_coordinates, ensure_synthetic
-from experiments.schema import Config, DataConfig
+from experiments.schema import Config, DataConfig, VolumeConfig
 from ffn_core.errors import InputError
 from ffn_core.geometry import Zyx, as_zyx
 from ffn_core.movement import POLICIES
 from ffn_core.optimizers import NAMES as OPTIMIZERS
-from ffn_core.volumes import check_pair, image_statistics, open_labels, open_volume
+from ffn_core.volumes import (
+    absolute_spec,
+    check_pair,
+    image_statistics,
+    open_labels,
+    open_volume,
+)
 
 KINDS = ("synthetic", "files", "dummy")
 
@@ -66,26 +72,48 @@ def _prepare_data(data: DataConfig, radius: Zyx) -> DataConfig:
     if data.kind == "dummy":
         return data
     if data.kind == "synthetic":
+        if data.volumes or data.mask:
+            raise InputError("data.volumes and data.mask need data.kind=files, not synthetic")
         size = as_zyx(data.size_zyx, "data.size_zyx")
         image, labels = ensure_synthetic(data.cache_dir, size, data.synthetic_seed)
-    elif data.image and data.labels:
-        image, labels = data.image, data.labels
-    else:
-        raise InputError("data.kind=files needs data.image and data.labels, each as path:dataset")
-    volume = open_volume(image)
-    check_pair(volume, open_labels(labels))
-    _check_room(volume.shape_zyx, radius)
-    mean, stddev = data.mean, data.stddev
-    if mean is None or stddev is None:
-        mean, stddev = image_statistics(volume)
-    coordinates = data.coordinates or str(
-        ensure_coordinates(labels, radius, data.min_object_voxels, data.cache_dir)
-    )
+        data = replace(data, image=image, labels=labels)
+    prepared = [_prepare_volume(source, data, radius) for source in data.sources]
+    if data.volumes:
+        return replace(data, volumes=prepared)
+    (volume,) = prepared
     return replace(
         data,
-        image=_absolute(image),
-        labels=_absolute(labels),
+        image=volume.image,
+        labels=volume.labels,
+        coordinates=volume.coordinates,
+        mask=volume.mask,
+        mean=volume.mean,
+        stddev=volume.stddev,
+    )
+
+
+def _prepare_volume(source: VolumeConfig, data: DataConfig, radius: Zyx) -> VolumeConfig:
+    """The volume with absolute names and nothing left to prepare."""
+    image = open_volume(source.image, data.cache_bytes)
+    check_pair(image, open_labels(source.labels, data.cache_bytes))
+    _check_room(image.shape_zyx, radius)
+    mean, stddev = source.mean, source.stddev
+    if mean is None or stddev is None:
+        mean, stddev = image_statistics(image)
+    coordinates = source.coordinates or ensure_coordinates(
+        source.labels,
+        radius,
+        data.min_object_voxels,
+        data.cache_dir,
+        mask_spec=source.mask,
+        cache_bytes=data.cache_bytes,
+    )
+    return replace(
+        source,
+        image=absolute_spec(source.image),
+        labels=absolute_spec(source.labels),
         coordinates=str(Path(coordinates).absolute()),
+        mask=absolute_spec(source.mask) if source.mask else None,
         mean=mean,
         stddev=stddev,
     )
@@ -98,8 +126,3 @@ def _check_room(shape: Zyx, radius: Zyx) -> None:
             f"a training canvas of {canvas} voxels (zyx; FOV + 2 deltas) does not fit into the "
             f"volume of {shape}: choose a smaller model or a larger volume"
         )
-
-
-def _absolute(spec: str) -> str:
-    path, _, dataset = spec.rpartition(":")
-    return f"{Path(path).absolute()}:{dataset}"

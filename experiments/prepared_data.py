@@ -17,10 +17,18 @@ from ffn_core.geometry import Zyx
 from ffn_core.partitions import (
     PUBLISHED_MIN_SIZE,
     PUBLISHED_THRESHOLDS,
-    compute_partitions_blockwise,
+    partition_blocks,
 )
 from ffn_core.synthetic import synthesize
-from ffn_core.volumes import open_labels, split_spec, whole_file
+from ffn_core.volumes import (
+    DEFAULT_CACHE_BYTES,
+    absolute_spec,
+    fingerprint,
+    open_labels,
+    open_mask,
+    short_name,
+    whole_file,
+)
 
 
 def ensure_synthetic(
@@ -51,11 +59,13 @@ def ensure_coordinates(
     min_size: int,
     cache_dir: str | Path,
     thresholds: Sequence[float] = PUBLISHED_THRESHOLDS,
+    mask_spec: str | None = None,
+    cache_bytes: int = DEFAULT_CACHE_BYTES,
 ) -> Path:
     """Compute the training coordinates of labels unless they exist.
 
-    They are computed again when an argument, or the size or modification time of the label file,
-    is another one.
+    They are computed again when an argument, or the size or modification time of the files of
+    labels or mask, is another one.
 
     Returns:
         Path of a file for :meth:`ffn_core.coordinates.Coordinates.load`.
@@ -63,23 +73,21 @@ def ensure_coordinates(
     Raises:
         InputError: Unusable labels, a window that does not fit, or no coordinate left.
     """
-    path = split_spec(labels_spec)[0]
-    state = path.stat() if path.is_file() else None
+    specs = [labels_spec] if mask_spec is None else [labels_spec, mask_spec]
     key = {
-        "labels": str(Path(labels_spec).absolute()),
-        "bytes": state.st_size if state else 0,
-        "modified_ns": state.st_mtime_ns if state else 0,
+        "volumes": [absolute_spec(spec) for spec in specs],
+        "state": [fingerprint(spec) for spec in specs],
         "lom_radius_zyx": lom_radius_zyx,
         "min_size": min_size,
         "thresholds": thresholds,
     }
     digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:12]
-    coordinates_path = Path(cache_dir) / f"coordinates_{path.stem}_{digest}.h5"
-    if not coordinates_path.is_file():
-        prepare_coordinates(labels_spec, lom_radius_zyx, min_size, thresholds).save(
-            coordinates_path
-        )
-    return coordinates_path
+    path = Path(cache_dir) / f"coordinates_{short_name(labels_spec)}_{digest}.h5"
+    if not path.is_file():
+        prepare_coordinates(
+            labels_spec, lom_radius_zyx, min_size, thresholds, mask_spec, cache_bytes
+        ).save(path)
+    return path
 
 
 def prepare_coordinates(
@@ -87,21 +95,25 @@ def prepare_coordinates(
     lom_radius_zyx: Zyx,
     min_size: int = PUBLISHED_MIN_SIZE,
     thresholds: Sequence[float] = PUBLISHED_THRESHOLDS,
+    mask_spec: str | None = None,
+    cache_bytes: int = DEFAULT_CACHE_BYTES,
     on_progress: Callable[[float], None] | None = None,
 ) -> Coordinates:
-    """Compute the training coordinates of labels (``path:dataset``).
+    """Compute the training coordinates of labels, named as for `open_labels`.
 
+    Voxels where the mask is false are left out; canvases may still reach into them.
     ``on_progress`` is called now and then with the fraction done.
 
     Raises:
-        InputError: Unusable labels, a window that does not fit, or no coordinate left.
+        InputError: Unusable labels or mask, a window that does not fit, or no coordinate left.
     """
-    labels = open_labels(labels_spec)
-    partitions = compute_partitions_blockwise(
-        labels, lom_radius_zyx, thresholds, min_size, on_progress=on_progress
+    labels = open_labels(labels_spec, cache_bytes)
+    mask = open_mask(mask_spec, cache_bytes) if mask_spec else None
+    blocks = partition_blocks(
+        labels, lom_radius_zyx, thresholds, min_size, mask, on_progress=on_progress
     )
-    return Coordinates.from_partitions(
-        partitions, lom_radius_zyx, thresholds, min_size, labels_spec
+    return Coordinates.from_blocks(
+        blocks, labels.shape_zyx, lom_radius_zyx, thresholds, min_size, labels_spec
     )
 
 

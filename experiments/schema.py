@@ -12,6 +12,7 @@ import typing
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from experiments.environment import available_cores
 from ffn_core.errors import InputError
 from ffn_core.geometry import FovGeometry
 from ffn_core.learning_rate import Schedule, Warmup, scale_factor
@@ -29,12 +30,39 @@ def _at_least_one(section: str, config: Any, *names: str) -> None:
 
 
 @dataclass(frozen=True)
+class VolumeConfig:
+    """One of several volumes to train on.
+
+    ``image``, ``labels`` and ``mask`` are names of volumes (``ffn_core.volumes.opening``). No
+    canvas is centred where ``mask`` is false. What is None is prepared: ``coordinates`` of the
+    labels and mask, ``mean`` and ``stddev`` of the image. Canvases are drawn from each volume in
+    proportion to ``weight``.
+    """
+
+    image: str
+    labels: str
+    coordinates: str | None = None
+    mask: str | None = None
+    mean: float | None = None
+    stddev: float | None = None
+    weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not self.weight > 0:
+            raise InputError(
+                f"data.volumes: weight={self.weight} of {self.image} must be above 0; leave the"
+                " volume out to train without it"
+            )
+
+
+@dataclass(frozen=True)
 class DataConfig:
     """What to train on.
 
     ``kind`` is ``synthetic`` (made on first use, ``size_zyx`` and ``synthetic_seed`` matter),
-    ``files`` (``image`` and ``labels`` as path:dataset) or ``dummy`` (constant noise in memory,
-    for timing without input).
+    ``files`` (``image``, ``labels`` and so on as in `VolumeConfig`, or several ``volumes``) or
+    ``dummy`` (constant noise in memory, for timing without input). Volumes of up to
+    ``cache_bytes`` are read into memory by each rank; of each larger one that much is kept.
     """
 
     name: str
@@ -43,13 +71,39 @@ class DataConfig:
     image: str | None = None
     labels: str | None = None
     coordinates: str | None = None
+    mask: str | None = None
     mean: float | None = None
     stddev: float | None = None
+    volumes: list[VolumeConfig] = field(default_factory=list)
+    cache_bytes: int = 2 * 1024**3
     size_zyx: list[int] = field(default_factory=lambda: [128, 128, 128])
     synthetic_seed: int = 1
     min_object_voxels: int = 1000
     reflect_axes: list[int] = field(default_factory=lambda: [0, 1, 2])
     permute_axes: list[int] = field(default_factory=lambda: [0, 1, 2])
+
+    def __post_init__(self) -> None:
+        if self.cache_bytes < 0:
+            raise InputError(f"data.cache_bytes={self.cache_bytes} must be 0 or more")
+        if self.volumes and (self.image or self.labels):
+            raise InputError("set either data.image and data.labels or data.volumes, not both")
+
+    @property
+    def sources(self) -> list[VolumeConfig]:
+        """The volumes, one or several.
+
+        Raises:
+            InputError: There is none.
+        """
+        if self.volumes:
+            return self.volumes
+        if not (self.image and self.labels):
+            raise InputError("data.kind=files needs data.image and data.labels, or data.volumes")
+        return [
+            VolumeConfig(
+                self.image, self.labels, self.coordinates, self.mask, self.mean, self.stddev
+            )
+        ]
 
 
 @dataclass(frozen=True)
@@ -117,7 +171,10 @@ class LearningRateConfig:
 
 @dataclass(frozen=True)
 class ClusterConfig:
-    """Logical nodes, the processes that carry them, and the batch of each node."""
+    """Logical nodes, the processes that carry them, and the batch of each node.
+
+    ``ranks=0`` becomes the largest divisor of ``nodes`` for which each process has a core here.
+    """
 
     nodes: int = 1
     ranks: int = 1
@@ -125,7 +182,11 @@ class ClusterConfig:
     threads_per_rank: int | None = None
 
     def __post_init__(self) -> None:
-        _at_least_one("cluster", self, "local_batch_size")
+        _at_least_one("cluster", self, "nodes", "local_batch_size")
+        if self.ranks == 0:
+            fitting = range(1, min(self.nodes, available_cores()) + 1)
+            ranks = max(count for count in fitting if self.nodes % count == 0)
+            object.__setattr__(self, "ranks", ranks)
         if self.threads_per_rank is not None:
             _at_least_one("cluster", self, "threads_per_rank")
 

@@ -19,6 +19,7 @@ import numpy as np
 
 from experiments import records
 from ffn_core.errors import InputError
+from ffn_core.inference.canvas import FloodState
 from ffn_core.inference.segmentation import State
 from ffn_core.volumes import whole_file
 
@@ -26,6 +27,7 @@ SEGMENTATION = "segmentation.h5"
 DATASET = "segmentation"
 EVALUATION = "evaluation.json"
 _SUBVOLUMES = "subvolumes"
+_FLOOD = "flood/"
 
 
 def finished_path(folder: Path, index: int) -> Path:
@@ -38,15 +40,22 @@ def partial_path(folder: Path, index: int) -> Path:
     return folder / _SUBVOLUMES / f"{index:05d}.partial.npz"
 
 
+def has_results(folder: Path) -> bool:
+    """Whether any subvolume is finished or under way."""
+    return any((folder / _SUBVOLUMES).glob("*.npz"))
+
+
 def save_state(path: Path, state: State) -> None:
     """Replace ``path`` atomically."""
+    arrays = {
+        "segments": state.segments,
+        "origins": state.origins,
+        "counts": np.array([state.next_point, state.fovs], np.int64),
+    }
+    if state.flood is not None:
+        arrays |= {f"{_FLOOD}{key}": array for key, array in vars(state.flood).items()}
     with whole_file(path) as partial, partial.open("wb") as file:
-        np.savez_compressed(
-            file,
-            segments=state.segments,
-            origins=state.origins,
-            counts=np.array([state.next_point, state.fovs, state.wasted_fovs], np.int64),
-        )
+        np.savez_compressed(file, allow_pickle=False, **arrays)
 
 
 def load_state(path: Path) -> State:
@@ -57,9 +66,11 @@ def load_state(path: Path) -> State:
     """
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            next_point, fovs, wasted = arrays["counts"].tolist()
-            return State(arrays["segments"], next_point, fovs, wasted, arrays["origins"])
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+            next_point, fovs = arrays["counts"].tolist()
+            parts = {k.removeprefix(_FLOOD): arrays[k] for k in arrays if k.startswith(_FLOOD)}
+            flood = FloodState(**parts) if parts else None
+            return State(arrays["segments"], next_point, fovs, arrays["origins"], flood)
+    except (OSError, KeyError, ValueError, TypeError, zipfile.BadZipFile) as error:
         raise InputError(f"{path} is damaged ({error}); delete it and repeat the command") from None
 
 

@@ -34,8 +34,9 @@ from experiments.stop_request import StopRequest
 from ffn_core.errors import InputError
 from ffn_core.geometry import FovGeometry, as_zyx
 from ffn_core.inference import seeds
-from ffn_core.inference.segmentation import Forward, Segmenter
-from ffn_core.inference.subvolumes import Box, Grid, Subvolume
+from ffn_core.inference.box import Box
+from ffn_core.inference.segmentation import Batch, Forward, Segmenter
+from ffn_core.inference.subvolumes import Grid, Subvolume
 from ffn_core.volumes import Volume, open_volume
 
 PROGRESS_EVERY_S = 1.0
@@ -73,79 +74,100 @@ def task_of(environment: Mapping[str, str]) -> tuple[int, int]:
 
 
 class Worker:
-    """Segments subvolumes one after another, with one compiled network."""
+    """Segments subvolumes with one compiled network, ``batch_size`` of them at a time."""
 
     def __init__(self, config: SegmentConfig, folder: Path, forward: Forward) -> None:
         self._config = config
         self._folder = folder
-        self._forward = forward
+        self._geometry = FovGeometry(
+            as_zyx(config.fov_zyx, "fov_zyx"), as_zyx(config.deltas_zyx, "deltas_zyx")
+        )
+        self._batch = Batch(forward, self._geometry.fov_zyx, config.batch_size)
         self._image = open_volume(config.image)
         self._stop_request = StopRequest(folder)
         self._stop_request.listen()
         self._parent = os.getppid()
 
-    def segment(self, subvolume: Subvolume) -> bool:
-        """Segment one subvolume unless it is finished; False if asked to stop before the end."""
-        finished = finished_path(self._folder, subvolume.index)
-        partial = partial_path(self._folder, subvolume.index)
-        if finished.is_file():
-            return True
-        segmenter = self._segmenter(subvolume.box)
-        if partial.is_file():
-            segmenter.restore(load_state(partial))
-        if not self._run(segmenter, subvolume.index):
-            save_state(partial, segmenter.state())
-            return False
-        save_state(finished, segmenter.state())
-        partial.unlink(missing_ok=True)
+    def run(self, subvolumes: Sequence[Subvolume]) -> bool:
+        """Segment what is not finished yet; False if asked to stop, with the state saved."""
+        waiting = [s for s in subvolumes if not finished_path(self._folder, s.index).is_file()]
+        waiting.reverse()
+        active: list[_Job] = []
+        while waiting or active:
+            while waiting and len(active) < self._config.batch_size:
+                active.append(self._start(waiting.pop()))
+            for job in [job for job in active if job.segmenter.finished]:
+                job.finish()
+                active.remove(job)
+            if self._asked_to_stop():
+                for job in active:
+                    job.save()
+                return False
+            if active:
+                self._batch.step([job.segmenter for job in active])
+            for job in active:
+                job.save_and_tell_when_due(self._config.save_every_s)
         return True
 
-    def _segmenter(self, box: Box) -> Segmenter:
-        config = self._config
+    def _asked_to_stop(self) -> bool:
+        """By a signal or a file, or because the process that started this one is gone."""
+        return self._stop_request.is_set() or os.getppid() != self._parent
+
+    def _start(self, subvolume: Subvolume) -> _Job:
+        config, box = self._config, subvolume.box
         assert config.mean is not None
         assert config.stddev is not None
         image = read_normalised(self._image, box, config.mean, config.stddev)
-        return Segmenter(
-            image,
-            seed_points(config, image, box, self._image),
-            self._forward,
-            FovGeometry(as_zyx(config.fov_zyx, "fov_zyx"), as_zyx(config.deltas_zyx, "deltas_zyx")),
-            config.flood.settings,
-            config.batch_size,
-        )
+        points = seed_points(config, image, box, self._image)
+        segmenter = Segmenter(image, points, self._geometry, config.flood.settings)
+        partial = partial_path(self._folder, subvolume.index)
+        if partial.is_file():
+            segmenter.restore(load_state(partial))
+        return _Job(self._folder, subvolume.index, segmenter)
 
-    def _run(self, segmenter: Segmenter, index: int) -> bool:
-        """Step to the end, saving and telling now and then; False if asked to stop."""
-        partial = partial_path(self._folder, index)
-        told = saved = time.monotonic()
-        saved_point, told_fovs = segmenter.next_point, segmenter.fovs
-        self._tell(segmenter, index, 0.0)
-        while not segmenter.finished:
-            if self._stop_request.is_set() or os.getppid() != self._parent:
-                return False
-            segmenter.step()
-            now = time.monotonic()
-            if now - told >= PROGRESS_EVERY_S:
-                self._tell(segmenter, index, (segmenter.fovs - told_fovs) / (now - told))
-                told, told_fovs = now, segmenter.fovs
-            due = now - saved >= self._config.save_every_s
-            if due and segmenter.next_point > saved_point:
-                save_state(partial, segmenter.state())
-                saved, saved_point = now, segmenter.next_point
-        self._tell(segmenter, index, 0.0)
-        return True
 
-    def _tell(self, segmenter: Segmenter, index: int, fovs_per_second: float) -> None:
+class _Job:
+    """A subvolume under way."""
+
+    def __init__(self, folder: Path, index: int, segmenter: Segmenter) -> None:
+        self.segmenter = segmenter
+        self._folder = folder
+        self._index = index
+        self._told_s = self._saved_s = time.monotonic()
+        self._told_fovs = segmenter.fovs
+        self._tell(fovs_per_second=0.0)
+
+    def save_and_tell_when_due(self, save_every_s: float) -> None:
+        """Write the progress file every second, and the state every so often."""
+        now = time.monotonic()
+        elapsed_s = now - self._told_s
+        if elapsed_s >= PROGRESS_EVERY_S:
+            self._tell((self.segmenter.fovs - self._told_fovs) / elapsed_s)
+        if now - self._saved_s >= save_every_s:
+            self.save()
+
+    def save(self) -> None:
+        """Replace the state on disk."""
+        save_state(partial_path(self._folder, self._index), self.segmenter.state())
+        self._saved_s = time.monotonic()
+
+    def finish(self) -> None:
+        """Leave the finished subvolume behind in place of its partial state."""
+        save_state(finished_path(self._folder, self._index), self.segmenter.state())
+        partial_path(self._folder, self._index).unlink(missing_ok=True)
+        self._tell(fovs_per_second=0.0)
+
+    def _tell(self, fovs_per_second: float) -> None:
         write_progress(
             self._folder,
-            index,
-            fraction=segmenter.progress(),
-            fovs=segmenter.fovs,
-            wasted_fovs=segmenter.wasted_fovs,
-            objects=segmenter.objects,
+            self._index,
+            fraction=self.segmenter.progress(),
+            fovs=self.segmenter.fovs,
+            objects=self.segmenter.objects,
             fovs_per_second=fovs_per_second,
             unix_s=time.time(),
         )
+        self._told_s, self._told_fovs = time.monotonic(), self.segmenter.fovs
 
 
 def read_normalised(image: Volume, box: Box, mean: float, stddev: float) -> np.ndarray:
@@ -182,10 +204,7 @@ def run_task(folder: Path, task: int, tasks: int) -> int:
 
     forward = make_forward(load_network(Path(config.checkpoint)))
     worker = Worker(config, folder, forward)
-    for subvolume in make_grid(config).subvolumes[task::tasks]:
-        if not worker.segment(subvolume):
-            return EXIT_STOPPED
-    return 0
+    return 0 if worker.run(make_grid(config).subvolumes[task::tasks]) else EXIT_STOPPED
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

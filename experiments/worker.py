@@ -70,6 +70,12 @@ def main(arguments: list[str]) -> int:
     except InputError as error:
         return _fail(run_dir, EXIT_INPUT, str(error))
     except Exception as error:
+        from ffn_core.distributed import peer_lost
+
+        if peer_lost(error):
+            # Whoever failed first leaves the reason; one that was killed is told by the launcher.
+            print(f"error: another rank is gone: {error}", file=sys.stderr, flush=True)
+            return EXIT_FAILED
         diverged = type(error).__name__ == "DivergedError"
         code = EXIT_DIVERGED if diverged else EXIT_FAILED
         return _fail(run_dir, code, f"{error}", traceback.format_exc())

@@ -88,39 +88,52 @@ def save(
     """
     name = f"{_PREFIX}{checkpoint.step:08d}"
     partial = folder / f".{name}.partial"
-    if rank == 0:
-        shutil.rmtree(partial, ignore_errors=True)
+    files: dict[str, str] = {}
+
+    def prepare() -> dict[str, str]:
+        for old in folder.glob(f".{_PREFIX}*.partial"):
+            shutil.rmtree(old)
         partial.mkdir(parents=True)
-    gather(None)  # the folder exists from here on
-    reports = gather(_try_write(partial, checkpoint if rank == 0 else None, streams))
-    failures = [report["error"] for report in reports if "error" in report]
-    if failures:
-        raise InputError(f"checkpoint {folder / name} could not be written: {failures[0]}")
-    if rank == 0:
-        files = {k: v for report in reports for k, v in report["files"].items()}
+        return {}
+
+    def publish() -> dict[str, str]:
         _publish(folder, partial, name, checkpoint, files)
         for old in list_checkpoints(folder)[:-keep]:
             shutil.rmtree(old, ignore_errors=True)
-    gather(None)  # no rank goes on before the checkpoint stands
+        return {}
+
+    def write() -> dict[str, str]:
+        return _write(partial, checkpoint if rank == 0 else None, streams)
+
+    # Each stage ends with all ranks knowing whether it worked on every one: none waits for another
+    # that has given up.
+    for stage, everywhere in ((prepare, False), (write, True), (publish, False)):
+        reports = gather(_attempt(stage) if everywhere or rank == 0 else {"files": {}})
+        failures = [report["error"] for report in reports if "error" in report]
+        if failures:
+            raise InputError(f"checkpoint {folder / name} could not be written: {failures[0]}")
+        files = {k: v for report in reports for k, v in report["files"].items()} | files
     return folder / name
 
 
-def _try_write(
-    partial: Path, checkpoint: Checkpoint | None, streams: NodeStreams
-) -> dict[str, Any]:
-    files = {}
+def _attempt(stage: Callable[[], dict[str, str]]) -> dict[str, Any]:
     try:
-        last = streams.first_node + len(streams.states) - 1
-        name = f"nodes-{streams.first_node:05d}-{last:05d}.npz"
-        text = np.frombuffer(json.dumps(streams.states).encode(), np.uint8)
-        files[name] = _write_arrays(partial / name, {"states": text, "seeds": streams.seeds})
-        if checkpoint is not None:
-            arrays = {f"weight/{i:03d}": w for i, w in enumerate(checkpoint.weights)}
-            arrays |= {f"slot/{k}": v for k, v in checkpoint.slots.items()}
-            files[SHARED] = _write_arrays(partial / SHARED, arrays)
+        return {"files": stage()}
     except OSError as error:
         return {"error": str(error)}
-    return {"files": files}
+
+
+def _write(partial: Path, checkpoint: Checkpoint | None, streams: NodeStreams) -> dict[str, str]:
+    """Write this rank's files; returns their checksums by name."""
+    last = streams.first_node + len(streams.states) - 1
+    name = f"nodes-{streams.first_node:05d}-{last:05d}.npz"
+    text = np.frombuffer(json.dumps(streams.states).encode(), np.uint8)
+    files = {name: _write_arrays(partial / name, {"states": text, "seeds": streams.seeds})}
+    if checkpoint is not None:
+        arrays = {f"weight/{i:03d}": w for i, w in enumerate(checkpoint.weights)}
+        arrays |= {f"slot/{k}": v for k, v in checkpoint.slots.items()}
+        files[SHARED] = _write_arrays(partial / SHARED, arrays)
+    return files
 
 
 def _write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> str:
@@ -136,6 +149,10 @@ def _checksum(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def _publish(
     folder: Path, partial: Path, name: str, checkpoint: Checkpoint, files: dict[str, str]
 ) -> None:
@@ -145,8 +162,9 @@ def _publish(
         "progress": checkpoint.progress,
         "files": files,
     }
+    content = json.dumps(manifest)
     with (partial / MANIFEST).open("w") as file:
-        json.dump(manifest, file)
+        json.dump({"sha256": _digest(content), "content": content}, file)
         file.flush()
         os.fsync(file.fileno())
     target = folder / name
@@ -214,15 +232,18 @@ def load_streams(path: Path, nodes: range) -> NodeStreams:
 def _manifest(path: Path) -> dict[str, Any]:
     file = path / MANIFEST
     try:
-        manifest = json.loads(file.read_text())
-        if manifest["format"] != FORMAT:
-            raise InputError(
-                f"{file}: checkpoint format {manifest['format']}, this version reads {FORMAT}"
-            )
+        outer = json.loads(file.read_text())
+        if _digest(outer["content"]) != outer["sha256"]:
+            raise ValueError("checksum differs")
+        manifest = json.loads(outer["content"])
     except OSError as error:
         raise InputError(f"{path} is not a checkpoint ({error.strerror}: {MANIFEST})") from None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise InputError(f"{file} is damaged; use an older checkpoint beside it") from None
+    if manifest["format"] != FORMAT:
+        raise InputError(
+            f"{file}: checkpoint format {manifest['format']}, this version reads {FORMAT}"
+        )
     return manifest
 
 

@@ -1,15 +1,17 @@
 """Training coordinates: where canvases may be centred, grouped by partition class."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import h5py
 import numpy as np
 
+from ffn_core.class_collector import MOST_PER_CLASS, ClassCollector
 from ffn_core.errors import InputError
 from ffn_core.geometry import Zyx, as_zyx
+from ffn_core.partitions import Block
 from ffn_core.volumes import whole_file
 
 _FORMAT = "ffn-scaling coordinates 1"
@@ -60,15 +62,35 @@ class Coordinates:
             InputError: No coordinate at all.
         """
         z, y, x = partitions.shape
-        if not partitions.any():
-            raise InputError(_why_empty((z, y, x), lom_radius_zyx, min_size, labels_source))
-        index_type = np.min_scalar_type(partitions.size - 1)
-        flat = partitions.ravel()
-        indices = tuple(
-            np.flatnonzero(flat == number).astype(index_type)
-            for number in range(1, len(thresholds) + 2)
+        blocks = [((0, 0, 0), partitions)]
+        return cls.from_blocks(
+            blocks, (z, y, x), lom_radius_zyx, thresholds, min_size, labels_source
         )
-        return cls(indices, (z, y, x), lom_radius_zyx, tuple(thresholds), min_size, labels_source)
+
+    @classmethod
+    def from_blocks(
+        cls,
+        blocks: Iterable[Block],
+        shape_zyx: Zyx,
+        lom_radius_zyx: Zyx,
+        thresholds: Sequence[float],
+        min_size: int,
+        labels_source: str,
+        most_per_class: int = MOST_PER_CLASS,
+    ) -> "Coordinates":
+        """:meth:`from_partitions` for parts of a volume of ``shape_zyx``, in any order.
+
+        A class with more than ``most_per_class`` voxels is represented by that many of them,
+        drawn evenly, so that memory does not grow with the volume.
+        """
+        collectors = [ClassCollector(shape_zyx, most_per_class) for _ in range(len(thresholds) + 1)]
+        for start_zyx, classes in blocks:
+            for number, collector in enumerate(collectors, start=1):
+                collector.add(start_zyx, classes == number)
+        indices = tuple(collector.indices() for collector in collectors)
+        if not any(len(members) for members in indices):
+            raise InputError(_why_empty(shape_zyx, lom_radius_zyx, min_size, labels_source))
+        return cls(indices, shape_zyx, lom_radius_zyx, tuple(thresholds), min_size, labels_source)
 
     def __len__(self) -> int:
         return sum(len(members) for members in self.indices)

@@ -78,6 +78,16 @@ def start(expected_size: int) -> Collectives:
     return Collectives(Topology(hvd.rank(), hvd.size(), hvd.local_rank(), hvd.local_size()))
 
 
+def peer_lost(error: BaseException) -> bool:
+    """Whether a collective failed because another rank went away: a consequence, not a cause."""
+    text = str(error)
+    return (
+        "Horovod has been shut down" in text
+        or "HorovodInternalError" in text
+        or ("gloo" in text.lower() and "peer" in text.lower())
+    )
+
+
 def stop() -> None:
     """Leave the other ranks in order."""
     hvd.shutdown()

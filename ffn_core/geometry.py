@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import operator
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -21,7 +22,7 @@ def as_zyx(value: object, name: str) -> Zyx:
     """
     items = [value] * 3 if isinstance(value, int) else value
     try:
-        z, y, x = (int(item) for item in items)  # type: ignore[attr-defined]
+        z, y, x = (operator.index(item) for item in items)  # type: ignore[attr-defined]
     except (TypeError, ValueError):
         raise InputError(f"{name}={value!r} is not one integer or three (z, y, x)") from None
     return z, y, x

@@ -96,7 +96,8 @@ class Warmup:
                     f"learning_rate.warmup.fraction={self.fraction} needs a budget in steps or "
                     "fovs; a budget in seconds has no known number of steps"
                 )
-            return math.ceil(self.fraction * budget_steps)
+            # Rounded first: 0.07 * 100 is a little over 7 in binary.
+            return math.ceil(round(self.fraction * budget_steps, 6))
         return 0
 
     @property

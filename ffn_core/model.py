@@ -92,6 +92,6 @@ def load_published_checkpoint(prefix: str) -> tuple[ModelSize, list[np.ndarray]]
             for layer, _ in size.layers()
             for kind in ("weights", "biases")
         ]
-    except (tf.errors.OpError, ValueError) as error:
+    except (tf.errors.OpError, ValueError, IndexError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{prefix}: truncated or corrupt checkpoint ({reason})") from None

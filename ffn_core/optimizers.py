@@ -59,10 +59,7 @@ def make_optimizer(name: str, arguments: Mapping[str, Any], weights: list[tf.Var
 
 def slot_values(optimizer: Any) -> dict[str, Any]:
     """All state of the optimizer as arrays, keyed by position and name."""
-    return {
-        f"{i:03d}/{variable.path}": variable.numpy()
-        for i, variable in enumerate(optimizer.variables)
-    }
+    return {key: variable.numpy() for key, variable in _slots(optimizer).items()}
 
 
 def assign_slots(optimizer: Any, values: Mapping[str, Any]) -> None:
@@ -71,11 +68,20 @@ def assign_slots(optimizer: Any, values: Mapping[str, Any]) -> None:
     Raises:
         InputError: if the state belongs to another optimizer or model.
     """
-    expected = slot_values(optimizer)
-    if set(expected) != set(values):
+    slots = _slots(optimizer)
+    saved = {key: tuple(value.shape) for key, value in values.items()}
+    if saved != {key: tuple(variable.shape) for key, variable in slots.items()}:
         raise InputError(
-            f"checkpoint holds optimizer state {sorted(values)[:2]}..., this run needs "
-            f"{sorted(expected)[:2]}...: was optimizer.name or the model changed?"
+            f"checkpoint holds optimizer state {sorted(saved)[:3]}..., this run needs "
+            f"{sorted(slots)[:3]}... of its model: was optimizer.name or the model changed?"
         )
-    for i, variable in enumerate(optimizer.variables):
-        variable.assign(values[f"{i:03d}/{variable.path}"])
+    for key, variable in slots.items():
+        variable.assign(values[key])
+
+
+def _slots(optimizer: Any) -> dict[str, Any]:
+    # The first part of a path counts the optimizers made in this process; it is left out.
+    return {
+        f"{i:03d}/{variable.path.split('/', 1)[1]}": variable
+        for i, variable in enumerate(optimizer.variables)
+    }

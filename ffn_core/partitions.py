@@ -10,16 +10,15 @@ border cut off.
 
 import bisect
 import itertools
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import fastremap
 import numpy as np
-from scipy import ndimage
 
 from ffn_core.errors import InputError
 from ffn_core.geometry import Zyx
-from ffn_core.volumes import ArrayVolume, Volume, iter_slabs
+from ffn_core.local_fractions import classify_block
+from ffn_core.volumes import ArrayVolume, Volume, check_pair, iter_blocks
 
 PUBLISHED_THRESHOLDS = (0.025, 0.05, 0.075, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 PUBLISHED_MIN_SIZE = 10_000
@@ -27,8 +26,8 @@ PUBLISHED_MIN_SIZE = 10_000
 
 DEFAULT_BLOCK_ZYX = (512, 512, 512)
 
-_SECTIONS = 16
-"""Sections that the last step handles at a time; keeps its index arrays small."""
+Block = tuple[Zyx, np.ndarray]
+"""The (z, y, x) corner of a part of the volume, and its (z, y, x) uint8 classes."""
 
 
 def compute_partitions(
@@ -70,29 +69,60 @@ def compute_partitions_blockwise(
     block_zyx: Zyx = DEFAULT_BLOCK_ZYX,
     on_progress: Callable[[float], None] | None = None,
 ) -> np.ndarray:
-    """:func:`compute_partitions` for labels that do not fit in memory; the same result.
+    """:func:`compute_partitions` for labels that do not fit in memory; the same result."""
+    partitions = np.zeros(labels.shape_zyx, np.uint8)
+    blocks = partition_blocks(
+        labels,
+        lom_radius_zyx,
+        thresholds,
+        min_size,
+        block_zyx=block_zyx,
+        on_progress=on_progress,
+    )
+    for (z, y, x), classes in blocks:
+        depth, height, width = classes.shape
+        partitions[z : z + depth, y : y + height, x : x + width] = classes
+    return partitions
+
+
+def partition_blocks(
+    labels: Volume,
+    lom_radius_zyx: Zyx,
+    thresholds: Sequence[float] = PUBLISHED_THRESHOLDS,
+    min_size: int = PUBLISHED_MIN_SIZE,
+    mask: Volume | None = None,
+    block_zyx: Zyx = DEFAULT_BLOCK_ZYX,
+    on_progress: Callable[[float], None] | None = None,
+) -> Iterator[Block]:
+    """:func:`compute_partitions` block by block, so that nothing of the volume's size is held.
 
     Reads the labels twice: once to count the objects, once in blocks of ``block_zyx`` with a halo
-    of ``lom_radius_zyx`` on every side. Only the uint8 result is held as a whole. ``on_progress``
-    is called after each block with the fraction of blocks done.
+    of ``lom_radius_zyx`` on every side. Where ``mask`` is false the class is 0: no canvas may be
+    centred there. (google/ffn also excludes canvases that only reach into masked voxels.)
+    ``on_progress`` is called after each block with the fraction of blocks done.
     """
     cuts = _count_cuts(lom_radius_zyx, thresholds, labels.shape_zyx)
+    if mask is not None:
+        check_pair(mask, labels, "mask")
     kept_ids = large_objects(labels, min_size)
-    partitions = np.zeros(labels.shape_zyx, np.uint8)
     blocks = list(_blocks(labels.shape_zyx, lom_radius_zyx, block_zyx))
     for done, core in enumerate(blocks, start=1):
         window = _read_with_halo(labels, core, lom_radius_zyx)
-        partitions[core] = _classify_core(window, kept_ids, lom_radius_zyx, cuts)
+        classes = classify_block(window, kept_ids, lom_radius_zyx, cuts)
+        z, y, x = (s.start for s in core)
+        if mask is not None:
+            depth, height, width = classes.shape
+            classes[mask.read((z, y, x), (depth, height, width)) == 0] = 0
+        yield (z, y, x), classes
         if on_progress is not None:
             on_progress(done / len(blocks))
-    return partitions
 
 
 def object_sizes(labels: Volume) -> tuple[np.ndarray, np.ndarray]:
     """All object ids but 0, ascending, and their sizes in voxels."""
     sizes: dict[int, int] = {}
-    for slab in iter_slabs(labels):
-        for object_id, count in zip(*_unique_counts(slab), strict=True):
+    for _, block in iter_blocks(labels):
+        for object_id, count in zip(*_unique_counts(block), strict=True):
             sizes[object_id] = sizes.get(object_id, 0) + count
     sizes.pop(0, None)
     ids = sorted(sizes)
@@ -105,8 +135,8 @@ def large_objects(labels: Volume, min_size: int) -> np.ndarray:
     return ids[sizes >= min_size]
 
 
-def _unique_counts(slab: np.ndarray) -> tuple[list[int], list[int]]:
-    ids, counts = fastremap.unique(slab, return_counts=True)
+def _unique_counts(block: np.ndarray) -> tuple[list[int], list[int]]:
+    ids, counts = fastremap.unique(block, return_counts=True)
     return ids.tolist(), counts.tolist()
 
 
@@ -152,115 +182,3 @@ def _read_with_halo(
     start = (z.start - rz, y.start - ry, x.start - rx)
     stop = (z.stop + rz, y.stop + ry, x.stop + rx)
     return labels.read(start, (stop[0] - start[0], stop[1] - start[1], stop[2] - start[2]))
-
-
-def _classify_core(
-    window: np.ndarray, kept_ids: np.ndarray, radius_zyx: Zyx, cuts: Sequence[int]
-) -> np.ndarray:
-    """Classes of the voxels at least one radius away from the border of ``window``."""
-    core_zyx = tuple(n - 2 * r for n, r in zip(window.shape, radius_zyx, strict=True))
-    core = np.zeros(core_zyx, np.uint8)
-    kept = fastremap.mask_except(window, kept_ids.tolist(), in_place=False)
-    numbers, _ = fastremap.renumber(kept, in_place=True)
-    del kept
-    class_of_count = np.ones(int(np.prod([2 * r + 1 for r in radius_zyx])) + 1, np.uint8)
-    for cut in cuts:
-        class_of_count[cut:] += 1
-    for number, box in enumerate(ndimage.find_objects(numbers), start=1):
-        _classify_object(numbers, number, box, radius_zyx, class_of_count, core)
-    return core
-
-
-@dataclass(frozen=True)
-class _Span:
-    """One axis of an object: where its mask is read and where its sums are wanted.
-
-    The mask covers [first, end), the sums [start, stop), both in voxels of the window read.
-    """
-
-    first: int
-    end: int
-    start: int
-    stop: int
-    radius: int
-
-    @classmethod
-    def of(cls, box: slice, radius: int, extent: int) -> "_Span":
-        start, stop = max(box.start, radius), min(box.stop, extent - radius)
-        first, end = max(box.start, start - radius), min(box.stop, stop + radius)
-        return cls(first, end, start, stop, radius)
-
-    def prefix_bounds(self) -> tuple[np.ndarray, np.ndarray]:
-        """For each wanted voxel, the prefix-sum rows whose difference is its window sum."""
-        centre = np.arange(self.start, self.stop)
-        low = np.maximum(centre - self.radius, self.first) - self.first
-        high = np.minimum(centre + self.radius + 1, self.end) - self.first
-        return low, high
-
-
-def _classify_object(
-    numbers: np.ndarray,
-    number: int,
-    box: tuple[slice, ...],
-    radius_zyx: Zyx,
-    class_of_count: np.ndarray,
-    core: np.ndarray,
-) -> None:
-    """Write the classes of one object into ``core``.
-
-    The sum over the window is separable, and all that counts for it is the object's own mask. So
-    it is computed inside the object's bounding box, one axis after the other, in the smallest
-    integer type that holds the counts; the last axis only at the voxels of the object.
-    """
-    spans = [
-        _Span.of(edge, r, n) for edge, r, n in zip(box, radius_zyx, numbers.shape, strict=True)
-    ]
-    if any(span.stop <= span.start for span in spans):
-        return
-    mask = numbers[tuple(slice(s.first, s.end) for s in spans)] == number
-    inner = mask[tuple(slice(s.start - s.first, s.stop - s.first) for s in spans)]
-    counts, window = mask.view(np.uint8), 1
-    for axis in (0, 1):
-        window *= 2 * radius_zyx[axis] + 1
-        counts = _window_sums(counts, axis, spans[axis], np.min_scalar_type(window))
-    target = core[
-        tuple(slice(s.start - r, s.stop - r) for s, r in zip(spans, radius_zyx, strict=True))
-    ]
-    low, high = spans[2].prefix_bounds()
-    dtype = np.min_scalar_type(window * (2 * radius_zyx[2] + 1))
-    for first in range(0, len(inner), _SECTIONS):
-        sections = slice(first, first + _SECTIONS)
-        prefix = _prefix_sums(counts[sections], 2, dtype)
-        z, y, x = np.nonzero(inner[sections])
-        sums = prefix[z, y, high[x]] - prefix[z, y, low[x]]
-        target[sections][z, y, x] = class_of_count[sums]
-
-
-def _prefix_sums(values: np.ndarray, axis: int, dtype: np.dtype) -> np.ndarray:
-    """Sums over [0, i) along ``axis``, one entry longer than ``values``.
-
-    They may wrap around: differences modulo 2**bits are exact when the difference fits ``dtype``.
-    """
-    shape = list(values.shape)
-    shape[axis] += 1
-    prefix = np.empty(shape, dtype)
-    rows, sums = np.moveaxis(values, axis, 0), np.moveaxis(prefix, axis, 0)
-    sums[0] = 0
-    if axis == values.ndim - 1:
-        np.cumsum(values, axis=axis, dtype=dtype, out=prefix[..., 1:])
-        return prefix
-    for i, row in enumerate(rows):  # whole planes at once; cumsum would walk along the axis
-        np.add(sums[i], row, out=sums[i + 1])
-    return prefix
-
-
-def _window_sums(values: np.ndarray, axis: int, span: _Span, dtype: np.dtype) -> np.ndarray:
-    """Sums over [i - radius, i + radius] along ``axis`` for the wanted voxels of ``span``."""
-    prefix = np.moveaxis(_prefix_sums(values, axis, dtype), axis, 0)
-    shape = list(values.shape)
-    shape[axis] = span.stop - span.start
-    result = np.empty(shape, dtype)
-    sums = np.moveaxis(result, axis, 0)
-    for row, (low, high) in enumerate(zip(*span.prefix_bounds(), strict=True)):
-        np.subtract(prefix[high], prefix[low], out=sums[row])
-    return result

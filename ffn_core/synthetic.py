@@ -14,6 +14,8 @@ from scipy import ndimage
 
 from ffn_core.errors import InputError
 from ffn_core.geometry import Zyx
+from ffn_core.random_fields import random_direction, smooth_noise
+from ffn_core.synthetic_rendering import render
 
 MIN_EXTENT = 8
 """Smallest extent of a synthetic volume along any axis, in voxels."""
@@ -51,7 +53,7 @@ def synthesize(
     rng = np.random.default_rng(seed)
     labels = _grow_neurites(shape_zyx, object_radius_vx, rng)
     depth_vx = edt.edt(labels, black_border=False)
-    image = _render(labels, depth_vx, object_radius_vx, rng)
+    image = render(labels, depth_vx, object_radius_vx, rng)
     image = ndimage.gaussian_filter(image, 0.6)
     image += noise * rng.standard_normal(shape_zyx, np.float32)
     if extracellular_vx > 0:
@@ -106,7 +108,7 @@ class _TakenSpace:
 def _grow_path(taken: _TakenSpace, calibre_vx: float, rng: np.random.Generator) -> np.ndarray:
     """(n, 3) points of a smooth random curve in free space, or (0, 3)."""
     start = rng.uniform(0, taken.shape_zyx)
-    axis = _random_direction(rng)
+    axis = random_direction(rng)
     if not taken.free(start):
         return np.empty((0, 3))
     halves = []
@@ -127,7 +129,7 @@ def _warp(labels: np.ndarray, radius_vx: float, rng: np.random.Generator) -> np.
     """Move every voxel by a smooth random displacement: no flat faces, no round tubes."""
     positions = np.indices(labels.shape, np.float32)
     for position, extent in zip(positions, labels.shape, strict=True):
-        position += 0.25 * radius_vx * _smooth_noise(labels.shape, radius_vx, rng)
+        position += 0.25 * radius_vx * smooth_noise(labels.shape, radius_vx, rng)
         np.clip(np.rint(position, out=position), 0, extent - 1, out=position)
     return labels[tuple(positions.astype(np.int32))]
 
@@ -157,92 +159,6 @@ def _join_small(parts: np.ndarray, small: np.ndarray) -> np.ndarray:
     return target[parts]
 
 
-def _render(
-    labels: np.ndarray, depth_vx: np.ndarray, radius_vx: float, rng: np.random.Generator
-) -> np.ndarray:
-    """(z, y, x) float32 grey levels before blur and noise."""
-    tone = rng.normal(160, 6, int(labels.max()) + 1).astype(np.float32)
-    image = tone[labels]
-    image += 4 * _smooth_noise(labels.shape, 1.3, rng)
-    inside = depth_vx > 2.5
-    _add_vesicles(image, labels, inside, radius_vx, rng)
-    _add_mitochondria(image, labels, inside, radius_vx, rng)
-    staining = 100 + 8 * _smooth_noise(labels.shape, radius_vx / 2, rng)
-    image -= staining * np.exp(-(((depth_vx - 1) / 1.2) ** 2))
-    return image
-
-
-def _add_mitochondria(
-    image: np.ndarray,
-    labels: np.ndarray,
-    inside: np.ndarray,
-    radius_vx: float,
-    rng: np.random.Generator,
-) -> None:
-    """Dark ellipsoids with a darker rim and cristae, cut off at the neurite's membrane."""
-    count = round(labels.size / (10 * radius_vx) ** 3 * 40)
-    for centre in rng.integers(0, labels.shape, (count, 3)):
-        if not inside[tuple(centre)]:
-            continue
-        axis, short = _random_direction(rng), radius_vx * rng.uniform(0.3, 0.5)
-        reach = math.ceil(3 * short)
-        box = tuple(
-            slice(max(c - reach, 0), min(c + reach + 1, n))
-            for c, n in zip(centre, labels.shape, strict=True)
-        )
-        offset = np.moveaxis(np.mgrid[box], 0, -1) - centre
-        along = offset @ axis
-        squared = (offset**2).sum(axis=-1)
-        level = np.sqrt((squared - along**2) / short**2 + (along / (2.6 * short)) ** 2)
-        body = (level < 1) & inside[box] & (labels[box] == labels[tuple(centre)])
-        cristae = 10 * np.sin(offset @ _random_direction(rng) * (2 * math.pi / 3.5))
-        rim = 22 * np.exp(-(((level - 0.9) / 0.15) ** 2))
-        image[box][body] = (104 + cristae - rim)[body]
-
-
-def _add_vesicles(
-    image: np.ndarray,
-    labels: np.ndarray,
-    inside: np.ndarray,
-    radius_vx: float,
-    rng: np.random.Generator,
-) -> None:
-    """Clusters of small rings."""
-    clusters = round(labels.size / (10 * radius_vx) ** 3 * 12)
-    centres = rng.uniform(0, labels.shape, (clusters, 1, 3))
-    spread = rng.normal(0, 0.4 * radius_vx, (clusters, 30, 3))
-    points = np.rint(centres + spread).astype(int).reshape(-1, 3)
-    points = points[((points >= 0) & (points < labels.shape)).all(axis=1)]
-    spots = np.zeros(labels.shape, np.float32)
-    spots[tuple(points.T)] = 1
-    rings = ndimage.gaussian_filter(spots, 1.3) * 2400 - ndimage.gaussian_filter(spots, 0.7) * 350
-    image -= np.clip(rings, -20, 40) * inside
-
-
-def _smooth_noise(shape: tuple[int, ...], sigma_vx: float, rng: np.random.Generator) -> np.ndarray:
-    """Gaussian noise, smoothed over ``sigma_vx``, of mean 0 and standard deviation 1; float32.
-
-    Made on a grid as coarse as the smoothing allows and interpolated from there.
-    """
-    stride = max(1, int(sigma_vx))
-    coarse_shape = [math.ceil(n / stride) + 3 for n in shape]
-    coarse = ndimage.gaussian_filter(
-        rng.standard_normal(coarse_shape, np.float32), sigma_vx / stride
-    )
-    coarse /= coarse.std()
-    for axis, extent in enumerate(shape):
-        coarse = _interpolate(coarse, axis, 1 + np.arange(extent, dtype=np.float32) / stride)
-    return coarse
-
-
-def _interpolate(values: np.ndarray, axis: int, positions: np.ndarray) -> np.ndarray:
-    """Linear interpolation along one axis."""
-    low = positions.astype(int)
-    weight_shape = [-1 if i == axis else 1 for i in range(values.ndim)]
-    weight = (positions - low).reshape(weight_shape)
-    return np.take(values, low, axis) * (1 - weight) + np.take(values, low + 1, axis) * weight
-
-
 def _paint_ball(volume: np.ndarray, centre: np.ndarray, radius: float, value: int) -> None:
     """Set the elements of ``volume`` within ``radius`` of ``centre``, cut off at its border."""
     box = tuple(
@@ -255,8 +171,3 @@ def _paint_ball(volume: np.ndarray, centre: np.ndarray, radius: float, value: in
     )
     z, y, x = np.ix_(*grids)
     window[z + y + x <= radius**2] = value
-
-
-def _random_direction(rng: np.random.Generator) -> np.ndarray:
-    direction = rng.standard_normal(3)
-    return direction / np.linalg.norm(direction)

@@ -1,12 +1,11 @@
 """What is computed does not depend on how many processes compute it, or on being interrupted."""
 
-import json
-
 import numpy as np
 import pytest
 
 from experiments import records
 from experiments.exit_codes import EXIT_INPUT
+from ffn_core import checkpoint as checkpoints
 
 pytestmark = pytest.mark.ranks
 
@@ -73,7 +72,7 @@ def test_a_stopped_run_resumes_exactly_even_on_other_ranks(
                 (stopped / records.STOP).touch()
     assert not (stopped / records.RESULT).exists()
     (checkpoint,) = (stopped / records.CHECKPOINTS).iterdir()
-    assert 3 <= json.loads((checkpoint / "manifest.json").read_text())["step"] < 60
+    assert 3 <= checkpoints.load(checkpoint).step < 60
 
     (stopped / records.STOP).unlink()
     train(make_config(budget=budget, cluster=cluster | {"ranks": 1}), stopped)

@@ -113,7 +113,6 @@ def test_columns_are_segmented_scored_and_drawn(columns, run_dir, tmp_path):
         "subvolume.size_zyx=[24,34,34]",
         "subvolume.overlap_zyx=[8,8,8]",
         "processes=2",
-        "batch_size=4",
     ]
     done = command(*overrides)
     assert done.returncode == 0, done.stderr
@@ -165,8 +164,8 @@ def test_a_worker_killed_outright_is_continued_to_the_same_result(columns, run_d
 
     forward = make_forward(load_network(Path(whole.checkpoint)))
     for each in (whole, killed):
-        worker = Worker(each, each.directory, forward)
-        assert all(worker.segment(subvolume) for subvolume in make_grid(each).subvolumes)
+        worker = Worker(dataclasses.replace(each, batch_size=2), each.directory, forward)
+        assert worker.run(make_grid(each).subvolumes)
         assert not segment_files.partial_path(each.directory, 0).is_file()
     for index in (0, 1):
         first, second = (
@@ -182,7 +181,7 @@ def test_a_worker_asked_to_stop_saves_first(columns, run_dir, tmp_path):
     stopped = config(columns, run_dir, tmp_path)
     (tmp_path / records.STOP).touch()
     worker = Worker(stopped, tmp_path, make_forward(load_network(Path(stopped.checkpoint))))
-    assert not worker.segment(make_grid(stopped).subvolumes[0])
+    assert not worker.run(make_grid(stopped).subvolumes)
     assert segment_files.partial_path(tmp_path, 0).is_file()
 
 

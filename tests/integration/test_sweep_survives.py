@@ -73,8 +73,8 @@ def ranks_of(folder: Path) -> list[psutil.Process]:
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
             command = process.cmdline()
-            is_rank = "experiments.worker" in command and "python" in command[0]
-            if is_rank and any(str(folder) in argument for argument in command):
+            is_rank = command[1:3] == ["-m", "experiments.worker"]
+            if is_rank and command[3].startswith(str(folder)):
                 found.append(process)
     return found
 

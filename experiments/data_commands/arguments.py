@@ -1,0 +1,62 @@
+"""Command-line arguments and status lines that several commands share."""
+
+import argparse
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+from rich.console import Console
+from rich.progress import Progress
+from rich.status import Status
+
+from ffn_core.errors import InputError
+from ffn_core.geometry import Zyx, as_zyx
+from ffn_core.volumes import Volume, check_pair, open_labels, open_volume
+
+AddParser: TypeAlias = Callable[..., argparse.ArgumentParser]
+
+
+def add_pair(parser: argparse.ArgumentParser) -> None:
+    """Options for an image and its labels."""
+    parser.add_argument("--image", metavar="VOLUME")
+    parser.add_argument(
+        "--labels",
+        metavar="VOLUME",
+        help="a transforms dataset beside it is applied (FIB-25)",
+    )
+
+
+def add_out(parser: argparse.ArgumentParser, text: str) -> None:
+    """Option for the file that is written."""
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help=text)
+
+
+def one_or_three(values: Sequence[int], option: str) -> Zyx:
+    """What an option with one number or z y x was given."""
+    return as_zyx(values[0] if len(values) == 1 else values, option)
+
+
+def open_pair(arguments: argparse.Namespace) -> tuple[Volume | None, Volume | None]:
+    """Open what ``add_pair`` was given, at least one of the two."""
+    if not arguments.image and not arguments.labels:
+        raise InputError("nothing to read: give --image VOLUME, --labels VOLUME or both")
+    image = open_volume(arguments.image) if arguments.image else None
+    labels = open_labels(arguments.labels) if arguments.labels else None
+    if image is not None and labels is not None:
+        check_pair(image, labels)
+    return image, labels
+
+
+def status(text: str) -> Status:
+    """A spinner while something of unknown length goes on; nothing where nobody watches."""
+    return Console(stderr=True).status(text)
+
+
+@contextlib.contextmanager
+def progress_bar(text: str) -> Iterator[Callable[[float], None]]:
+    """A bar that is told the fraction done; nothing where nobody watches."""
+    stderr = Console(stderr=True)
+    with Progress(console=stderr, transient=True, disable=not stderr.is_terminal) as progress:
+        task = progress.add_task(text, total=1.0)
+        yield lambda fraction: progress.update(task, completed=fraction)

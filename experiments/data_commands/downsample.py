@@ -1,0 +1,35 @@
+"""Write an image, its labels, or both, at a lower resolution."""
+
+import argparse
+
+import numpy as np
+from rich.console import Console
+
+from experiments.data_commands.arguments import AddParser, add_out, add_pair, open_pair, status
+from experiments.prepared_data import write_volumes
+from ffn_core.volumes import downsample, downsample_image, downsample_labels
+
+
+def add(add_parser: AddParser) -> None:
+    """Describe the command line."""
+    text = "write an image (mean) and labels (one voxel of each cube) at a lower resolution"
+    parser = add_parser("downsample", help=text, description=text)
+    add_pair(parser)
+    parser.add_argument("--factor", type=int, default=2, help="(default: 2)")
+    add_out(parser, "HDF5 file with datasets image and labels")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace, console: Console) -> None:
+    """Carry the command out."""
+    image, labels = open_pair(arguments)
+    volumes: dict[str, np.ndarray] = {}
+    with status(f"downsampling by {arguments.factor}"):
+        if image is not None:
+            volumes["image"] = downsample(image, arguments.factor, downsample_image)
+        if labels is not None:
+            volumes["labels"] = downsample(labels, arguments.factor, downsample_labels)
+        sources = {"source": " ".join(v.source for v in (image, labels) if v is not None)}
+        write_volumes(arguments.out, volumes, {**sources, "factor": arguments.factor})
+    for name, array in volumes.items():
+        console.print(f"{arguments.out}:{name} shape zyx {array.shape}", soft_wrap=True)

@@ -1,0 +1,97 @@
+"""Write the training coordinates of labels and print how they spread over the classes."""
+
+import argparse
+
+from rich.console import Console
+from rich.table import Table
+
+from experiments.data_commands.arguments import AddParser, add_out, one_or_three, progress_bar
+from experiments.prepared_data import prepare_coordinates
+from ffn_core.coordinates import Coordinates
+from ffn_core.errors import InputError
+from ffn_core.partitions import PUBLISHED_MIN_SIZE, PUBLISHED_THRESHOLDS
+from ffn_core.published_partitions import read_published_partitions
+from ffn_core.volumes import open_labels
+
+
+def add(add_parser: AddParser) -> None:
+    """Describe the command line."""
+    text = "compute the training coordinates of labels"
+    parser = add_parser("prepare", help=text, description=text)
+    parser.add_argument("--labels", required=True, metavar="VOLUME")
+    parser.add_argument(
+        "--mask", metavar="VOLUME", help="centre no canvas where it is false (bool or integer)"
+    )
+    parser.add_argument(
+        "--lom-radius",
+        type=int,
+        nargs="+",
+        metavar="R",
+        help="half the training canvas in voxels, FOV // 2 + deltas:"
+        " one number or z y x; 24 for a FOV of 33 and deltas of 8",
+    )
+    parser.add_argument(
+        "--partitions",
+        metavar="PATH:DATASET",
+        help="take the classes from a partition volume of google/ffn compute_partitions.py"
+        " instead of computing them; says its radius itself",
+    )
+    parser.add_argument(
+        "--thresholds",
+        type=float,
+        nargs="+",
+        default=PUBLISHED_THRESHOLDS,
+        metavar="F",
+        help="own-object fractions that separate the classes (default: the published ones)",
+    )
+    parser.add_argument(
+        "--min-size",
+        type=int,
+        default=PUBLISHED_MIN_SIZE,
+        metavar="VOXELS",
+        help="drop smaller objects (default: %(default)s)",
+    )
+    add_out(parser, "coordinate file (HDF5)")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace, console: Console) -> None:
+    """Carry the command out."""
+    coordinates = _imported(arguments) if arguments.partitions else _computed(arguments)
+    coordinates.save(arguments.out)
+    console.print(class_table(coordinates))
+    console.print(f"{arguments.out}: {len(coordinates):,} coordinates", soft_wrap=True)
+
+
+def class_table(coordinates: Coordinates) -> Table:
+    """Coordinates per partition class."""
+    limits = [0.0, *coordinates.thresholds, 1.0]
+    table = Table(title="training coordinates per partition class")
+    for heading in ("class", "own-object fraction", "coordinates", "share"):
+        table.add_column(heading, justify="right")
+    for number, count in enumerate(coordinates.class_counts(), start=1):
+        span = f"{limits[number - 1]:g} to {limits[number]:g}"
+        table.add_row(str(number), span, f"{count:,}", f"{count / len(coordinates):.1%}")
+    return table
+
+
+def _computed(arguments: argparse.Namespace) -> Coordinates:
+    if arguments.lom_radius is None:
+        raise InputError("give --lom-radius, half the training canvas: FOV // 2 + deltas")
+    radius_zyx = one_or_three(arguments.lom_radius, "--lom-radius")
+    with progress_bar("partitions") as on_progress:
+        return prepare_coordinates(
+            arguments.labels,
+            radius_zyx,
+            arguments.min_size,
+            arguments.thresholds,
+            arguments.mask,
+            on_progress=on_progress,
+        )
+
+
+def _imported(arguments: argparse.Namespace) -> Coordinates:
+    if arguments.mask or arguments.lom_radius:
+        raise InputError("--partitions goes without --mask and --lom-radius: it holds both already")
+    labels = open_labels(arguments.labels)
+    return read_published_partitions(arguments.partitions, labels, arguments.thresholds)

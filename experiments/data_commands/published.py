@@ -1,0 +1,72 @@
+"""Exchange training coordinates with google/ffn."""
+
+import argparse
+import glob
+
+import numpy as np
+from rich.console import Console
+
+from experiments.data_commands.arguments import AddParser, add_out, progress_bar, status
+from ffn_core.coordinates import Coordinates
+from ffn_core.errors import InputError
+from ffn_core.published_coordinates import (
+    read_published_coordinates,
+    write_published_coordinates,
+)
+from ffn_core.volumes import open_labels
+
+
+def add(add_parser: AddParser) -> None:
+    """Describe the command lines of import-coordinates and export-coordinates."""
+    text = "turn a coordinate file of google/ffn (TFRecord, gzip) into one of ours"
+    parser = add_parser("import-coordinates", help=text, description=text)
+    parser.add_argument(
+        "--records", required=True, nargs="+", metavar="FILE", help="shards, or a quoted pattern"
+    )
+    parser.add_argument("--labels", required=True, metavar="VOLUME")
+    parser.add_argument("--name", help="label_volume_name of the records; needed if several")
+    add_out(parser, "coordinate file (HDF5)")
+    parser.set_defaults(run=run_import)
+
+    text = "write a coordinate file for google/ffn (TFRecord, gzip)"
+    parser = add_parser("export-coordinates", help=text, description=text)
+    parser.add_argument("--coordinates", required=True, metavar="FILE", help="of prepare")
+    parser.add_argument("--name", required=True, help="label_volume_name of the records")
+    parser.add_argument("--seed", type=int, default=0, help="of the order (default: 0)")
+    parser.add_argument(
+        "--per-class",
+        type=int,
+        metavar="N",
+        help="records of each class (default: as many as the largest has)",
+    )
+    add_out(parser, "TFRecord file")
+    parser.set_defaults(run=run_export)
+
+
+def run_import(arguments: argparse.Namespace, console: Console) -> None:
+    """Carry import-coordinates out."""
+    found = ((pattern, sorted(glob.glob(pattern))) for pattern in arguments.records)  # noqa: PTH207
+    paths = [path for pattern, matches in found for path in matches or [pattern]]
+    labels = open_labels(arguments.labels)
+    with status(f"reading {len(paths)} files"):
+        coordinates, dropped = read_published_coordinates(paths, labels, arguments.name)
+    coordinates.save(arguments.out)
+    console.print(
+        f"{arguments.out}: {len(coordinates):,} coordinates at least"
+        f" {coordinates.lom_radius_zyx} voxels (zyx) from the border;"
+        f" left out {dropped:,} on background",
+        soft_wrap=True,
+    )
+
+
+def run_export(arguments: argparse.Namespace, console: Console) -> None:
+    """Carry export-coordinates out."""
+    if arguments.per_class is not None and arguments.per_class < 1:
+        raise InputError(f"--per-class {arguments.per_class} must be at least 1")
+    coordinates = Coordinates.load(arguments.coordinates)
+    rng = np.random.default_rng(arguments.seed)
+    with progress_bar("records") as on_progress:
+        count = write_published_coordinates(
+            arguments.out, coordinates, arguments.name, rng, arguments.per_class, on_progress
+        )
+    console.print(f"{arguments.out}: {count:,} records of {arguments.name}", soft_wrap=True)

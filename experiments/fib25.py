@@ -1,0 +1,146 @@
+"""The public sample of FIB-25 (Takemura et al. 2015, 10.1073/pnas.1509820112).
+
+250^3 voxels of the Drosophila medulla and their ground truth, as google/ffn published them in the
+bucket ffn-flyem-fib25, and in the repository janelia-flyem/neuroproof_examples from which those
+files were made: the image as PNG sections, the ground truth packed.
+"""
+
+import gzip
+import hashlib
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from experiments.download import OnBytes, download
+from experiments.prepared_data import write_volumes
+from ffn_core.errors import InputError
+from ffn_core.volumes import open_volume, whole_file
+
+BUCKET_URL = "https://storage.googleapis.com/ffn-flyem-fib25"
+REPOSITORY_URL = "https://raw.githubusercontent.com/janelia-flyem/neuroproof_examples/master"
+
+IMAGE, LABELS = "grayscale_maps.h5", "groundtruth.h5"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What is known of a sample beforehand.
+
+    Attributes:
+        folder: its folder at both sources.
+        files: sha256 of the files in the bucket.
+        sections: numbers of the PNG sections in the repository.
+        arrays: sha256 of the values of each dataset, as `_digest` takes it.
+    """
+
+    folder: str
+    files: Mapping[str, str]
+    sections: range
+    arrays: Mapping[str, str]
+
+
+TRAINING_SAMPLE2 = Sample(
+    folder="training_sample2",
+    files={
+        IMAGE: "9714fb34688d357ebf1befaf553264fbb56e2a245aefb1e71925a91bbe169850",
+        LABELS: "e62db8855ead2e8c247f77c6d4881aa32524d4f74815c6e3f8dc9d1e33ae7564",
+    },
+    sections=range(2600, 2850),
+    arrays={
+        "raw": "09f00d3de4eaaefc07bc350e0024d38ad4f2c98407e958c8fb977fc624d26d25",
+        "stack": "8060e8850ba1bceb78015a6a8167e75bfd0c1bf8e3bbef4253f847c5fa79d556",
+        "transforms": "61dd6a281171130ebb6d4cefe1bad6bbd6f7f6da07ddc937213486d34ebf6484",
+    },
+)
+
+
+def fetch_from_bucket(
+    out: Path,
+    url_base: str = BUCKET_URL,
+    sample: Sample = TRAINING_SAMPLE2,
+    on_bytes: OnBytes | None = None,
+) -> Path:
+    """Download the sample's two files.
+
+    Returns:
+        The folder that holds them, a folder in ``out``.
+
+    Raises:
+        InputError: See :func:`experiments.download.download`.
+    """
+    folder = out / sample.folder
+    for name, sha256 in sample.files.items():
+        download(f"{url_base}/{sample.folder}/{name}", folder / name, sha256, on_bytes)
+    return folder
+
+
+def fetch_from_repository(
+    out: Path,
+    url_base: str = REPOSITORY_URL,
+    sample: Sample = TRAINING_SAMPLE2,
+    on_progress: Callable[[float], None] | None = None,
+) -> Path:
+    """Make the same two files from the repository's.
+
+    Their voxels are checked, not their bytes, which depend on how HDF5 packs them. The downloads
+    are kept in the folder ``downloads`` until all is well.
+
+    Returns:
+        The folder that holds them, a folder in ``out``.
+
+    Raises:
+        InputError: See :func:`experiments.download.download`; or other voxels than in the bucket.
+    """
+    folder = out / sample.folder
+    if all((folder / name).is_file() for name in sample.files):
+        return folder
+    source, downloads = f"{url_base}/{sample.folder}", folder / "downloads"
+    for done, number in enumerate(sample.sections):
+        name = f"iso.{number}.png"
+        download(f"{source}/grayscale_maps/{name}", downloads / name)
+        if on_progress is not None:
+            on_progress(done / len(sample.sections))
+    packed = download(f"{source}/{LABELS}.gz", downloads / f"{LABELS}.gz")
+    _write_image(downloads, folder / IMAGE, sample)
+    _write_labels(packed, folder / LABELS, sample)
+    shutil.rmtree(downloads)
+    return folder
+
+
+def _write_image(downloads: Path, path: Path, sample: Sample) -> None:
+    volume = open_volume(f"stack:{downloads}/iso.*.png")
+    raw = volume.read((0, 0, 0), volume.shape_zyx)
+    _check("raw", raw, sample, downloads)
+    write_volumes(path, {"raw": raw})
+
+
+def _write_labels(packed: Path, path: Path, sample: Sample) -> None:
+    with whole_file(path) as partial:
+        try:
+            with gzip.open(packed) as source, partial.open("wb") as target:
+                shutil.copyfileobj(source, target)
+            with h5py.File(partial) as file:
+                arrays = {name: file[name][...] for name in ("stack", "transforms")}
+        except (OSError, EOFError, KeyError) as error:
+            raise InputError(f"{packed} is damaged ({error}); delete it and run again") from error
+        for name, array in arrays.items():
+            _check(name, array, sample, packed)
+
+
+def _check(name: str, array: np.ndarray, sample: Sample, source: Path) -> None:
+    if _digest(array) != sample.arrays[name]:
+        raise InputError(
+            f"{source}: {name} is not that of {sample.folder}; delete it and run again, or take"
+            " another source"
+        )
+
+
+def _digest(array: np.ndarray) -> str:
+    """sha256 of the values, whatever integer type they were stored in."""
+    digest = hashlib.sha256(str(array.shape).encode())
+    digest.update(array.astype("<i8").tobytes())
+    return digest.hexdigest()

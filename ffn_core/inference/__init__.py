@@ -1,0 +1,1 @@
+"""Segmentation of a volume with a trained network, and its comparison with a ground truth."""

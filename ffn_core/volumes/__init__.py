@@ -1,0 +1,51 @@
+"""Volumes: the only place where image and label data enter the library.
+
+Everything behind :func:`open_volume` looks the same: a 3-D array in zyx order of which windows can
+be read. A format is one module with an adapter class (see :class:`Volume`) and a function that
+opens it, and one entry in :mod:`ffn_core.volumes.opening`, where the names of volumes are
+described.
+"""
+
+from ffn_core.volumes.bodies import BodyVolume
+from ffn_core.volumes.downsampling import downsample, downsample_image, downsample_labels
+from ffn_core.volumes.hdf5 import Hdf5Volume, split_spec
+from ffn_core.volumes.opening import (
+    DEFAULT_CACHE_BYTES,
+    absolute_spec,
+    fingerprint,
+    open_labels,
+    open_mask,
+    open_volume,
+    short_name,
+)
+from ffn_core.volumes.stacks import StackVolume
+from ffn_core.volumes.statistics import image_statistics
+from ffn_core.volumes.stores import StoreVolume
+from ffn_core.volumes.traversal import iter_blocks, iter_slabs
+from ffn_core.volumes.volume import ArrayVolume, Volume, check_pair
+from ffn_core.volumes.whole_file import whole_file
+
+__all__ = [
+    "DEFAULT_CACHE_BYTES",
+    "ArrayVolume",
+    "BodyVolume",
+    "Hdf5Volume",
+    "StackVolume",
+    "StoreVolume",
+    "Volume",
+    "absolute_spec",
+    "check_pair",
+    "downsample",
+    "downsample_image",
+    "downsample_labels",
+    "fingerprint",
+    "image_statistics",
+    "iter_blocks",
+    "iter_slabs",
+    "open_labels",
+    "open_mask",
+    "open_volume",
+    "short_name",
+    "split_spec",
+    "whole_file",
+]

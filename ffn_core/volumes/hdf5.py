@@ -1,0 +1,131 @@
+"""Datasets of HDF5 files as volumes."""
+
+import math
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from ffn_core.errors import InputError
+from ffn_core.geometry import Zyx
+from ffn_core.volumes.volume import check_stored, window_slices
+
+TRANSFORMS_DATASET = "transforms"
+"""FIB-25 convention: (n, 2) table supervoxel -> body beside the label dataset."""
+
+_MOST_SLOTS = 1_000_003
+
+
+class Hdf5Volume:
+    """A dataset of an HDF5 file, read window by window. The file stays open."""
+
+    def __init__(self, dataset: h5py.Dataset, source: str) -> None:
+        self._dataset = dataset
+        self.source = source
+        self.info = ""
+
+    @property
+    def shape_zyx(self) -> Zyx:
+        """Extents in voxels."""
+        z, y, x = self._dataset.shape
+        return z, y, x
+
+    @property
+    def chunk_zyx(self) -> Zyx:
+        """Extents of a chunk; of one voxel if the dataset lies in one piece."""
+        z, y, x = self._dataset.chunks or (1, 1, 1)
+        return z, y, x
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Type of the voxels."""
+        return self._dataset.dtype
+
+    def read(self, start_zyx: Zyx, shape_zyx: Zyx) -> np.ndarray:
+        """Read the window from the file; see :meth:`Volume.read`."""
+        window = window_slices(start_zyx, shape_zyx, self.shape_zyx)
+        try:
+            return self._dataset[window]
+        except OSError as error:
+            raise InputError(f"cannot read {self.source}: damaged file ({error})") from error
+
+
+def split_spec(spec: str) -> tuple[Path, str]:
+    """Split ``path:dataset`` at the last colon.
+
+    Raises:
+        InputError: Either part is missing.
+    """
+    path, _, dataset = spec.rpartition(":")
+    if not path or not dataset.strip("/"):
+        raise InputError(
+            f"volume {spec!r} is not of the form path:dataset (HDF5), nor zarr:, zarr3:, n5:,"
+            " precomputed: or stack: followed by a path or URL"
+        )
+    return Path(path), dataset
+
+
+def open_hdf5(spec: str, cache_bytes: int) -> Hdf5Volume:
+    """Open ``path:dataset``; unpacked chunks of up to ``cache_bytes`` are kept in memory.
+
+    Raises:
+        InputError: No such file or dataset, not HDF5, not 3-D, an empty axis, or no numbers.
+    """
+    path, name = split_spec(spec)
+    if not path.is_file():
+        raise InputError(f"no file {path} (from volume {spec!r})")
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        raise InputError(f"{path} is not a readable HDF5 file: {error}") from error
+    try:
+        return Hdf5Volume(_open_dataset(file, name, spec, cache_bytes), spec)
+    except InputError:
+        file.close()
+        raise
+
+
+def read_transforms(spec: str) -> np.ndarray | None:
+    """The (n, 2) table beside the label dataset ``path:dataset``, or None.
+
+    Raises:
+        InputError: The table has another shape.
+    """
+    path, name = split_spec(spec)
+    with h5py.File(path, "r") as file:
+        table = file[name].parent.get(TRANSFORMS_DATASET)
+        if not isinstance(table, h5py.Dataset):
+            return None
+        if table.ndim != 2 or table.shape[1] != 2 or len(table) == 0:
+            raise InputError(
+                f"{path}: dataset {TRANSFORMS_DATASET!r} has shape {table.shape}; (n, 2) is"
+                " needed (supervoxel, body)"
+            )
+        return table[...]
+
+
+def _open_dataset(file: h5py.File, name: str, spec: str, cache_bytes: int) -> h5py.Dataset:
+    dataset = file.get(name)
+    if not isinstance(dataset, h5py.Dataset):
+        file_datasets = ", ".join(_dataset_names(file)) or "none"
+        raise InputError(f"no dataset {name!r} in {file.filename}; it has: {file_datasets}")
+    check_stored(spec, dataset.shape, dataset.dtype)
+    if dataset.chunks is None or dataset.nbytes <= cache_bytes:
+        return dataset  # has no chunks, or is about to be read into memory, each chunk once
+    chunk_bytes = math.prod(dataset.chunks) * dataset.dtype.itemsize
+    del dataset  # HDF5 takes the cache size of whoever opens a dataset first
+    # A slot holds one chunk: a hundred slots per chunk make collisions rare (HDF5 manual,
+    # H5Pset_chunk_cache). Preemption 0: the chunk used longest ago leaves first. With 1 chunks that
+    # were read in part never leave, and the cache grows without limit.
+    slots = min(100 * (cache_bytes // chunk_bytes + 1) + 1, _MOST_SLOTS)
+    access = h5py.h5p.create(h5py.h5p.DATASET_ACCESS)
+    access.set_chunk_cache(slots, cache_bytes, 0.0)
+    return h5py.Dataset(h5py.h5d.open(file.id, name.encode(), access))
+
+
+def _dataset_names(file: h5py.File) -> list[str]:
+    names: list[str] = []
+    file.visititems(
+        lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None
+    )
+    return names
