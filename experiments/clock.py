@@ -44,11 +44,14 @@ class PhaseTimes:
         self.total_s = dict.fromkeys(PHASES, 0.0)
 
     @contextmanager
-    def phase(self, name: str) -> Iterator[None]:
-        """Add the time of the block to phase ``name``."""
+    def phase(self, name: str, every: int = 1) -> Iterator[None]:
+        """Add the time of the block to phase ``name``.
+
+        A phase measured in one step of ``every`` stands for all of them.
+        """
         start = time.perf_counter()
         yield
-        self.total_s[name] += time.perf_counter() - start
+        self.total_s[name] += every * (time.perf_counter() - start)
 
     def means_s(self) -> list[float]:
         """Seconds per profiled step, in the order of `PHASES`; zeros before the first."""

@@ -19,7 +19,8 @@ from omegaconf import MISSING, DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from experiments.exit_codes import EXIT_INPUT, EXIT_INTERRUPTED
-from experiments.schema import BudgetConfig, Config, DataConfig, ModelConfig, from_dict
+from experiments.schema import BudgetConfig, Config, DataConfig, ModelConfig
+from experiments.typed import from_dict
 from ffn_core.errors import InputError
 
 T = TypeVar("T")
@@ -58,9 +59,10 @@ def _open_schema(template: Any) -> DictConfig:
 def _unfreeze(node: Any) -> None:
     if OmegaConf.is_config(node):
         OmegaConf.set_readonly(node, None)
-        if isinstance(node, DictConfig) and not node._is_missing():
-            for key in node:
-                _unfreeze(node._get_node(key))
+        if node._is_missing() or node._is_none():
+            return
+        for key in node if isinstance(node, DictConfig) else range(len(node)):
+            _unfreeze(node._get_node(key))
 
 
 def to_config(composed: DictConfig) -> Config:
@@ -68,6 +70,7 @@ def to_config(composed: DictConfig) -> Config:
     with open_dict(composed):  # a pair may name options that have no default
         for name, value in (composed.sweep.pair or {}).items():
             OmegaConf.update(composed, str(name), value)
+        _unfreeze(composed)  # elements of lists came as frozen as their dataclass
         OmegaConf.resolve(composed)
         composed.pop("size", None)  # has done its work through interpolations
     return to_typed(composed, Config)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import yaml
 
 from experiments import records
-from experiments.schema import DataConfig, ModelConfig, from_dict
+from experiments.schema import DataConfig, ModelConfig
+from experiments.typed import from_dict
 from ffn_core import checkpoint as checkpoints
 from ffn_core.errors import InputError
 from ffn_core.geometry import FovGeometry

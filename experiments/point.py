@@ -17,8 +17,9 @@ from experiments.naming import identity, point_name, run_directory
 from experiments.prepare import prepare
 from experiments.provenance import provenance
 from experiments.recorder import absolute_uri
-from experiments.schema import Config, flatten
+from experiments.schema import Config
 from experiments.screen import PointBar, Screen
+from experiments.typed import flatten
 from ffn_core.errors import InputError
 
 STOP_GRACE_S = 120.0

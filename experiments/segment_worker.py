@@ -21,7 +21,6 @@ from experiments import records
 from experiments.environment import available_cores, before_tensorflow
 from experiments.exit_codes import EXIT_INPUT, EXIT_STOPPED
 from experiments.network import load_network
-from experiments.schema import from_dict
 from experiments.segment_files import (
     finished_path,
     load_state,
@@ -31,6 +30,7 @@ from experiments.segment_files import (
 )
 from experiments.segment_schema import SegmentConfig
 from experiments.stop_request import StopRequest
+from experiments.typed import from_dict
 from ffn_core.errors import InputError
 from ffn_core.geometry import FovGeometry, as_zyx
 from ffn_core.inference import seeds

@@ -17,8 +17,9 @@ import yaml
 from experiments import records
 from experiments.environment import before_tensorflow, threads_per_rank
 from experiments.exit_codes import EXIT_DIVERGED, EXIT_FAILED, EXIT_INPUT, EXIT_STOPPED
-from experiments.schema import Config, from_dict
+from experiments.schema import Config
 from experiments.stop_request import StopRequest
+from experiments.typed import from_dict
 
 
 def load_config(run_dir: Path) -> Config:

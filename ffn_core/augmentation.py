@@ -70,5 +70,5 @@ def check_permutable(shape_zyx: Zyx, permute_axes: Sequence[int]) -> None:
         names = "".join(_AXIS_NAMES[axis] for axis in permute_axes)
         raise InputError(
             f"axes {names} of a window of shape zyx {shape_zyx} differ in extent and cannot be"
-            " permuted; permute only axes of equal extent"
+            " permuted; permute only axes of equal extent (data.permute_axes)"
         )

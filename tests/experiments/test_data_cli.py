@@ -129,3 +129,53 @@ def test_nothing_to_train_on(tmp_path):
     with pytest.raises(InputError, match="no file"):
         ensure_coordinates(f"{tmp_path}/other.h5:labels", (1, 1, 1), 1000, tmp_path / "cache")
     assert not (tmp_path / "cache").exists()
+
+
+def test_prepare_with_a_mask(synthetic, tmp_path):
+    mask = np.zeros((24, 40, 48), bool)
+    mask[:, :, 24:] = True
+    write_volumes(tmp_path / "mask.h5", {"mask": mask})
+    arguments = ["prepare", "--labels", f"{synthetic}:labels", "--lom-radius", "4"]
+    arguments += ["--min-size", "500", "--mask", f"{tmp_path}/mask.h5:mask"]
+    assert main([*arguments, "--out", str(tmp_path / "c.h5")]) == 0
+    coordinates = Coordinates.load(tmp_path / "c.h5")
+    x = np.concatenate([np.unravel_index(i, mask.shape)[2] for i in coordinates.indices])
+    assert (x.min(), x.max()) == (24, 43), "canvases may reach over the edge of the mask"
+
+
+def test_prepare_from_partitions_of_google_ffn(synthetic, tmp_path, capsys):
+    labels = ["--labels", f"{synthetic}:labels"]
+    computed, imported = tmp_path / "computed.h5", tmp_path / "imported.h5"
+    radius = ["--lom-radius", "4", "6", "8", "--min-size", "500"]
+    assert main(["prepare", *labels, *radius, "--out", str(computed)]) == 0
+    expected = Coordinates.load(computed)
+    partitions = np.zeros((24, 40, 48), np.uint8)
+    for number, members in enumerate(expected.indices, start=1):
+        partitions.ravel()[members] = number
+    with h5py.File(tmp_path / "af.h5", "w") as file:
+        file["af"] = partitions[4:-4, 6:-6, 8:-8]
+        file["af"].attrs["corner"] = (4, 6, 8)
+    af = ["--partitions", f"{tmp_path}/af.h5:af"]
+    assert main(["prepare", *labels, *af, "--out", str(imported)]) == 0
+    assert Coordinates.load(imported).class_counts().tolist() == expected.class_counts().tolist()
+    assert main(["prepare", *labels, *af, *radius, "--out", str(imported)]) == 2
+    assert "--partitions goes without" in capsys.readouterr().err
+
+
+def test_coordinates_to_google_ffn_and_back(synthetic, tmp_path, capsys):
+    labels = ["--labels", f"{synthetic}:labels"]
+    ours, records = tmp_path / "ours.h5", tmp_path / "coords.gz"
+    prepare = ["prepare", *labels, "--lom-radius", "4", "--min-size", "500"]
+    assert main([*prepare, "--out", str(ours)]) == 0
+    export = ["export-coordinates", "--coordinates", str(ours), "--name", "em"]
+    assert main([*export, "--per-class", "20", "--out", str(records)]) == 0
+    filled = int((Coordinates.load(ours).class_counts() > 0).sum())
+    assert f"{20 * filled} records of em" in capsys.readouterr().out
+    back = ["import-coordinates", *labels, "--records", f"{tmp_path}/coords.*"]
+    assert main([*back, "--out", str(tmp_path / "back.h5")]) == 0
+    assert f"{20 * filled} coordinates at least" in capsys.readouterr().out
+    assert len(Coordinates.load(tmp_path / "back.h5")) == 20 * filled
+    assert main([*export, "--per-class", "0", "--out", str(records)]) == 2
+    assert main([*back, "--name", "other", "--out", str(tmp_path / "no.h5")]) == 2
+    assert main([*prepare[:3], "--out", str(ours)]) == 2
+    assert "give --lom-radius" in capsys.readouterr().err

@@ -42,8 +42,20 @@ def test_preset_says_its_command_cost_and_expectation(preset):
 
 @pytest.mark.parametrize("choice", CHOICES)
 def test_choice_composes(choice):
-    config = composed(choice, "budget.steps=10", "data.image=a:b", "data.labels=a:c")
+    pair = ["data.image=a:b", "data.labels=a:c"] if choice != "data=several" else []
+    config = composed(choice, "budget.steps=10", *pair)
     check(config)
+
+
+def test_several_volumes():
+    config = composed("data=several", "budget.steps=10", "data.cache_bytes=1000")
+    first, second = config.data.sources
+    assert (first.mean, first.stddev, first.weight) == (128, 33, 2)
+    assert first.image.endswith("training_sample2/grayscale_maps.h5:raw")
+    assert (second.mask, second.weight) == ("zarr3:data/other/annotated.zarr", 1)
+    listed = "data.volumes=[{image:'a:b',labels:'a:c',weight:3}]"
+    (only,) = composed("data=files", "budget.steps=10", listed).data.sources
+    assert (only.labels, only.weight) == ("a:c", 3)
 
 
 def test_the_paper_model_is_the_published_one():

@@ -13,6 +13,7 @@ from ffn_core.partitions import (
     compute_partitions_blockwise,
     large_objects,
     object_sizes,
+    partition_blocks,
 )
 from ffn_core.volumes import ArrayVolume, open_labels
 
@@ -147,3 +148,23 @@ def test_object_sizes():
 def test_impossible_parameters(radius, thresholds, message):
     with pytest.raises(InputError, match=message):
         compute_partitions(np.ones((4, 4, 4), np.uint8), radius, thresholds)
+
+
+@pytest.mark.parametrize("block", [(512, 512, 512), (5, 7, 9)])
+def test_no_class_where_the_mask_is_false(block):
+    labels = blobs((19, 23, 29), seed=5)
+    mask = np.random.default_rng(0).integers(0, 2, labels.shape, np.uint8)
+    expected = compute_partitions(labels, (2, 3, 4), min_size=1500) * mask
+    found = np.zeros_like(expected)
+    for (z, y, x), classes in partition_blocks(
+        ArrayVolume(labels), (2, 3, 4), min_size=1500, mask=ArrayVolume(mask), block_zyx=block
+    ):
+        depth, height, width = classes.shape
+        found[z : z + depth, y : y + height, x : x + width] = classes
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_a_mask_of_another_shape():
+    labels, mask = np.ones((9, 9, 9), np.uint8), ArrayVolume(np.ones((9, 9, 8)), "mask.h5:m")
+    with pytest.raises(InputError, match=r"mask mask\.h5:m has shape zyx \(9, 9, 8\)"):
+        next(partition_blocks(ArrayVolume(labels), (1, 1, 1), mask=mask))

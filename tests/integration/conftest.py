@@ -12,7 +12,8 @@ import yaml
 from experiments import records
 from experiments.launch import Ranks
 from experiments.prepare import prepare
-from experiments.schema import Config, from_dict
+from experiments.schema import Config
+from experiments.typed import from_dict
 from ffn_core import checkpoint as checkpoints
 
 RUN_LIMIT_S = 120.0

@@ -18,10 +18,10 @@ from PIL import Image
 from experiments import records, segment_files
 from experiments.network import find_network, load_network
 from experiments.prepared_data import write_volumes
-from experiments.schema import from_dict
 from experiments.segment import resolve
 from experiments.segment_schema import SegmentConfig
 from experiments.segment_worker import Worker, make_grid
+from experiments.typed import from_dict
 from ffn_core import checkpoint as checkpoints
 from ffn_core.errors import InputError
 from ffn_core.inference.forward import make_forward

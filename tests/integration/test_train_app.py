@@ -1,7 +1,6 @@
 """The command a user types: exit codes, outcomes, and what is in MLflow afterwards."""
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -57,11 +56,11 @@ def test_a_sweep_is_recorded(command, tmp_path, capfd):
 
 @pytest.mark.ranks
 def test_a_failing_point_is_recorded_and_the_others_go_on(command, tmp_path, capfd):
-    """Its checkpoint folder is made impossible, so that its rank crashes when it saves."""
+    """A folder stands where its record file should be, so that its rank crashes."""
     assert command("budget.steps=4") == 0
     (run_dir,) = (tmp_path / "runs/test").iterdir()
-    shutil.rmtree(run_dir / records.CHECKPOINTS)
-    (run_dir / records.CHECKPOINTS).write_text("a file where the folder should be")
+    (run_dir / records.METRICS).unlink()
+    (run_dir / records.METRICS).mkdir()
     (run_dir / records.RESULT).unlink()
 
     assert command("-m", "budget.steps=4", "cluster.nodes=4,2") == 1

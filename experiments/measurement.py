@@ -1,0 +1,114 @@
+"""What a rank measures between two records, pooled over all ranks."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+import numpy as np
+import psutil
+
+from experiments.clock import PHASES, PhaseTimes, Throughput
+from experiments.schema import Config
+from ffn_core.distributed import Collectives
+from ffn_core.examples import CanvasSource, ExampleStream
+from ffn_core.metrics import VoxelCounts
+from ffn_core.noise_scale import NoiseScale
+from ffn_core.train_step import StepResult, TrainStep
+from ffn_core.validation import Score, evaluate, held_out_canvases
+
+_GIB = 2.0**30
+
+
+class Meter:
+    """Collects over steps; `take` turns it into metrics and starts over."""
+
+    def __init__(self, config: Config, collectives: Collectives) -> None:
+        self._collectives = collectives
+        self._fovs_per_step = config.cluster.fovs_per_step
+        self.phases = PhaseTimes()
+        self.noise_scale = NoiseScale()
+        self.loss_sum = 0.0
+        self.loss_steps = 0
+        self._recent = Throughput(config.report.skip_steps)
+        self._overall = Throughput(config.report.skip_steps)
+        self._process = psutil.Process()
+        psutil.cpu_percent(None)  # the first call only starts the measurement
+
+    def add(self, result: StepResult, step_s: float) -> None:
+        """Take in one step."""
+        self.loss_sum += result.loss
+        self.loss_steps += 1
+        self.noise_scale.add(result.moments)
+        self._recent.add(self._fovs_per_step, step_s)
+        self._overall.add(self._fovs_per_step, step_s)
+
+    def take(self, streams: list[ExampleStream], result: StepResult) -> dict[str, float]:
+        """Metrics since the last call; to be called by every rank at the same step."""
+        mine = sum((s.take_counts() for s in streams), VoxelCounts())
+        counts = VoxelCounts.from_array(self._collectives.sum(mine.as_array()))
+        metrics = counts.rates("train")
+        metrics["train/loss"] = self.loss_sum / self.loss_steps
+        metrics["gradient_norm"] = result.gradient_norm
+        if (noise := self.noise_scale.simple) is not None:
+            metrics["noise_scale/simple"] = noise
+        self.loss_sum, self.loss_steps = 0.0, 0
+        everyone = self._collectives.gather([self.phases.means_s(), self._system()])
+        metrics |= _phase_metrics(np.array([phases for phases, _ in everyone]))
+        for _, system in everyone:
+            metrics |= system
+        self.phases.reset()
+        if (rate := self._recent.take()) is not None:
+            metrics["throughput/fovs_per_second"] = rate
+            metrics["time/step_s"] = self._fovs_per_step / rate
+        return metrics
+
+    def overall_fovs_per_second(self) -> float | None:
+        """FOVs per second of training time over the whole process, first steps left out."""
+        return self._overall.take()
+
+    def _system(self) -> dict[str, float]:
+        """Load of this host, from its first rank, and memory of this rank."""
+        topology = self._collectives.topology
+        memory = {f"system/rank{topology.rank}_rss_gib": self._process.memory_info().rss / _GIB}
+        if topology.local_rank:
+            return memory
+        host = socket.gethostname()
+        return memory | {
+            f"system/{host}/cpu_percent": psutil.cpu_percent(None),
+            f"system/{host}/memory_used_gib": psutil.virtual_memory().used / _GIB,
+        }
+
+    def state(self) -> dict[str, Any]:
+        """For a checkpoint."""
+        return {
+            "noise_scale": self.noise_scale.state(),
+            "loss_sum": self.loss_sum,
+            "loss_steps": self.loss_steps,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from `state`."""
+        self.noise_scale = NoiseScale(**state["noise_scale"])
+        self.loss_sum, self.loss_steps = state["loss_sum"], state["loss_steps"]
+
+
+def _phase_metrics(per_rank: np.ndarray) -> dict[str, float]:
+    """Means over ranks of (ranks, phases) seconds per step, and the slowest rank."""
+    names = [f"time/{name}_s" for name in PHASES]
+    metrics = {k: float(v) for k, v in zip(names, per_rank.mean(axis=0), strict=True)}
+    own_s = per_rank[:, : PHASES.index("straggler_wait")].sum(axis=1)  # what the others wait for
+    metrics["time/slowest_rank"] = float(own_s.argmax())
+    return metrics
+
+
+def validate(
+    config: Config, source: CanvasSource, step: TrainStep, collectives: Collectives
+) -> dict[str, float]:
+    """Scores on the held-out canvases, shared out over the ranks."""
+    options = config.validation
+    share = range(collectives.topology.rank, options.canvases, config.cluster.ranks)
+    canvases = held_out_canvases(source, options.seed, share)
+    threshold = config.seed_values.move_logit
+    mine = evaluate(step.predict, canvases, options.batch_size, threshold)
+    return Score.from_array(collectives.sum(mine.as_array())).rates()

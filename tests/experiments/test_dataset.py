@@ -1,0 +1,223 @@
+"""From the data section of a config to canvases: several volumes, masks, caches, formats."""
+
+import dataclasses
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorstore as ts
+
+from experiments.dataset import canvas_sources, open_dataset
+from experiments.naming import LATER, RUN_LOCAL, identity
+from experiments.prepare import prepare
+from experiments.prepared_data import write_volumes
+from experiments.schema import Config, DataConfig
+from experiments.typed import from_dict
+from ffn_core.errors import InputError
+from ffn_core.examples import LabelledVolume
+from ffn_core.synthetic import synthesize
+from ffn_core.volumes import ArrayVolume, Hdf5Volume, StoreVolume
+
+SHAPE = (48, 32, 32)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """Two volumes: em-0.h5, and em-1 as Zarr v3 with twice the contrast as uint16."""
+    folder = tmp_path_factory.mktemp("volumes")
+    for seed in (0, 1):
+        image, labels = synthesize(SHAPE, seed, object_radius_vx=6)
+        write_volumes(folder / f"em-{seed}.h5", {"image": image, "labels": labels})
+    write_zarr3(folder / "em-1-image", 2 * image.astype(np.uint16))
+    write_zarr3(folder / "em-1-labels", labels)
+    mask = np.zeros(SHAPE, bool)
+    mask[:, :16] = True
+    write_zarr3(folder / "mask", mask)
+    return folder
+
+
+def write_zarr3(path: Path, array: np.ndarray) -> None:
+    metadata = {"shape": array.shape, "data_type": array.dtype.name}
+    metadata["chunk_grid"] = {"name": "regular", "configuration": {"chunk_shape": [16, 16, 16]}}
+    spec = {"driver": "zarr3", "kvstore": f"file://{path}/", "metadata": metadata}
+    ts.open(spec, create=True).result()[...] = array
+
+
+@pytest.fixture
+def make(folder) -> Callable[..., Config]:
+    def build(model: dict[str, Any] | None = None, **data: Any) -> Config:
+        shared = {"name": "test", "kind": "files", "min_object_voxels": 50}
+        network = {"name": "m", "fov_zyx": [5, 5, 5], "deltas_zyx": [1, 1, 1]}
+        network |= {"depth": 2, "features": 2} | (model or {})
+        values = {
+            "data": shared | {"cache_dir": str(folder / "cache")} | data,
+            "model": network,
+            "budget": {"steps": 1},
+            "cluster": {"ranks": 1},
+        }
+        return from_dict(Config, values)
+
+    return build
+
+
+def first(folder: Path, **options: Any) -> dict[str, Any]:
+    spec = f"{folder}/em-0.h5"
+    return {"image": f"{spec}:image", "labels": f"{spec}:labels"} | options
+
+
+def second(folder: Path, **options: Any) -> dict[str, Any]:
+    specs = {"image": f"zarr3:{folder}/em-1-image", "labels": f"zarr3:{folder}/em-1-labels"}
+    return specs | options
+
+
+def test_a_volume_alone_or_in_a_list_is_the_same(make, folder):
+    alone = prepare(make(**first(folder)))
+    listed = prepare(make(volumes=[first(folder)]))
+    (one,), (other,) = alone.data.sources, listed.data.sources
+    assert one == other
+    assert one.coordinates
+    canvases = [
+        canvas_sources(config)[0].draw(np.random.default_rng(3)) for config in (alone, listed)
+    ]
+    np.testing.assert_array_equal(canvases[0].image, canvases[1].image)
+
+
+def test_each_volume_has_its_own_statistics(make, folder):
+    config = prepare(make(volumes=[first(folder, mean=100, stddev=50.0), second(folder)]))
+    one, other = config.data.volumes
+    assert (one.mean, one.stddev) == (100, 50)
+    image = synthesize(SHAPE, 1, object_radius_vx=6)[0]
+    assert other.mean == pytest.approx(2 * image.mean())
+    assert other.stddev == pytest.approx(2 * image.std())
+    source, _ = canvas_sources(config)
+    for volume in source.volumes:
+        stored = volume.image.read((0, 0, 0), SHAPE).astype(np.float32)
+        assert (volume.mean, volume.stddev) == pytest.approx(
+            (100, 50) if volume is source.volumes[0] else (stored.mean(), stored.std())
+        )
+
+
+def constant(volume: LabelledVolume) -> LabelledVolume:
+    """The volume with an image of nothing but its weight."""
+    image = ArrayVolume(np.full(SHAPE, volume.weight, np.float32))
+    return replace(volume, image=image, mean=0.0, stddev=1.0)
+
+
+def test_volumes_are_drawn_from_by_weight(make, folder):
+    config = prepare(make(volumes=[first(folder, weight=3), second(folder)]))
+    for source in canvas_sources(config):
+        assert [v.weight for v in source.volumes] == [3, 1]
+        flat = replace(source, volumes=[constant(volume) for volume in source.volumes])
+        rng = np.random.default_rng(0)
+        drawn = Counter(float(flat.draw(rng).image[0, 0, 0]) for _ in range(400))
+        assert abs(drawn[3.0] - 300) < 35, "4 binomial standard deviations"
+
+
+def test_each_volume_is_split_by_itself(make, folder):
+    source, held_out = canvas_sources(prepare(make(volumes=[first(folder), second(folder)])))
+    for volume, other in zip(source.volumes, held_out.volumes, strict=True):
+        assert volume.labels.source == other.labels.source
+        z = np.unravel_index(np.concatenate(volume.coordinates.indices), SHAPE)[0]
+        held_z = np.unravel_index(np.concatenate(other.coordinates.indices), SHAPE)[0]
+        # The last quarter of 48 sections is held out; canvases reach 3 voxels.
+        assert z.max() == 36 - 3 - 1
+        assert held_z.min() == 36 + 3
+
+
+def test_a_mask_is_prepared_into_the_coordinates(make, folder):
+    mask = {"mask": f"zarr3:{folder}/mask"}
+    masked = prepare(make(**first(folder, **mask)))
+    assert masked.data.coordinates != prepare(make(**first(folder))).data.coordinates
+    for config in (masked, prepare(make(volumes=[first(folder, **mask)]))):
+        (volume,) = open_dataset(config.data, config.model.geometry)
+        y = np.unravel_index(np.concatenate(volume.coordinates.indices), SHAPE)[1]
+        assert y.max() == 15
+
+
+def test_a_cache_smaller_than_the_volume_draws_the_same_canvases(make, folder):
+    """16^3 chunks of a 48 x 32 x 32 volume; the cache holds two of them, or the volume."""
+    configs = [
+        prepare(make(volumes=[first(folder), second(folder)], cache_bytes=size))
+        for size in (2 * 16**3, 10**9)
+    ]
+    sources = [canvas_sources(config)[0] for config in configs]
+    small, large = (source.volumes for source in sources)
+    assert [type(v.image) for v in small] == [Hdf5Volume, StoreVolume]
+    assert [type(v.image) for v in large] == [ArrayVolume, ArrayVolume]
+    assert configs[0].data.volumes == configs[1].data.volumes
+    assert identity(configs[0]) == identity(configs[1])
+    rngs = [np.random.default_rng(5), np.random.default_rng(5)]
+    for _ in range(50):
+        ours, theirs = (s.draw(rng) for s, rng in zip(sources, rngs, strict=True))
+        np.testing.assert_array_equal(ours.image, theirs.image)
+        np.testing.assert_array_equal(ours.is_object, theirs.is_object)
+
+
+@pytest.mark.parametrize("deltas", [[0, 2, 2], [1, 3, 3]])
+def test_anisotropic_canvases(make, folder, deltas):
+    model = {"fov_zyx": [3, 9, 9], "deltas_zyx": deltas}
+    config = prepare(make(model, **first(folder), permute_axes=[1, 2]))
+    source, held_out = canvas_sources(config)
+    rng = np.random.default_rng(0)
+    shape = tuple(f + 2 * d for f, d in zip([3, 9, 9], deltas, strict=True))
+    for _ in range(20):
+        assert source.draw(rng).image.shape == shape
+        assert held_out.draw(rng).image.shape == shape
+
+
+def test_anisotropic_canvases_are_not_turned_on_their_side(make, folder):
+    model = {"fov_zyx": [3, 9, 9], "deltas_zyx": [1, 3, 3]}
+    with pytest.raises(InputError, match="permute_axes"):
+        prepare(make(model, **first(folder)))
+
+
+def test_unset_options_do_not_count_for_the_name_of_a_run(make):
+    """Runs from before there were masks and lists of volumes are found again."""
+    config = make(image="a.h5:raw", labels="a.h5:gt")
+    values = dataclasses.asdict(config)
+    for name in RUN_LOCAL:
+        section, _, key = name.rpartition(".")
+        del (values[section] if section else values)[key]
+    for name in LATER:
+        section, _, key = name.rpartition(".")
+        del values[section][key]
+    text = json.dumps(values, sort_keys=True)
+    assert identity(config) == hashlib.sha256(text.encode()).hexdigest()[:8]
+    assert identity(config) != identity(make(image="a.h5:raw", labels="a.h5:gt", mask="a.h5:m"))
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({}, "data.image and data.labels, or data.volumes"),
+        ({"image": "a:b", "labels": "a:c", "volumes": [{}]}, r"volumes\[0\]\.image is missing"),
+        ({"image": "a:b", "volumes": [{"image": "a:b", "labels": "a:c"}]}, "not both"),
+        ({"volumes": [{"image": "a:b", "labels": "a:c", "weight": 0}]}, "weight=0.0 of a:b"),
+        ({"volumes": [{"image": "a:b", "label": "a:c"}]}, r"data\.volumes\[0\]\.label"),
+        ({"cache_bytes": -1}, "data.cache_bytes=-1"),
+        ({"kind": "synthetic", "mask": "a:b"}, "need data.kind=files"),
+    ],
+)
+def test_one_line_names_the_option(make, data, message):
+    with pytest.raises(InputError, match=message) as caught:
+        prepare(make(**data))
+    assert "\n" not in str(caught.value)
+
+
+def test_masks_and_statistics_that_cannot_be(make, folder):
+    write_volumes(folder / "small.h5", {"mask": np.ones((4, 4, 4), np.uint8)})
+    with pytest.raises(InputError, match=r"mask .*small\.h5:mask has shape"):
+        prepare(make(**first(folder, mask=f"{folder}/small.h5:mask")))
+    with pytest.raises(InputError, match=r"stddev=0\.0 of"):
+        prepare(make(**first(folder, mean=0.0, stddev=0.0)))
+    with pytest.raises(InputError, match="coordinates, mean and stddev of a:b must be set"):
+        open_dataset(
+            from_dict(DataConfig, {"name": "d", "kind": "files", "image": "a:b", "labels": "a:c"}),
+            make(**first(folder)).model.geometry,
+        )

@@ -1,0 +1,115 @@
+import cc3d
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import ndimage
+
+from ffn_core.inference.box import Box
+from ffn_core.inference.reconcile import matches, reconcile
+from ffn_core.inference.subvolumes import Grid
+
+SHAPE = (24, 26, 28)
+REGION = Box((5, 0, 0), SHAPE)
+FOV = (3, 3, 3)
+
+
+def put_together(grid: Grid, parts: list[np.ndarray], min_size: int = 1, **options) -> np.ndarray:
+    """Reconciled labels of the whole region; every voxel must be written once."""
+    result = np.full(SHAPE, -1, np.int64)
+
+    def write(core: Box, ids: np.ndarray) -> None:
+        window = core.slices_in(REGION)
+        assert (result[window] == -1).all()
+        assert ids.dtype == np.uint32
+        result[window] = ids
+
+    count = reconcile(grid, parts.__getitem__, write, min_size, **options)
+    assert np.unique(result[result > 0]).tolist() == list(range(1, count + 1))
+    return result
+
+
+def crops(grid: Grid, labels: np.ndarray) -> list[np.ndarray]:
+    """What a perfect segmentation gives each subvolume: its own numbers for the same objects."""
+    parts = []
+    for subvolume in grid.subvolumes:
+        crop = labels[subvolume.box.slices_in(REGION)]
+        names, local = np.unique(crop, return_inverse=True)
+        shuffled = np.random.default_rng(subvolume.index).permutation(np.arange(1, len(names)))
+        table = np.concatenate([[0], shuffled]) if names[0] == 0 else shuffled
+        parts.append(table[local.reshape(crop.shape)].astype(np.uint32))
+    return parts
+
+
+def same_partition(first: np.ndarray, second: np.ndarray) -> bool:
+    pairs = np.unique(np.stack([first.ravel(), second.ravel()]), axis=1)
+    return len(pairs[0]) == len(set(pairs[0])) == len(set(pairs[1]))
+
+
+@pytest.fixture(scope="module")
+def blobs() -> np.ndarray:
+    """Connected components of smooth noise; 0 between them."""
+    noise = np.random.default_rng(1).normal(size=SHAPE)
+    return cc3d.connected_components(ndimage.gaussian_filter(noise, 2.0) > 0.03, connectivity=6)
+
+
+@pytest.mark.parametrize("size", [(24, 26, 28), (14, 26, 28), (14, 14, 14), (11, 13, 12)])
+def test_perfect_parts_give_the_whole_back(blobs, size):
+    grid = Grid(REGION, size, (8, 8, 8), FOV)
+    assert same_partition(put_together(grid, crops(grid, blobs)), blobs)
+
+
+def test_ids_are_connected_components():
+    labels = np.zeros(SHAPE, np.uint32)
+    labels[2:5], labels[8:11] = 4, 4  # one id, two places
+    labels[:, :2] = 0
+    grid = Grid(REGION, (14, 26, 28), (8, 8, 8), FOV)
+    result = put_together(grid, crops(grid, labels))
+    assert same_partition(result, cc3d.connected_components(labels, connectivity=6))
+
+
+def test_small_components_go_wherever_the_cut_is():
+    labels = np.zeros(SHAPE, np.uint32)
+    labels[10:16, 5, 5] = 1  # 6 voxels across the border of the cores
+    labels[3, 3, 3:8] = 2
+    for size in ((24, 26, 28), (14, 26, 28)):
+        grid = Grid(REGION, size, (8, 8, 8), FOV)
+        result = put_together(grid, crops(grid, labels), min_size=6)
+        np.testing.assert_array_equal(result, labels == 1)
+
+
+def test_a_neuron_split_in_one_part_joins_only_its_better_half():
+    labels = np.zeros(SHAPE, np.uint32)
+    labels[:, 10:20, 10:20] = 1
+    grid = Grid(REGION, (16, 26, 28), (8, 26, 28), FOV)
+    low, high = crops(grid, labels)
+    high[:, 10:13] *= 2  # the high part falls apart: 3 and 7 of 10 columns
+    result = put_together(grid, [low, high])
+    core = grid.subvolumes[1].core.slices_in(REGION)
+    assert (result[core][:, 13:20, 10:20] == result[0, 15, 15]).all()
+    assert (result[core][:, 10:13, 10:20] != result[0, 15, 15]).all()
+    assert result.max() == 2
+
+
+def test_nothing_segmented():
+    grid = Grid(REGION, (14, 26, 28), (8, 8, 8), FOV)
+    empty = [np.zeros(grid.size_zyx, np.uint32)] * len(grid.subvolumes)
+    assert not put_together(grid, empty).any()
+
+
+def test_matches_by_hand():
+    low = np.array([1, 1, 1, 1, 2, 2, 0, 3, 3, 3])
+    high = np.array([5, 5, 5, 6, 6, 0, 7, 0, 0, 8])
+    # 1-5: 3 of 4. 2-6: 1 of 3; 6 prefers 1 on a tie, the lower label. 3-8: 1 of 3.
+    assert matches(low, high, 0.5).tolist() == [[1, 5]]
+    assert matches(low, high, 0.3).tolist() == [[1, 5], [3, 8]]
+    assert matches(low, high, 0.76).tolist() == []
+
+
+@given(st.integers(0, 10_000))
+def test_each_label_matches_at_most_once(seed):
+    low, high = np.random.default_rng(seed).integers(0, 6, (2, 60))
+    pairs = matches(low, high, 0.01)
+    assert (pairs > 0).all()
+    for column in pairs.T:
+        assert len(set(column)) == len(column)
