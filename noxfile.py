@@ -26,7 +26,8 @@ def demo(session: nox.Session) -> None:
     run(session, *train, "experiment=weak_scaling", *session.posargs)
     run(session, *train, "experiment=demo_sweep", *session.posargs)
     run(session, "python", "-m", "analysis.figures", "--out", "figures")
-    session.log("compare the runs: uv run mlflow ui --host 127.0.0.1 --backend-store-uri sqlite:///mlflow.db")
+    ui = "uv run mlflow ui --host 127.0.0.1 --backend-store-uri sqlite:///mlflow.db"
+    session.log(f"compare the runs: {ui}, then open http://127.0.0.1:5000")
 
 
 @nox.session

@@ -20,6 +20,7 @@ from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
+from experiments.mlflow_view import experiment_tags
 from experiments.records import Record
 
 _METRICS_PER_BATCH = 1000  # the tracking API's limit
@@ -67,7 +68,7 @@ class Store:
             database = Path(self.uri.removeprefix("sqlite:///"))
             location = (database.parent / "mlartifacts" / name).as_uri()
         try:
-            return self._client.create_experiment(name, artifact_location=location)
+            return self._client.create_experiment(name, location, experiment_tags())
         except MlflowException:  # another process was first
             experiment = self._client.get_experiment_by_name(name)
             if experiment is None:

@@ -9,11 +9,13 @@ from pathlib import Path
 from experiments import records
 from experiments.conclusion import Outcome
 from experiments.cost import CostModel, Estimate
+from experiments.mlflow_view import page
 from experiments.naming import point_name, run_directory
 from experiments.point import run_point
 from experiments.recorder import Store, StoreError, absolute_uri
 from experiments.schema import Config
 from experiments.screen import Screen, duration
+from ffn_core.errors import InputError
 
 FAILURES = ("failed", "input")
 
@@ -69,10 +71,15 @@ class Sweep:
                 if outcome.outcome != "failed" or attempt == config.sweep.retries:
                     break
                 self._screen.warn(f"{outcome.name}: {outcome.message}; trying again")
+            if outcome.outcome == "input" and not in_sweep:
+                raise InputError(outcome.message)
             self._add(outcome)
 
     def _add(self, outcome: Outcome) -> None:
         self.outcomes.append(outcome)
+        if outcome.outcome == "input":
+            self._screen.error(f"{outcome.name}: {outcome.message}")
+            return
         line = f"{outcome.name}: {outcome.outcome}"
         self._screen.say(f"{line} ({outcome.message})" if outcome.message else line)
 
@@ -82,9 +89,12 @@ class Sweep:
         self._planned.append((config, self._costs.estimate(config)))
 
     def close(self, interrupted: bool) -> None:
-        """Print the plan of a dry run, or conclude the parent run."""
+        """Print the plan of a dry run, or conclude the parent run and say where to look."""
         if self._planned:
             self._print_plan()
+        if any(o.outcome != "input" for o in self.outcomes):
+            self._screen.say(f"runs: {self.outcomes[-1].run_dir.parent}")
+            self._screen.say(f"compare them: {self._ui_command()}")
         if self._parent is None or self._store is None:
             return
         status = "KILLED" if interrupted else "FAILED" if self.failed else "FINISHED"
@@ -92,6 +102,14 @@ class Sweep:
             self._store.set_status(self._parent, status)
         except StoreError as error:
             self._warn_of_store(error)
+
+    def _ui_command(self) -> str:
+        command = f"mlflow ui --host 127.0.0.1 --backend-store-uri {self.uri}"
+        try:
+            experiment = Store(self.uri).experiment_id(self.outcomes[-1].run_dir.parent.name)
+        except StoreError:
+            return command
+        return f"{command}, then open http://127.0.0.1:5000{page(experiment)}"
 
     def _print_plan(self) -> None:
         rows, total_s = [], 0.0

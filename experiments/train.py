@@ -10,7 +10,7 @@ import sys
 
 from omegaconf import DictConfig
 
-from experiments.exit_codes import EXIT_FAILED, EXIT_INPUT, EXIT_INTERRUPTED
+from experiments.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED
 from experiments.hydra_compose import in_multirun, preset_question, run_app, to_config
 from experiments.screen import Screen
 from experiments.sweep import Sweep
@@ -26,9 +26,6 @@ def main() -> int:
 
     code = run_app(task)
     sweep.close(interrupted=code == EXIT_INTERRUPTED)
-    if sweep.outcomes and code != EXIT_INPUT:
-        screen.say(f"runs: {sweep.outcomes[-1].run_dir.parent}")
-        screen.say(f"compare them: mlflow ui --host 127.0.0.1 --backend-store-uri {sweep.uri}")
     return code or (EXIT_FAILED if sweep.failed else 0)
 
 

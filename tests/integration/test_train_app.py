@@ -76,6 +76,20 @@ def test_a_failing_point_is_recorded_and_the_others_go_on(command, tmp_path, cap
     assert "n=2 sqrt adam lr=0.001 s1: finished" in capfd.readouterr().err
 
 
+@pytest.mark.ranks
+def test_a_damaged_checkpoint_is_bad_input(command, tmp_path, capfd):
+    assert command("budget.steps=4") == 0
+    (run_dir,) = (tmp_path / "runs/test").iterdir()
+    (run_dir / records.RESULT).unlink()
+    (damaged,) = run_dir.glob("checkpoints/*/shared.npz")
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    capfd.readouterr()
+    assert command("budget.steps=4") == 2
+    line = capfd.readouterr().err.strip().splitlines()[-1]
+    assert line.startswith("error: ")
+    assert str(damaged) in line
+
+
 @pytest.fixture(scope="module")
 def volumes(tmp_path_factory):
     path = tmp_path_factory.mktemp("volumes") / "volumes.h5"
