@@ -1,7 +1,7 @@
 """The figures of a study: `python -m analysis.figures --out DIR [--experiment NAME]`.
 
 Reads an MLflow store, draws what the runs support, and writes each figure as PNG and SVG with
-`captions.md` and `summary.csv`. The only module that saves pictures.
+`captions.md`, `summary.csv` and `targets.csv`. The only module that saves pictures.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from analysis.material import Material, NothingToDraw
 from analysis.report import summary_table
 from analysis.runs import Runs
 from analysis.summary import REPORT_COLUMNS
+from analysis.targets import targets_table
 from ffn_core.errors import InputError
 
 # File name -> what draws it, in the order of the captions.
@@ -57,6 +58,8 @@ def draw_study(runs: Runs, experiment: str, out: Path, console: Console) -> list
     console.print(summary_table(material.summary, experiment))
     report = material.summary.reindex(columns=list(REPORT_COLUMNS))
     report.to_csv(out / "summary.csv", index=False, float_format="%.6g")
+    targets = targets_table(runs).merge(report[["run_id", "name"]], on="run_id")
+    targets.to_csv(out / "targets.csv", index=False, float_format="%.6g", na_rep="not reached")
     captions, drawn = [f"# Figures of `{experiment}`\n", _left_out(material.summary)], []
     for name, chart in FIGURES.items():
         try:

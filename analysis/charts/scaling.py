@@ -34,10 +34,10 @@ def throughput(material: Material) -> Drawing:
         plots.draw_throughput(ours, one.table, colour, one.label)
     _whole_node_axis(ours, weak)
     ours.set_title(f"this study, {_baselines(weak)}")
-    ours.legend(loc="upper left")
+    ours.legend(loc="lower right")
     plots.draw_published_throughput(theirs, published.throughput())
     theirs.set_title(PUBLISHED_TITLE)
-    theirs.legend(loc="upper left")
+    theirs.legend(loc="lower right")
     caption = sentences(
         "Training throughput over all ranks against nodes; dotted: the baseline's throughput",
         "times the number of nodes.",
