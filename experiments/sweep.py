@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 from experiments import records
@@ -99,9 +101,26 @@ class Sweep:
             return
         status = "KILLED" if interrupted else "FAILED" if self.failed else "FINISHED"
         try:
+            figures = None if interrupted else self._draw_figures()
+            if figures is not None:
+                self._store.log_artifact(self._parent, figures, "figures")
             self._store.set_status(self._parent, status)
         except StoreError as error:
             self._warn_of_store(error)
+
+    def _draw_figures(self) -> Path | None:
+        """Draw the study's figures into its folder; None if that did not work."""
+        folder = self.outcomes[-1].run_dir.parent
+        target = folder / "figures"
+        command = [sys.executable, "-m", "analysis.figures", "--out", str(target)]
+        command += ["--experiment", folder.name, "--store", self.uri]
+        # A process of its own: matplotlib and pandas are no business of a program that trains.
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            self._screen.warn(f"no figures were drawn: {done.stderr.strip().splitlines()[-1]}")
+            return None
+        self._screen.say(f"figures: {target}")
+        return target
 
     def _ui_command(self) -> str:
         command = f"mlflow ui --host 127.0.0.1 --backend-store-uri {self.uri}"

@@ -51,6 +51,9 @@ def test_a_sweep_is_recorded(command, tmp_path, capfd):
     assert [m.value for m in history] == [
         r.metrics["train/loss"] for r in recorded if "train/loss" in r.metrics
     ]
+    figures = {a.path for a in store.list_artifacts(parent.info.run_id, "figures")}
+    assert "figures/summary.csv" in figures
+    assert any(path.endswith(".png") for path in figures)
     artifacts = {a.path for a in store.list_artifacts(four.info.run_id)}
     assert {"config.yaml", "provenance.json", "metrics.jsonl", "checkpoint"} <= artifacts
 
