@@ -18,6 +18,7 @@ from rich.console import Console
 
 from analysis.charts.batch_size import cost_to_target
 from analysis.charts.drawing import STYLE, Drawing
+from analysis.charts.evaluation import evaluation
 from analysis.charts.learning_rate import learning_rate
 from analysis.charts.scaling import efficiency, phase_breakdown, throughput
 from analysis.charts.training import (
@@ -44,6 +45,7 @@ FIGURES: dict[str, Callable[[Material], Drawing]] = {
     "learning_rate": learning_rate,
     "cost_to_target": cost_to_target,
     "noise_scale": noise_scale,
+    "evaluation": evaluation,
 }
 
 

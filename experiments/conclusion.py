@@ -11,7 +11,14 @@ from experiments.mirror import Mirror
 from ffn_core import checkpoint as checkpoints
 
 _STATUS = {"finished": "FINISHED", "stopped": "KILLED"}
-_FILES = (records.CONFIG, records.PROVENANCE, records.FAILURE, records.RESULT, records.METRICS)
+_FILES = (
+    records.CONFIG,
+    records.PROVENANCE,
+    records.FAILURE,
+    records.RESULT,
+    records.METRICS,
+    records.SEGMENTATION_SCORES,
+)
 _TAG_LIMIT = 5000
 
 
@@ -56,6 +63,8 @@ def report(mirror: Mirror, outcome: Outcome) -> bool:
     artifacts: dict[Path, str | None] = {
         run_dir / name: None for name in _FILES if (run_dir / name).is_file()
     }
+    if (run_dir / records.CANVASES).is_dir():
+        artifacts[run_dir / records.CANVASES] = records.CANVASES
     newest = checkpoints.latest(run_dir / records.CHECKPOINTS)
     if newest is not None:
         # The state of the example streams can be large, and is of use only where the run goes on.

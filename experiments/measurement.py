@@ -11,9 +11,9 @@ import psutil
 from experiments.clock import PHASES, PhaseTimes, Throughput
 from experiments.schema import Config
 from ffn_core.distributed import Collectives
-from ffn_core.examples import CanvasSource, ExampleStream
+from ffn_core.examples import Canvas, CanvasSource, ExampleStream
 from ffn_core.metrics import VoxelCounts
-from ffn_core.noise_scale import NoiseScale
+from ffn_core.noise_scale import NoiseScale, decay_per_step
 from ffn_core.train_step import StepResult, TrainStep
 from ffn_core.validation import Score, evaluate, held_out_canvases
 
@@ -27,7 +27,8 @@ class Meter:
         self._collectives = collectives
         self._fovs_per_step = config.cluster.fovs_per_step
         self.phases = PhaseTimes()
-        self.noise_scale = NoiseScale()
+        half_life = config.report.noise_half_life_fovs
+        self.noise_scale = NoiseScale(decay_per_step(self._fovs_per_step, half_life))
         self.loss_sum = 0.0
         self.loss_steps = 0
         self._recent = Throughput(config.report.skip_steps)
@@ -104,11 +105,11 @@ def _phase_metrics(per_rank: np.ndarray) -> dict[str, float]:
 
 def validate(
     config: Config, source: CanvasSource, step: TrainStep, collectives: Collectives
-) -> dict[str, float]:
-    """Scores on the held-out canvases, shared out over the ranks."""
+) -> tuple[dict[str, float], list[Canvas]]:
+    """Scores on the held-out canvases, shared out over the ranks, and this rank's of them."""
     options = config.validation
     share = range(collectives.topology.rank, options.canvases, config.cluster.ranks)
     canvases = held_out_canvases(source, options.seed, share)
     threshold = config.seed_values.move_logit
     mine = evaluate(step.predict, canvases, options.batch_size, threshold)
-    return Score.from_array(collectives.sum(mine.as_array())).rates()
+    return Score.from_array(collectives.sum(mine.as_array())).rates(), canvases

@@ -52,7 +52,7 @@ class Mirror:
         self._identity = identity
         self._store: Store | None = None
         self._run_id: str | None = None
-        self._offset = 0
+        self._offsets = dict.fromkeys((records.METRICS, records.SEGMENTATION_SCORES), 0)
         self._pending: list[Record] = []
         self._retry_at = 0.0
         self._last_unix_s: float | None = None
@@ -60,9 +60,11 @@ class Mirror:
         records.write_json(run_dir / IDENTITY, asdict(identity))
 
     def poll(self) -> list[Record]:
-        """Read new records, send all that are not sent yet, return the new ones."""
-        fresh = self._read_new()
-        self._pending += fresh
+        """Read new records, send all not sent yet, return the new ones of the training."""
+        fresh = self._read_new(records.METRICS)
+        if fresh:
+            self._last_unix_s = fresh[-1].unix_s
+        self._pending += fresh + self._read_new(records.SEGMENTATION_SCORES)
         if time.monotonic() >= self._retry_at:
             self._attempt(self._send_pending)
         return fresh
@@ -80,15 +82,18 @@ class Mirror:
         self.poll()
 
         def send() -> None:
-            self._send_pending()
             store, run_id = self._connected()
             if tags:
                 store.set_tags(run_id, tags)
-            for path, folder in artifacts.items():
-                store.log_artifact(run_id, path, folder)
+            self._send_all(artifacts)
             store.set_status(run_id, status, self._last_unix_s)
 
         return self._attempt(send)
+
+    def send(self, artifacts: Mapping[Path, str | None]) -> bool:
+        """Send what is new, and artifacts as in `finish`, whether or not the run has ended."""
+        self.poll()
+        return self._attempt(lambda: self._send_all(artifacts))
 
     def restart(self) -> None:
         """Show a run that is taken up again as running."""
@@ -99,19 +104,22 @@ class Mirror:
 
         self._attempt(show)
 
-    def _read_new(self) -> list[Record]:
-        path = self._run_dir / records.METRICS
+    def _send_all(self, artifacts: Mapping[Path, str | None]) -> None:
+        self._send_pending()
+        store, run_id = self._connected()
+        for path, folder in artifacts.items():
+            store.log_artifact(run_id, path, folder)
+
+    def _read_new(self, name: str) -> list[Record]:
+        path = self._run_dir / name
         if not path.is_file():
             return []
         with path.open("rb") as file:
-            file.seek(self._offset)
+            file.seek(self._offsets[name])
             content = file.read()
         whole = content[: content.rfind(b"\n") + 1]
-        self._offset += len(whole)
-        fresh = records.parse(whole.decode())
-        if fresh:
-            self._last_unix_s = fresh[-1].unix_s
-        return fresh
+        self._offsets[name] += len(whole)
+        return records.parse(whole.decode())
 
     def _send_pending(self) -> None:
         store, run_id = self._connected()

@@ -15,6 +15,7 @@ RUN_LOCAL = (
     "launcher",
     "checkpoint",
     "sweep",
+    "report.canvases",
     "runs_dir",
     "data.cache_dir",
     "data.cache_bytes",

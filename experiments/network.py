@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 from experiments import records
-from experiments.schema import DataConfig, ModelConfig
+from experiments.schema import ClusterConfig, DataConfig, ModelConfig, ValidationConfig
 from experiments.typed import from_dict
 from ffn_core import checkpoint as checkpoints
 from ffn_core.errors import InputError
@@ -23,6 +23,16 @@ PUBLISHED_GEOMETRY = FovGeometry((33, 33, 33), (8, 8, 8))
 
 
 @dataclass(frozen=True)
+class TrainingRun:
+    """What the run around a checkpoint says that matters for its network; see `Config`."""
+
+    model: ModelConfig
+    data: DataConfig
+    validation: ValidationConfig
+    cluster: ClusterConfig
+
+
+@dataclass(frozen=True)
 class TrainedNetwork:
     """A checkpoint that was found.
 
@@ -31,12 +41,14 @@ class TrainedNetwork:
         geometry: FOV and deltas of the training.
         mean: What the training subtracted from intensities; None if unknown.
         stddev: What it divided them by.
+        run: The run it comes from; None for a TensorFlow checkpoint.
     """
 
     path: Path
     geometry: FovGeometry
     mean: float | None = None
     stddev: float | None = None
+    run: TrainingRun | None = None
 
 
 def find_network(name: str) -> TrainedNetwork:
@@ -53,8 +65,8 @@ def find_network(name: str) -> TrainedNetwork:
     if path.with_name(f"{path.name}.index").is_file():
         return TrainedNetwork(path, PUBLISHED_GEOMETRY)
     if (path / checkpoints.MANIFEST).is_file():
-        model, data = _run_sections(path)
-        return TrainedNetwork(path, model.geometry, data.mean, data.stddev)
+        run = training_run(path.parent.parent)
+        return TrainedNetwork(path, run.model.geometry, run.data.mean, run.data.stddev, run)
     newest = checkpoints.latest(path / records.CHECKPOINTS)
     if newest is None:
         raise InputError(
@@ -73,7 +85,8 @@ def load_network(path: Path) -> ConvStack:
     from ffn_core.model import ConvStack, load_published_checkpoint
 
     if (path / checkpoints.MANIFEST).is_file():
-        size, weights = _run_sections(path)[0].size, checkpoints.load(path).weights
+        size = training_run(path.parent.parent).model.size
+        weights = checkpoints.load(path).weights
     else:
         size, weights = load_published_checkpoint(str(path))
     model = ConvStack(size, seed=0)
@@ -84,16 +97,22 @@ def load_network(path: Path) -> ConvStack:
     return model
 
 
-def _run_sections(checkpoint: Path) -> tuple[ModelConfig, DataConfig]:
-    """The model and data sections of the run directory two levels up."""
-    file = checkpoint.parent.parent / records.CONFIG
+def training_run(run_dir: Path) -> TrainingRun:
+    """Read what a run directory says of its network.
+
+    Raises:
+        InputError: Its config is missing or damaged.
+    """
+    file = run_dir / records.CONFIG
     try:
         values = yaml.safe_load(file.read_text())
-        return (
+        return TrainingRun(
             from_dict(ModelConfig, values["model"], "model."),
             from_dict(DataConfig, values["data"], "data."),
+            from_dict(ValidationConfig, values.get("validation", {}), "validation."),
+            from_dict(ClusterConfig, values.get("cluster", {}), "cluster."),
         )
     except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
         raise InputError(
-            f"{checkpoint} needs its run's {file} to know the network's size ({error})"
+            f"checkpoints need their run's {file} to know the network's size ({error})"
         ) from None

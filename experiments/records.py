@@ -2,10 +2,12 @@
 
 ``config.yaml``     resolved configuration, enough to start a rank
 ``metrics.jsonl``   one JSON object per record, append only
+``segmentation.jsonl`` the same, scores of checkpoints that were segmented afterwards
 ``progress.json``   how far the run is, replaced a few times a second
 ``failure.json``    why a rank ended badly, if one did
 ``result.json``     outcome and summary; there once the run is complete
 ``provenance.json`` versions, commit, host
+``canvases/``       pictures of held-out canvases along the run
 ``stop``            there while the ranks are asked to save and end
 """
 
@@ -26,6 +28,9 @@ RESULT = "result.json"
 PROVENANCE = "provenance.json"
 STOP = "stop"
 CHECKPOINTS = "checkpoints"
+CANVASES = "canvases"
+SEGMENTATIONS = "segmentations"
+SEGMENTATION_SCORES = "segmentation.jsonl"
 LOGS = "logs"
 
 
@@ -87,9 +92,7 @@ class FileRecorder:
         if step <= self._last_step:
             return
         self._last_step = step
-        record = Record(step, fovs, elapsed_s, time.time(), metrics)
-        with self._path.open("a") as file:
-            file.write(json.dumps(asdict(record)) + "\n")
+        append(self._path, Record(step, fovs, elapsed_s, time.time(), metrics))
 
     def progress(self, **values: Any) -> None:
         """Replace the progress file, at most every ``progress_every_s`` seconds."""
@@ -97,6 +100,12 @@ class FileRecorder:
         if now - self._last_progress >= self._progress_every_s:
             self._last_progress = now
             write_json(self._progress_path, values)
+
+
+def append(path: Path, record: Record) -> None:
+    """Add one line and flush it to the file system."""
+    with path.open("a") as file:
+        file.write(json.dumps(asdict(record)) + "\n")
 
 
 def repair(path: Path) -> None:

@@ -229,14 +229,21 @@ class BudgetConfig:
 
 @dataclass(frozen=True)
 class ReportConfig:
-    """How often training counts are recorded, in FOVs summed over nodes."""
+    """How often training counts are recorded, in FOVs summed over nodes.
+
+    At each evaluation ``canvases`` held-out canvases (0: none) are drawn into a picture.
+    """
 
     every_fovs: int = 500
     profile_every_steps: int = 10
     skip_steps: int = 2
+    noise_half_life_fovs: int = 1000
+    canvases: int = 4
 
     def __post_init__(self) -> None:
-        _at_least_one("report", self, "every_fovs", "profile_every_steps")
+        if self.canvases < 0:
+            raise InputError(f"report.canvases={self.canvases} must be at least 0 (off)")
+        _at_least_one("report", self, "every_fovs", "profile_every_steps", "noise_half_life_fovs")
 
 
 @dataclass(frozen=True)

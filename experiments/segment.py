@@ -10,139 +10,112 @@ import dataclasses
 import json
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
 import numpy as np
 import yaml
-from omegaconf import MISSING, DictConfig
 
 from experiments import records, segment_files
-from experiments.hydra_compose import run_app, store_schema, to_typed
-from experiments.network import find_network
+from experiments.hydra_segment import run_segment_app
 from experiments.screen import Screen
 from experiments.segment_processes import run_workers
-from experiments.segment_schema import RegionConfig, SegmentConfig
+from experiments.segment_resolve import resolve
+from experiments.segment_schema import SegmentConfig
 from experiments.segment_worker import load_config, make_grid
+from experiments.typed import from_dict
 from ffn_core.errors import InputError
-from ffn_core.geometry import FovGeometry, Zyx, as_zyx
-from ffn_core.inference import seeds
 from ffn_core.inference.box import Box
 from ffn_core.inference.evaluation import Agreement, Evaluation, evaluate
 from ffn_core.inference.reconcile import reconcile
 from ffn_core.inference.subvolumes import Grid
-from ffn_core.volumes import check_pair, open_labels, open_volume, whole_file
+from ffn_core.volumes import open_labels, whole_file
 
 _HEADER = ["voxels", "ARE", "precision", "recall", "VOI split", "VOI merge"]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a segmentation took and gave: segments, FOVs evaluated, subvolumes."""
+
+    segments: int
+    fovs: int
+    subvolumes: int
 
 
 def main() -> int:
     """Run the app; returns the exit code."""
     screen = Screen()
-    store_schema("segment_schema", SegmentConfig(checkpoint=MISSING, image=MISSING))
-
-    def task(composed: DictConfig) -> None:
-        segment(resolve(to_typed(composed, SegmentConfig)), screen)
-
-    return run_app(task, "segment")
+    return run_segment_app(lambda config: segment(resolve(config), screen))
 
 
 def segment(config: SegmentConfig, screen: Screen) -> None:
-    """Carry out a resolved config: subvolumes, one segmentation, scores, pictures."""
-    folder = config.directory
-    _claim(folder, config)
-    grid = make_grid(config)
+    """Carry out a resolved config, and show what came of it."""
+    folder, grid = config.directory, make_grid(config)
+    _check_folder(folder, config)
     screen.say(f"{len(grid.subvolumes)} subvolume(s) of {grid.size_zyx} voxels (zyx) in {folder}")
-    run_workers(folder, len(grid.subvolumes), config.processes, screen.console)
-    result = _finish(config, grid, folder)
+    summary, evaluation = carry_out(config, screen)
     screen.say(
-        f"{result['segments']} segments from {result['fovs']:,} FOVs: "
-        f"{folder / segment_files.SEGMENTATION}:{segment_files.DATASET}"
+        f"{summary.segments} segments from {summary.fovs:,} FOVs: {segment_files.result(folder)}"
     )
-    if config.labels:
-        _score(config, grid.region, folder, screen)
+    if evaluation is not None:
+        print_evaluation(evaluation, screen)
     if config.pictures:
         _draw(config, grid.region, folder, screen)
-    records.write_json(folder / records.RESULT, result)
 
 
-def resolve(config: SegmentConfig) -> SegmentConfig:
-    """Fill in what the network and the image determine, with absolute paths.
+def carry_out(
+    config: SegmentConfig, screen: Screen, what: str = "segmenting"
+) -> tuple[Summary, Evaluation | None]:
+    """Segment, reconcile and, with labels, score; what is complete in the folder is read back.
 
-    Raises:
-        InputError: for anything that could not work on the workers.
+    ``what`` stands before the progress bar.
     """
-    network = find_network(config.checkpoint)
-    fov = config.fov_zyx or list(network.geometry.fov_zyx)
-    deltas = config.deltas_zyx or list(network.geometry.deltas_zyx)
-    mean = network.mean if config.mean is None else config.mean
-    stddev = network.stddev if config.stddev is None else config.stddev
-    if mean is None or stddev is None:
-        raise InputError(
-            f"checkpoint={config.checkpoint} does not say how intensities were normalised: give"
-            " mean and stddev (the published FIB-25 network: mean=128 stddev=33)"
-        )
-    FovGeometry(as_zyx(fov, "fov_zyx"), as_zyx(deltas, "deltas_zyx"))
-    _ = config.flood.settings
-    image = open_volume(config.image)
-    if config.labels:
-        check_pair(image, open_labels(config.labels))
-    if config.seeds.policy not in seeds.POLICIES:
-        raise InputError(
-            f"seeds.policy={config.seeds.policy!r} is unknown; choose from"
-            f" {', '.join(seeds.POLICIES)}"
-        )
-    if config.seeds.policy == "manual":
-        seeds.manual(config.seeds.points, image.shape_zyx)
-    resolved = replace(
-        config,
-        checkpoint=str(network.path),
-        image=_absolute(config.image),
-        labels=_absolute(config.labels) if config.labels else None,
-        mean=mean,
-        stddev=stddev,
-        fov_zyx=fov,
-        deltas_zyx=deltas,
-        region=_region(config.region, image.shape_zyx),
-    )
-    make_grid(resolved)
-    return resolved
+    folder = config.directory
+    if (done := _read_back(config, folder)) is not None:
+        return done
+    _claim(folder, config)
+    grid = make_grid(config)
+    run_workers(folder, len(grid.subvolumes), config.processes, screen.console, what)
+    summary = _finish(config, grid, folder)
+    evaluation = _score(config, grid.region, folder) if config.labels else None
+    records.write_json(folder / records.RESULT, dataclasses.asdict(summary))
+    return summary, evaluation
 
 
-def _region(region: RegionConfig, volume_zyx: Zyx) -> RegionConfig:
-    start = as_zyx(region.start_zyx, "region.start_zyx")
-    rest = [n - a for n, a in zip(volume_zyx, start, strict=True)]
-    size = rest if region.size_zyx is None else as_zyx(region.size_zyx, "region.size_zyx")
-    for a, n, most in zip(start, size, rest, strict=True):
-        if a < 0 or n < 1 or n > most:
-            raise InputError(
-                f"region.start_zyx={list(start)} with region.size_zyx={list(size)} does not lie in"
-                f" the image of {volume_zyx} voxels (zyx)"
-            )
-    return RegionConfig(list(start), list(size))
+def _read_back(config: SegmentConfig, folder: Path) -> tuple[Summary, Evaluation | None] | None:
+    """Results of the same segmentation against the same labels; None without them."""
+    result = records.read_json(folder / records.RESULT)
+    if result is None:
+        return None
+    before = load_config(folder)
+    if (before.identity, before.labels) != (config.identity, config.labels):
+        return None
+    scores = records.read_json(folder / segment_files.EVALUATION) if config.labels else None
+    return from_dict(Summary, result), from_dict(Evaluation, scores) if scores else None
 
 
-def _absolute(spec: str) -> str:
-    path, _, dataset = spec.rpartition(":")
-    return f"{Path(path).absolute()}:{dataset}"
-
-
-def _claim(folder: Path, config: SegmentConfig) -> None:
-    """Write the config into the folder, unless another segmentation lives there."""
-    file = folder / records.CONFIG
+def _check_folder(folder: Path, config: SegmentConfig) -> None:
+    """Refuse a folder in which another segmentation lives."""
     if segment_files.has_results(folder) and load_config(folder).identity != config.identity:
         raise InputError(
             f"out={folder} holds a segmentation with other settings; choose another folder or"
             " remove that one"
         )
+
+
+def _claim(folder: Path, config: SegmentConfig) -> None:
+    """Write the config into the folder; what was complete in it no longer counts as such."""
+    _check_folder(folder, config)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / records.STOP).unlink(missing_ok=True)
-    with whole_file(file) as partial:
+    for name in (records.STOP, records.RESULT):
+        (folder / name).unlink(missing_ok=True)
+    with whole_file(folder / records.CONFIG) as partial:
         partial.write_text(yaml.safe_dump(dataclasses.asdict(config), sort_keys=False))
 
 
-def _finish(config: SegmentConfig, grid: Grid, folder: Path) -> dict[str, int]:
+def _finish(config: SegmentConfig, grid: Grid, folder: Path) -> Summary:
     """Reconcile the subvolumes into the result file; returns what it took."""
     states = [
         segment_files.load_state(segment_files.finished_path(folder, sub.index))
@@ -174,21 +147,17 @@ def _finish(config: SegmentConfig, grid: Grid, folder: Path) -> dict[str, int]:
         )
         dataset.attrs["start_zyx"] = region.start_zyx
         dataset.attrs["settings"] = json.dumps(dataclasses.asdict(config))
-    return {
-        "segments": count,
-        "fovs": sum(state.fovs for state in states),
-        "subvolumes": len(states),
-    }
+    return Summary(count, sum(state.fovs for state in states), len(states))
 
 
-def _score(config: SegmentConfig, region: Box, folder: Path, screen: Screen) -> None:
-    """Compare the result with the ground truth: a table, and a JSON file."""
+def _score(config: SegmentConfig, region: Box, folder: Path) -> Evaluation:
+    """Compare the result with the ground truth, and keep the scores."""
     assert config.labels is not None
     truth = open_labels(config.labels).read(region.start_zyx, region.shape_zyx)
-    result = f"{folder / segment_files.SEGMENTATION}:{segment_files.DATASET}"
-    evaluation = evaluate(truth, open_labels(result).read((0, 0, 0), region.shape_zyx))
+    ids = open_labels(segment_files.result(folder)).read((0, 0, 0), region.shape_zyx)
+    evaluation = evaluate(truth, ids)
     records.write_json(folder / segment_files.EVALUATION, dataclasses.asdict(evaluation))
-    print_evaluation(evaluation, screen)
+    return evaluation
 
 
 def print_evaluation(evaluation: Evaluation, screen: Screen) -> None:
@@ -211,8 +180,9 @@ def _cells(scores: Agreement) -> list[str]:
 
 def _draw(config: SegmentConfig, region: Box, folder: Path, screen: Screen) -> None:
     """Pictures are drawn by another process: this package does not depend on ``analysis``."""
-    result = f"{folder / segment_files.SEGMENTATION}:{segment_files.DATASET}"
-    command = [sys.executable, "-m", "analysis.pictures", result, "--image", config.image]
+    assert config.image is not None
+    command = [sys.executable, "-m", "analysis.pictures", segment_files.result(folder)]
+    command += ["--image", config.image]
     if config.labels:
         command += ["--labels", config.labels]
     command += ["--start", *map(str, region.start_zyx), "--out", str(folder)]

@@ -30,6 +30,11 @@ _SUBVOLUMES = "subvolumes"
 _FLOOD = "flood/"
 
 
+def result(folder: Path) -> str:
+    """Name of the result as a volume."""
+    return f"{folder / SEGMENTATION}:{DATASET}"
+
+
 def finished_path(folder: Path, index: int) -> Path:
     """File of a finished subvolume."""
     return folder / _SUBVOLUMES / f"{index:05d}.npz"

@@ -20,7 +20,9 @@ _POLL_S = 0.25
 _STALE_S = 10.0
 
 
-def run_workers(folder: Path, subvolumes: int, processes: int, console: Console) -> None:
+def run_workers(
+    folder: Path, subvolumes: int, processes: int, console: Console, what: str = "segmenting"
+) -> None:
     """Have all subvolumes segmented, with a progress bar; what is finished is not done again.
 
     Raises:
@@ -35,7 +37,7 @@ def run_workers(folder: Path, subvolumes: int, processes: int, console: Console)
     workers = [_Worker(folder, task, tasks) for task in range(tasks)]
     try:
         with _bar(console) as progress:
-            view = _View(folder, subvolumes, progress, _task(progress))
+            view = _View(folder, subvolumes, progress, _task(progress, what))
             while any(worker.running for worker in workers):
                 view.update()
                 time.sleep(_POLL_S)
@@ -136,8 +138,8 @@ def _bar(console: Console) -> Progress:
     )
 
 
-def _task(progress: Progress) -> TaskID:
-    return progress.add_task("segmenting", total=1.0, status="starting")
+def _task(progress: Progress, what: str) -> TaskID:
+    return progress.add_task(what, total=1.0, status="starting")
 
 
 def _clock(seconds: float) -> str:

@@ -12,6 +12,7 @@ from ffn_core.errors import InputError
 from ffn_core.geometry import as_zyx
 from ffn_core.inference.settings import FloodSettings
 from ffn_core.seed import SeedValues
+from ffn_core.volumes import short_name
 
 
 @dataclass(frozen=True)
@@ -78,12 +79,13 @@ class SegmentConfig:
     ``checkpoint`` is a run directory or checkpoint folder of this project, or the path of a
     google/ffn TensorFlow 1 checkpoint without its extension. ``fov_zyx``, ``deltas_zyx``,
     ``mean`` and ``stddev`` are those of the training run unless given. ``image`` and ``labels``
-    are ``path:dataset``. ``batch_size`` (FOVs per forward pass), ``processes`` and
-    ``threads_per_process`` change the speed, not the result.
+    are names of volumes (``ffn_core.volumes.opening``); without an image both are those of the
+    run, and without a region it is the part that the run held out. ``batch_size`` (FOVs per
+    forward pass), ``processes`` and ``threads_per_process`` change the speed, not the result.
     """
 
     checkpoint: str
-    image: str
+    image: str | None = None
     labels: str | None = None
     mean: float | None = None
     stddev: float | None = None
@@ -125,8 +127,8 @@ class SegmentConfig:
         """Absolute folder of the results: the same segmentation always finds its own again."""
         if self.out is not None:
             return Path(self.out).absolute()
-        image = Path(self.image.rpartition(":")[0]).stem
-        name = f"{image}-{Path(self.checkpoint).name}-{self.identity}"
+        assert self.image is not None, "resolved"
+        name = f"{short_name(self.image)}-{Path(self.checkpoint).name}-{self.identity}"
         return Path(self.out_root).absolute() / name
 
 

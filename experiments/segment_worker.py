@@ -83,6 +83,7 @@ class Worker:
             as_zyx(config.fov_zyx, "fov_zyx"), as_zyx(config.deltas_zyx, "deltas_zyx")
         )
         self._batch = Batch(forward, self._geometry.fov_zyx, config.batch_size)
+        assert config.image is not None
         self._image = open_volume(config.image)
         self._stop_request = StopRequest(folder)
         self._stop_request.listen()

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from experiments.clock import TrainingClock
+from experiments.contact_sheet import ContactSheets
 from experiments.dataset import canvas_sources
 from experiments.measurement import Meter, validate
-from experiments.records import CHECKPOINTS, Recorder
+from experiments.records import CANVASES, CHECKPOINTS, Recorder
 from experiments.schema import Config
 from experiments.snapshots import Snapshots
 from experiments.stop_request import StopRequest
@@ -72,6 +73,11 @@ class Trainer:
             config, run_dir / CHECKPOINTS, collectives, model, optimizer, self._streams
         )
         self._meter = Meter(config, collectives)
+        self._sheets = ContactSheets(
+            run_dir / CANVASES,
+            0 if self._rank else config.report.canvases,
+            config.seed_values.move_logit,
+        )
         self._step, elapsed_s = 0, 0.0
         if (progress := self._snapshots.restore()) is not None:
             self._step, elapsed_s = progress["step"], progress["elapsed_s"]
@@ -175,7 +181,11 @@ class Trainer:
     def _validate(self) -> dict[str, float]:
         if self._held_out is None:
             return {}
-        return validate(self._config, self._held_out, self._train_step, self._collectives)
+        scores, canvases = validate(
+            self._config, self._held_out, self._train_step, self._collectives
+        )
+        self._sheets.write(self._fovs, canvases)
+        return scores
 
     def _record(self, metrics: dict[str, float]) -> None:
         if metrics:

@@ -42,6 +42,11 @@ def gradient_moments(
     return GradientMoments(signal, noise)
 
 
+def decay_per_step(fovs_per_step: int, half_life_fovs: float) -> float:
+    """Decay with which an average has forgotten half of itself after ``half_life_fovs`` FOVs."""
+    return float(0.5 ** (fovs_per_step / half_life_fovs))
+
+
 @dataclass
 class NoiseScale:
     """tr(Sigma) / |G|^2 in examples, numerator and denominator smoothed apart.
@@ -49,6 +54,10 @@ class NoiseScale:
     Each estimate alone may be negative; a ratio of averages is meaningful where an average of
     ratios is not. The averages are exponential with weight ``1 - decay`` for the newest and are
     corrected for their start at zero.
+
+    Give ``decay`` by `decay_per_step`: an average over the same amount of data whatever the batch.
+    Large batches need few steps for a steady estimate, and with a memory in steps the large
+    gradients of the first ones would still be in it when the run ends.
     """
 
     decay: float = 0.99

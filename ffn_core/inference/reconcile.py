@@ -14,6 +14,7 @@ from scipy.sparse.csgraph import connected_components
 
 from ffn_core.inference.box import Box
 from ffn_core.inference.contingency import Contingency
+from ffn_core.inference.joining import join, renumber
 from ffn_core.inference.subvolumes import Grid, Subvolume
 
 Read = Callable[[int], np.ndarray]
@@ -29,9 +30,10 @@ def reconcile(
     """Merge the segmentations of all subvolumes; one of them is in memory at a time.
 
     Two objects of neighbouring subvolumes become one if, in the middle of the overlap, each is
-    the other's largest partner and their intersection over union reaches ``min_iou``. Each voxel
-    takes the id its subvolume gave it where it is in the subvolume's core. At last every id is
-    split into its face-connected components, and components below ``min_size`` are removed.
+    the other's largest partner and their intersection over union reaches ``min_iou``; except
+    where that would join two objects that one subvolume kept apart (`join`). Each voxel takes the
+    id its subvolume gave it where it is in the subvolume's core. At last every id is split into
+    its face-connected components, and components below ``min_size`` are removed.
 
     Args:
         grid: The subvolumes.
@@ -56,23 +58,28 @@ def _join_objects(grid: Grid, read: Read, min_iou: float) -> list[np.ndarray]:
     """For each subvolume a table: label -> object of the whole region, 0 -> 0."""
     counts = [int(read(sub.index).max()) for sub in grid.subvolumes]
     offsets = np.concatenate([[0], np.cumsum(counts)])
-    edges = [np.empty((0, 2), np.int64)]
+    edges, strengths = [np.empty((0, 2), np.int64)], [np.empty(0)]
     for seam in grid.seams():
         sides = [(i, grid.subvolumes[i].box) for i in (seam.low, seam.high)]
         low, high = (read(i)[seam.slab.slices_in(box)] for i, box in sides)
-        pairs = matches(low, high, min_iou) - 1
-        edges.append(pairs + offsets[[seam.low, seam.high]])
-    objects = _groups(np.concatenate(edges), int(offsets[-1])) + 1
+        pairs, iou = matches(low, high, min_iou)
+        edges.append(pairs - 1 + offsets[[seam.low, seam.high]])
+        strengths.append(iou)
+    owners = np.repeat(np.arange(len(counts)), counts)
+    objects = join(np.concatenate(edges), np.concatenate(strengths), owners) + 1
     return [
         np.concatenate([[0], objects[first:last]]) for first, last in itertools.pairwise(offsets)
     ]
 
 
-def matches(low: np.ndarray, high: np.ndarray, min_iou: float) -> np.ndarray:
-    """Pairs of labels that name one object: (n, 2) int64 of labels in ``low`` and ``high``.
+def matches(low: np.ndarray, high: np.ndarray, min_iou: float) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs of labels that name one object.
 
     Each is the other's largest overlap (of equal ones, the lowest label), and the intersection
     over union is at least ``min_iou``.
+
+    Returns:
+        (n, 2) int64 labels in ``low`` and ``high``, and (n,) float64 intersection over union.
     """
     table = Contingency.of(low, high)
     low_sizes, high_sizes = table.totals()
@@ -83,14 +90,15 @@ def matches(low: np.ndarray, high: np.ndarray, min_iou: float) -> np.ndarray:
         for best, label in ((best_low, table.first[cell]), (best_high, table.second[cell])):
             if label not in best or table.voxels[cell] > table.voxels[best[label]]:
                 best[label] = cell
-    union = low_sizes + high_sizes - table.voxels
+    iou = table.voxels / (low_sizes + high_sizes - table.voxels)
     found = [
-        (table.first[cell], table.second[cell])
+        cell
         for cell in cells
         if best_low[table.first[cell]] == cell == best_high[table.second[cell]]
-        and table.voxels[cell] >= min_iou * union[cell]
+        and iou[cell] >= min_iou
     ]
-    return np.array(found, np.int64).reshape(-1, 2)
+    pairs = np.stack([table.first[found], table.second[found]], axis=1).astype(np.int64)
+    return pairs, iou[found]
 
 
 @dataclass
@@ -148,8 +156,4 @@ def _groups(edges: np.ndarray, count: int) -> np.ndarray:
     if not count:
         return np.empty(0, np.int64)
     graph = coo_matrix((np.ones(len(edges), bool), (edges[:, 0], edges[:, 1])), (count, count))
-    _, labels = connected_components(graph, directed=False)
-    first_members, inverse = np.unique(labels, return_index=True)[1], labels
-    rank = np.empty(len(first_members), np.int64)
-    rank[np.argsort(first_members)] = np.arange(len(first_members))
-    return rank[inverse]
+    return renumber(connected_components(graph, directed=False)[1])

@@ -127,6 +127,10 @@ def point_metrics(nodes: int, ranks: int, gain: float) -> list[Metric]:
             "time/compute_s": 0.8 * nodes / rate,
             "time/allreduce_s": 0.1 * nodes / rate,
             "noise_scale/simple": 10.0 + index,
+            "segmentation/are": 1.0 - gain * index,
+            "segmentation/voi_split": 4.0 - index / 4,
+            "segmentation/voi_merge": 2.0 - gain * index,
+            "segmentation/voi": 6.0 - index / 4 - gain * index,
         }
         metrics += [Metric(key, value, 1000 + index, fovs) for key, value in values.items()]
     return metrics

@@ -12,6 +12,7 @@ from rich.console import Console
 from analysis import published
 from analysis.charts.batch_size import cost_to_target
 from analysis.charts.drawing import STYLE
+from analysis.charts.evaluation import evaluation
 from analysis.charts.learning_rate import learning_rate
 from analysis.charts.scaling import efficiency, phase_breakdown, throughput
 from analysis.charts.training import noise_scale, recipes_against_fovs, scores_against_time
@@ -104,6 +105,18 @@ def test_cost_to_target_drops_as_the_formula_of_the_curve_says(material):
 def test_noise_scale_follows_the_history(material):
     (ax,) = noise_scale(material).figure.axes
     assert ax.lines[0].get_ydata().tolist() == list(range(11, 19))
+
+
+def test_segmentation_errors_are_means_over_seeds_above_the_published_ones(material):
+    drawing = evaluation(material)
+    are, voi, parts, published_are, *_ = drawing.figure.axes
+    assert line(are, "8 sqrt").get_ydata() == pytest.approx(1 - 0.111 * np.arange(1, 9))
+    assert line(are, "8 sqrt").get_linestyle() == "--"
+    assert line(voi, "1 linear").get_ydata()[0] == pytest.approx(5.75 - 0.101)
+    assert len(parts.lines) == 2 * 12
+    expected = published.evaluation().query("metric == 'are'")["value"].tolist()
+    assert published_are.lines[0].get_ydata().tolist() == expected
+    assert "one more segment" in drawing.caption
 
 
 def test_a_run_that_failed_before_its_parameters_does_not_blur_the_counts(make_runs, tmp_path):

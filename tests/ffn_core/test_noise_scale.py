@@ -1,7 +1,12 @@
 import numpy as np
 import pytest
 
-from ffn_core.noise_scale import GradientMoments, NoiseScale, gradient_moments
+from ffn_core.noise_scale import (
+    GradientMoments,
+    NoiseScale,
+    decay_per_step,
+    gradient_moments,
+)
 
 
 def test_moments_by_hand():
@@ -71,3 +76,14 @@ def test_state_round_trip():
     for s in (scale, again):
         s.add(GradientMoments(3.0, 1.0))
     assert again == scale
+
+
+def test_an_average_forgets_half_of_itself_after_its_half_life():
+    """The noise steps from 0 to 1: 400 FOVs later, with a half-life of 400, the average is 1/2."""
+    for fovs_per_step in (1, 4, 100):
+        scale = NoiseScale(decay_per_step(fovs_per_step, 400.0))
+        for _ in range(8000 // fovs_per_step):
+            scale.add(GradientMoments(squared_norm=1.0, noise=0.0))
+        for _ in range(400 // fovs_per_step):
+            scale.add(GradientMoments(squared_norm=1.0, noise=1.0))
+        assert scale.simple == pytest.approx(0.5, rel=1e-5)

@@ -83,12 +83,18 @@ def test_a_stopped_run_resumes_exactly_even_on_other_ranks(
 
 
 def test_resume_on_the_same_ranks_is_bitwise(make_config, train, final_weights, tmp_path):
-    """A run whose budget is extended continues as the long run did, to the last bit."""
-    for name, steps in (("long", [20]), ("extended", [9, 20])):
+    """A run whose budget is extended continues as the long run did, to the last bit.
+
+    Nor does it matter that only one of them draws its canvases.
+    """
+    for name, steps, canvases in (("long", [20], 2), ("extended", [9, 20], 0)):
         for budget in steps:
             (tmp_path / name / records.RESULT).unlink(missing_ok=True)
-            train(make_config(budget={"steps": budget}), tmp_path / name)
+            config = make_config(budget={"steps": budget}, report={"canvases": canvases})
+            train(config, tmp_path / name)
     a, b = tmp_path / "long", tmp_path / "extended"
+    assert len(list((a / records.CANVASES).iterdir())) == 5  # at 0, 24, 48, 72 and 80 FOVs
+    assert not (b / records.CANVASES).exists()
     np.testing.assert_array_equal(final_weights(a), final_weights(b))
 
 

@@ -1,5 +1,6 @@
 """`python -m experiments.segment` end to end, with a network whose answer is known."""
 
+import csv
 import dataclasses
 import json
 import os
@@ -13,18 +14,23 @@ import h5py
 import numpy as np
 import pytest
 import yaml
+from mlflow.tracking import MlflowClient
 from PIL import Image
 
-from experiments import records, segment_files
+from experiments import export_neuroglancer, records, segment_checkpoints, segment_files
+from experiments.mirror import LINK, Mirror, RunIdentity
 from experiments.network import find_network, load_network
 from experiments.prepared_data import write_volumes
-from experiments.segment import resolve
+from experiments.screen import Screen
+from experiments.segment import carry_out
+from experiments.segment_resolve import resolve
 from experiments.segment_schema import SegmentConfig
 from experiments.segment_worker import Worker, make_grid
 from experiments.typed import from_dict
 from ffn_core import checkpoint as checkpoints
 from ffn_core.errors import InputError
 from ffn_core.inference.forward import make_forward
+from ffn_core.volumes import open_volume
 
 REPOSITORY = Path(__file__).parents[2]
 LIMIT_S = 120
@@ -51,6 +57,13 @@ def columns(tmp_path_factory) -> Path:
 def run_dir(tmp_path_factory) -> Path:
     """A run directory whose network adds to the mask what is bright and takes off what is dark."""
     folder = tmp_path_factory.mktemp("run")
+    write_config(folder)
+    save_network(folder, step=1)
+    return folder
+
+
+def write_config(folder: Path, **sections) -> None:
+    """The config of a run; ``data`` is merged into what it must hold."""
     model = {
         "name": "bright",
         "fov_zyx": [9, 9, 9],
@@ -59,21 +72,27 @@ def run_dir(tmp_path_factory) -> Path:
         "features": 2,
     }
     data = {"name": "columns", "kind": "files", "mean": GREY, "stddev": CONTRAST}
-    (folder / records.CONFIG).write_text(yaml.safe_dump({"model": model, "data": data}))
+    data |= sections.pop("data", {})
+    (folder / records.CONFIG).write_text(yaml.safe_dump({"model": model, "data": data} | sections))
+
+
+def save_network(folder: Path, step: int, blind: bool = False) -> None:
+    """A checkpoint that tells bright from dark, or, ``blind``, calls everything background."""
     first, second = np.zeros((3, 3, 3, 2, 2), np.float32), np.zeros((3, 3, 3, 2, 2), np.float32)
     first[1, 1, 1, 0] = [1, -1]  # how bright, how dark
     second[1, 1, 1] = np.eye(2)
     to_logit = np.array([8, -8], np.float32).reshape(1, 1, 1, 2, 1)
-    weights = [first, np.zeros(2), second, np.zeros(2), to_logit, np.zeros(1)]
+    bias = np.full(1, -99.0 if blind else 0.0)
+    weights = [first, np.zeros(2), second, np.zeros(2), to_logit, bias]
+    progress = {"step": step, "elapsed_s": 2.0 * step}
     checkpoints.save(
         folder / records.CHECKPOINTS,
-        checkpoints.Checkpoint(1, {}, [w.astype(np.float32) for w in weights], {}),
+        checkpoints.Checkpoint(step, progress, [w.astype(np.float32) for w in weights], {}),
         checkpoints.NodeStreams(0, [[]], np.zeros((1, 0, 1, 1, 1), np.float32)),
         rank=0,
         gather=lambda item: [item],
-        keep=1,
+        keep=9,
     )
-    return folder
 
 
 def command(*overrides: str) -> subprocess.CompletedProcess[str]:
@@ -141,6 +160,88 @@ def test_columns_are_segmented_scored_and_drawn(columns, run_dir, tmp_path):
     assert (tmp_path / segment_files.SEGMENTATION).stat().st_mtime_ns == written
 
 
+def curve_command(monkeypatch, *overrides: str) -> int:
+    argv = ["segment_checkpoints", "flood.min_segment_size=200", *overrides]
+    monkeypatch.setattr(sys, "argv", argv)
+    return segment_checkpoints.main()
+
+
+def test_every_checkpoint_of_a_run_is_scored_and_recorded(columns, tmp_path, monkeypatch, capfd):
+    run_dir, uri = tmp_path / "run", f"sqlite:///{tmp_path}/mlflow.db"
+    run_dir.mkdir()
+    data = {"image": f"{columns}:image", "labels": f"{columns}:labels"}
+    write_config(run_dir, data=data, validation={"fraction": 0.5}, cluster={"nodes": 4})
+    save_network(run_dir, step=2, blind=True)
+    Mirror(uri, run_dir, RunIdentity("test", "columns", {"seed": 1}, {})).poll()
+    assert curve_command(monkeypatch, f"checkpoint={run_dir}") == 0, capfd.readouterr().err
+    (blind,) = run_dir.glob("segmentations/*/*/segmentation.h5")
+    written = blind.stat().st_mtime_ns
+    save_network(run_dir, step=5)
+    assert curve_command(monkeypatch, f"checkpoint={run_dir}") == 0, capfd.readouterr().err
+    assert blind.stat().st_mtime_ns == written, "what is complete is not done again"
+
+    (table,) = run_dir.glob("segmentations/*/scores.csv")
+    with table.open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(r["step"], r["fovs"], r["elapsed_s"], r["over"]) for r in rows] == [
+        ("2", "8", "4.0", "foreground"),
+        ("2", "8", "4.0", "assigned"),
+        ("5", "20", "10.0", "foreground"),
+        ("5", "20", "10.0", "assigned"),
+    ]
+    nothing, everything = rows[0], rows[3]
+    # Four objects of one size in one segment: all pairs joined, and log2(4) bits of merging.
+    assert (nothing["recall"], nothing["voi_split"], nothing["coverage"]) == ("1.0", "0.0", "0.0")
+    assert float(nothing["precision"]) == pytest.approx(0.25, abs=0.001)
+    assert float(nothing["voi_merge"]) == pytest.approx(2.0)
+    assert (everything["are"], everything["segments"]) == ("0.0", "4")
+    assert int(nothing["voxels"]) == 4 * 9 * 9 * 20, "the half that the run held out"
+
+    assert len(records.read_records(run_dir / records.SEGMENTATION_SCORES)) == 2
+    store, run_id = MlflowClient(uri), records.read_json(run_dir / LINK)["run_id"]
+    history = store.get_metric_history(run_id, "segmentation/are")
+    assert [m.step for m in history] == [8, 20]
+    assert history[0].value == pytest.approx(0.6, abs=0.001)  # 1 - 2 (1/4) / (1 + 1/4)
+    assert "segmentation" in {a.path for a in store.list_artifacts(run_id)}
+
+
+def test_a_curve_needs_checkpoints_and_labels(columns, run_dir, tmp_path, monkeypatch, capfd):
+    assert curve_command(monkeypatch, f"checkpoint={tmp_path}") == 2
+    image = f"image={columns}:image"
+    assert curve_command(monkeypatch, f"checkpoint={run_dir}", image) == 2
+    assert curve_command(monkeypatch, f"checkpoint={run_dir}") == 2
+    lines = capfd.readouterr().err.splitlines()
+    assert ["with checkpoints" in lines[0], "labels=" in lines[1], "image=" in lines[2]] == [
+        True
+    ] * 3
+
+
+def test_a_segmentation_is_exported_where_it_lies(columns, run_dir, tmp_path, capfd):
+    folder = tmp_path / "segmentation"
+    part = {"start_zyx": [10, 0, 0], "size_zyx": [20, 34, 34]}
+    done = config(columns, run_dir, folder, region=part, subvolume={}, labels=f"{columns}:labels")
+    assert export_neuroglancer.main([str(folder)]) == 2
+    carry_out(done, Screen())
+    options = [str(folder), "--out", str(tmp_path / "out"), "--voxel-size-nm"]
+    assert export_neuroglancer.main([*options, "0", "8", "8"]) == 2
+    assert export_neuroglancer.main([*options, "40", "8", "8"]) == 0
+    lines = [line for line in capfd.readouterr().err.splitlines() if "error: " in line]
+    assert ["no finished segmentation" in lines[0], "--voxel-size-nm 0" in lines[1]] == [True] * 2
+    sources = {
+        "image": f"{columns}:image",
+        "segmentation": segment_files.result(folder),
+        "ground_truth": f"{columns}:labels",
+    }
+    for name, source in sources.items():
+        exported = open_volume(f"precomputed:{tmp_path}/out/{name}")
+        start = (0, 0, 0) if name == "segmentation" else (10, 0, 0)
+        expected = open_volume(source).read(start, (20, 34, 34))
+        np.testing.assert_array_equal(exported.read((0, 0, 0), (20, 34, 34)), expected)
+        (scale,) = json.loads((tmp_path / "out" / name / "info").read_text())["scales"]
+        assert scale["voxel_offset"] == [0, 0, 10]
+        assert scale["resolution"] == [8.0, 8.0, 40.0]
+
+
 def test_a_worker_killed_outright_is_continued_to_the_same_result(columns, run_dir, tmp_path):
     whole = config(columns, run_dir, tmp_path / "whole")
     killed = config(columns, run_dir, tmp_path / "killed", save_every_s=0.0)
@@ -190,6 +291,7 @@ def test_a_worker_asked_to_stop_saves_first(columns, run_dir, tmp_path):
     [
         ({"checkpoint": "nowhere"}, "neither a run directory"),
         ({"image": "nowhere.h5:raw"}, "no file nowhere.h5"),
+        ({"image": None}, "image is missing"),
         ({"region": {"start_zyx": [0, 0, 34], "size_zyx": [9, 9, 9]}}, "does not lie in"),
         ({"region": {"size_zyx": [8, 34, 34]}}, "FOV"),
         ({"seeds": {"policy": "magic"}}, "seeds.policy='magic'"),

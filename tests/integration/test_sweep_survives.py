@@ -43,7 +43,10 @@ def launch(tmp_path, micro_overrides, empty_store):
         flags = [a for a in arguments if a.startswith("-")]
         overrides = [a for a in arguments if a not in flags]
         process = subprocess.Popen(
-            [sys.executable, "-m", "experiments.train", *flags, *micro_overrides, *overrides],
+            [
+                *(sys.executable, "-m", "experiments.train", *flags, *micro_overrides),
+                *("report.every_fovs=40", "validation.canvases=0", *overrides),
+            ],
             cwd=tmp_path,
             env={k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
             | {"PYTHONPATH": str(REPOSITORY)},

@@ -55,7 +55,15 @@ def test_a_sweep_is_recorded(command, tmp_path, capfd):
     assert "figures/summary.csv" in figures
     assert any(path.endswith(".png") for path in figures)
     artifacts = {a.path for a in store.list_artifacts(four.info.run_id)}
-    assert {"config.yaml", "provenance.json", "metrics.jsonl", "checkpoint"} <= artifacts
+    assert {
+        "config.yaml",
+        "provenance.json",
+        "metrics.jsonl",
+        "checkpoint",
+        "canvases",
+    } <= artifacts
+    pictures = [a.path for a in store.list_artifacts(four.info.run_id, "canvases")]
+    assert pictures == ["canvases/fovs-00000000.png", "canvases/fovs-00000024.png"]
 
 
 @pytest.mark.ranks

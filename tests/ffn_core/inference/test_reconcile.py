@@ -91,6 +91,26 @@ def test_a_neuron_split_in_one_part_joins_only_its_better_half():
     assert result.max() == 2
 
 
+def test_a_merger_around_a_cycle_does_not_join_what_a_subvolume_kept_apart():
+    """Two sheets in four subvolumes around an edge, one of which takes both for one object.
+
+    The merged object matches the first sheet across one of its seams and the second across the
+    other, by a tie that goes to the lower label.
+    """
+    labels = np.zeros(SHAPE, np.uint32)
+    labels[:, 8:13], labels[:, 13:18] = 1, 2
+    grid = Grid(REGION, (16, 26, 18), (8, 26, 8), FOV)
+    apart, _, swapped, merged = parts = [
+        labels[subvolume.box.slices_in(REGION)].copy() for subvolume in grid.subvolumes
+    ]
+    swapped[swapped > 0] = 3 - swapped[swapped > 0]
+    merged[merged > 0] = 1
+    result = put_together(grid, parts)
+    core = grid.subvolumes[0].core
+    ids = result[core.slices_in(REGION)]
+    assert same_partition(ids, apart[core.slices_in(grid.subvolumes[0].box)])
+
+
 def test_nothing_segmented():
     grid = Grid(REGION, (14, 26, 28), (8, 8, 8), FOV)
     empty = [np.zeros(grid.size_zyx, np.uint32)] * len(grid.subvolumes)
@@ -101,15 +121,17 @@ def test_matches_by_hand():
     low = np.array([1, 1, 1, 1, 2, 2, 0, 3, 3, 3])
     high = np.array([5, 5, 5, 6, 6, 0, 7, 0, 0, 8])
     # 1-5: 3 of 4. 2-6: 1 of 3; 6 prefers 1 on a tie, the lower label. 3-8: 1 of 3.
-    assert matches(low, high, 0.5).tolist() == [[1, 5]]
-    assert matches(low, high, 0.3).tolist() == [[1, 5], [3, 8]]
-    assert matches(low, high, 0.76).tolist() == []
+    pairs, iou = matches(low, high, 0.3)
+    assert pairs.tolist() == [[1, 5], [3, 8]]
+    assert iou.tolist() == [3 / 4, 1 / 3]
+    assert matches(low, high, 0.5)[0].tolist() == [[1, 5]]
+    assert matches(low, high, 0.76)[0].shape == (0, 2)
 
 
 @given(st.integers(0, 10_000))
 def test_each_label_matches_at_most_once(seed):
     low, high = np.random.default_rng(seed).integers(0, 6, (2, 60))
-    pairs = matches(low, high, 0.01)
+    pairs, _ = matches(low, high, 0.01)
     assert (pairs > 0).all()
     for column in pairs.T:
         assert len(set(column)) == len(column)

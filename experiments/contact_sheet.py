@@ -1,0 +1,101 @@
+"""Held-out canvases as pictures: what the network saw, what it should have found, what it found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from ffn_core.examples import Canvas
+from ffn_core.volumes import whole_file
+
+RIGHT = (0, 158, 115)  # Okabe and Ito 2008
+TOO_MUCH = (213, 94, 0)
+MISSED = (0, 114, 178)
+
+_ROWS = ("image", "truth", "prediction")
+_LEGEND = (("right", RIGHT), ("too much", TOO_MUCH), ("missed", MISSED))
+_TILE_PX = 96
+_GAP_PX = 4
+_GUTTER_PX = 64
+_LINE_PX = 18
+_INK = (51, 51, 51)
+_TINT = 0.6
+_STDDEVS = 2.5
+"""Intensities this far from the mean are black and white."""
+
+
+@dataclass(frozen=True)
+class ContactSheets:
+    """Writes one small picture for each evaluation along a run.
+
+    Attributes:
+        folder: where they go.
+        canvases: how many canvases are shown; 0 writes nothing.
+        threshold: logit from which a voxel counts as object.
+    """
+
+    folder: Path
+    canvases: int
+    threshold: float
+
+    def write(self, fovs: int, canvases: Sequence[Canvas]) -> None:
+        """Draw the first of the finished ``canvases``, as they are after ``fovs`` FOVs."""
+        shown = canvases[: self.canvases]
+        if shown:
+            sheet = draw_sheet(shown, self.threshold, f"{fovs:,} FOVs")
+            with whole_file(self.folder / f"fovs-{fovs:08d}.png") as partial:
+                sheet.save(partial, format="PNG", optimize=True)
+
+
+def draw_sheet(canvases: Sequence[Canvas], threshold: float, title: str) -> Image.Image:
+    """Central z sections: a column per canvas; image, truth and prediction below each other."""
+    columns = [_column(canvas, threshold) for canvas in canvases]
+    tile_y, tile_x = columns[0][0].shape[:2]
+    width = _GUTTER_PX + len(columns) * (tile_x + _GAP_PX)
+    height = 2 * _LINE_PX + len(_ROWS) * (tile_y + _GAP_PX)
+    sheet = Image.new("RGB", (max(width, _GUTTER_PX + 160), height), "white")
+    pen = ImageDraw.Draw(sheet)
+    pen.text((_GUTTER_PX, 3), title, fill=_INK)
+    for row, name in enumerate(_ROWS):
+        top = _LINE_PX + row * (tile_y + _GAP_PX)
+        pen.text((4, top + tile_y // 2 - 6), name, fill=_INK)
+        for number, column in enumerate(columns):
+            place = _GUTTER_PX + number * (tile_x + _GAP_PX), top
+            sheet.paste(Image.fromarray(column[row]), place)
+    left = float(_GUTTER_PX)
+    for word, color in _LEGEND:
+        pen.text((left, height - _LINE_PX + 2), word, fill=color)
+        left += pen.textlength(word) + 14
+    return sheet
+
+
+def section_views(canvas: Canvas, threshold: float) -> list[np.ndarray]:
+    """Image, truth and prediction of the central section, each (y, x, 3) uint8."""
+    z = canvas.image.shape[0] // 2
+    truth, found = canvas.is_object[z], canvas.seed[z] >= threshold
+    level = np.clip((canvas.image[z] / _STDDEVS + 1) / 2, 0, 1)
+    image = np.repeat(255 * level[..., None], 3, axis=2)
+    prediction = image
+    for mask, color in (
+        (truth & found, RIGHT),
+        (found & ~truth, TOO_MUCH),
+        (truth & ~found, MISSED),
+    ):
+        prediction = _tinted(prediction, mask, color)
+    views = (image, _tinted(image, truth, RIGHT), prediction)
+    return [view.round().astype(np.uint8) for view in views]
+
+
+def _tinted(picture: np.ndarray, mask: np.ndarray, color: tuple[int, int, int]) -> np.ndarray:
+    return np.where(mask[..., None], (1 - _TINT) * picture + _TINT * np.array(color), picture)
+
+
+def _column(canvas: Canvas, threshold: float) -> list[np.ndarray]:
+    """The views, enlarged by a whole number so that voxels stay squares."""
+    views = section_views(canvas, threshold)
+    zoom = -(-_TILE_PX // max(views[0].shape[:2]))
+    return [view.repeat(zoom, axis=0).repeat(zoom, axis=1) for view in views]

@@ -1,0 +1,92 @@
+"""The local neuroglancer viewer on volumes in its precomputed format."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from experiments.precomputed import open_precomputed, scales
+from ffn_core.errors import InputError
+
+SHOWN_AS_SURFACES = 10
+"""How many of the largest segments are chosen, and so have their surface shown."""
+
+_IN_MEMORY_BYTES = 2 * 1024**3
+_AXES = ("x", "y", "z")
+_FROM_A_CORNER = (0.40, 0.29, 0.14, 0.86)  # quaternion
+
+
+def start_viewer(
+    image: Path, segmentations: Sequence[Path], bind_address: str = "127.0.0.1"
+) -> Any:
+    """Serve a viewer of an image with segmentations over it, all but the first hidden.
+
+    Surfaces are made on demand, for volumes that fit into memory.
+
+    Returns:
+        The ``neuroglancer.Viewer``; the address is its text.
+
+    Raises:
+        InputError: neuroglancer is not installed.
+    """
+    try:
+        neuroglancer = importlib.import_module("neuroglancer")
+    except ModuleNotFoundError:
+        raise InputError("the viewer is not installed: uv sync --group viewer") from None
+    neuroglancer.set_server_bind_address(bind_address)
+    viewer = neuroglancer.Viewer()
+    store = open_precomputed(image)
+    with viewer.txn() as state:
+        state.dimensions = _space(neuroglancer, store)
+        state.layers[image.name] = neuroglancer.ImageLayer(
+            source=_source(neuroglancer, image, "image"),
+            shader_controls={"normalized": {"range": intensity_range(image)}},
+        )
+        for number, folder in enumerate(segmentations):
+            state.layers[folder.name] = neuroglancer.SegmentationLayer(
+                source=_source(neuroglancer, folder, "segmentation"),
+                segments=largest_segments(folder, SHOWN_AS_SURFACES),
+                not_selected_alpha=0.3,
+            )
+            state.layers[folder.name].visible = number == 0
+        state.position = [o + n / 2 for o, n in zip(store.origin, store.shape, strict=True)]
+        state.cross_section_scale = max(store.shape) / 400
+        state.projection_scale = 2.0 * max(store.shape)
+        state.projection_orientation = _FROM_A_CORNER
+        state.show_slices = False
+        state.layout = "4panel"
+    return viewer
+
+
+def largest_segments(folder: Path, count: int) -> list[int]:
+    """The ids with the most voxels, largest first, as counted at the coarsest scale."""
+    ids = open_precomputed(folder, scales(folder) - 1).read().result()
+    names, voxels = np.unique(ids[ids != 0], return_counts=True)
+    return [int(name) for name in names[np.argsort(-voxels, kind="stable")][:count]]
+
+
+def intensity_range(folder: Path) -> list[float]:
+    """What is shown as black and as white: the 0.5 and 99.5 percentile at the coarsest scale."""
+    coarse = open_precomputed(folder, scales(folder) - 1).read().result()
+    low, high = (float(p) for p in np.percentile(coarse, (0.5, 99.5)))
+    return [low, high if high > low else low + 1.0]
+
+
+def _space(neuroglancer: Any, store: Any) -> Any:
+    sizes = [unit.multiplier for unit in store.dimension_units]
+    return neuroglancer.CoordinateSpace(names=_AXES, units="nm", scales=sizes)
+
+
+def _source(neuroglancer: Any, folder: Path, kind: str) -> Any:
+    store = open_precomputed(folder)
+    small = store.size * store.dtype.numpy_dtype.itemsize <= _IN_MEMORY_BYTES
+    return neuroglancer.LocalVolume(
+        store.read().result() if small else store,
+        dimensions=_space(neuroglancer, store),
+        volume_type=kind,
+        voxel_offset=store.origin,
+    )

@@ -1,0 +1,65 @@
+import numpy as np
+from PIL import Image
+
+from experiments.contact_sheet import (
+    MISSED,
+    RIGHT,
+    TOO_MUCH,
+    ContactSheets,
+    draw_sheet,
+    section_views,
+)
+from ffn_core.examples import Canvas
+from ffn_core.geometry import FovGeometry
+from ffn_core.movement import make_movement
+
+GEOMETRY = FovGeometry((5, 5, 5), (1, 1, 1))  # canvas 7
+THRESHOLD = 2.0
+
+
+def make_canvas() -> Canvas:
+    """In the central section: truth in rows 0-3, found in columns 0-3; elsewhere the reverse."""
+    truth, seed = np.zeros((7, 7, 7), bool), np.full((7, 7, 7), THRESHOLD, np.float32)
+    truth[3, :4] = True
+    seed[3, :, 4:] = THRESHOLD - 0.1
+    movement = make_movement("fixed", GEOMETRY, THRESHOLD, False, np.random.default_rng(0))
+    return Canvas(np.zeros((7, 7, 7), np.float32), truth, seed, movement, GEOMETRY)
+
+
+def blend(color) -> np.ndarray:
+    return np.round(0.4 * 127.5 + 0.6 * np.array(color))
+
+
+def test_colors_say_right_too_much_and_missed():
+    image, truth, prediction = section_views(make_canvas(), THRESHOLD)
+    assert (image == 128).all()
+    np.testing.assert_array_equal(truth[0, 6], blend(RIGHT))
+    np.testing.assert_array_equal(truth[6, 0], [128, 128, 128])
+    np.testing.assert_array_equal(prediction[0, 0], blend(RIGHT))
+    np.testing.assert_array_equal(prediction[6, 0], blend(TOO_MUCH))
+    np.testing.assert_array_equal(prediction[0, 6], blend(MISSED))
+    np.testing.assert_array_equal(prediction[6, 6], [128, 128, 128])
+
+
+def test_intensities_far_from_the_mean_are_black_and_white():
+    canvas = make_canvas()
+    canvas.image[3, 0, :2] = -9, 9
+    image = section_views(canvas, THRESHOLD)[0]
+    assert image[0, :2, 0].tolist() == [0, 255]
+
+
+def test_a_column_for_each_canvas():
+    one = draw_sheet([make_canvas()] * 3, THRESHOLD, "0 FOVs")
+    two = draw_sheet([make_canvas()] * 4, THRESHOLD, "0 FOVs")
+    assert two.width - one.width == 14 * 7 + 4  # enlarged to at least 96 pixels
+    assert two.height == one.height
+
+
+def test_a_sheet_is_named_by_its_fovs_and_limited(tmp_path):
+    canvases = [make_canvas()] * 3
+    ContactSheets(tmp_path / "few", 2, THRESHOLD).write(12_000, canvases)
+    ContactSheets(tmp_path / "none", 0, THRESHOLD).write(12_000, canvases)
+    ContactSheets(tmp_path / "none", 2, THRESHOLD).write(12_000, [])
+    assert [p.name for p in tmp_path.rglob("*.png")] == ["fovs-00012000.png"]
+    with Image.open(tmp_path / "few/fovs-00012000.png") as sheet:
+        assert sheet.size == draw_sheet(canvases[:2], THRESHOLD, "").size
