@@ -1,7 +1,8 @@
 """Pictures of a segmentation: `python -m analysis.pictures RESULT.h5:segmentation --image ...`.
 
 A section with image, ground truth and segmentation, and the surfaces of the largest neurons, as
-PNG. Runs without a display.
+PNG. Runs without a display. Volumes may be larger than memory: of the image only the section is
+read, and surfaces are drawn of at most `MOST_VOXELS` voxels.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from analysis.surfaces import draw_surfaces
+from analysis.thinning import MOST_VOXELS, thinned, thinning_step
 from ffn_core.errors import InputError
 from ffn_core.geometry import Zyx, as_zyx
 from ffn_core.inference.contingency import Contingency
@@ -108,13 +110,13 @@ def grey(section: np.ndarray) -> np.ndarray:
 def section_figure(
     image: np.ndarray, segmentation: np.ndarray, truth: np.ndarray | None, z: int
 ) -> Figure:
-    """Section ``z`` of three (z, y, x) volumes of one shape, side by side."""
+    """Three (y, x) sections of one shape, cut at ``z``, side by side."""
     by_segment, by_object = matching_colors(segmentation, truth)
-    panels = [("image", grey(image[z]))]
+    panels = [("image", grey(image))]
     if truth is not None:
-        panels.append(("ground truth", overlay(image[z], truth[z], by_object)))
-    panels.append(("segmentation", overlay(image[z], segmentation[z], by_segment)))
-    height, width = segmentation.shape[1:]
+        panels.append(("ground truth", overlay(image, truth, by_object)))
+    panels.append(("segmentation", overlay(image, segmentation, by_segment)))
+    height, width = segmentation.shape
     figure = Figure(
         figsize=(PANEL_IN * len(panels), PANEL_IN * height / width + 0.35), layout="constrained"
     )
@@ -132,8 +134,17 @@ def section_figure(
     return figure
 
 
-def surfaces_figure(segmentation: np.ndarray, truth: np.ndarray | None, count: int) -> Figure:
-    """Surfaces of the ``count`` largest segments, beside the true objects they belong to."""
+def surfaces_figure(
+    segmentation: np.ndarray, truth: np.ndarray | None, count: int, step: int = 1
+) -> Figure:
+    """Surfaces of the ``count`` largest segments, beside the true objects they belong to.
+
+    Args:
+        segmentation: (z, y, x) ids.
+        truth: True ids of the same places, if known.
+        count: How many segments.
+        step: Both hold every ``step``-th voxel along each axis, which the figure then says.
+    """
     by_segment, by_object = matching_colors(segmentation, truth)
     largest = _largest(segmentation, count)
     panels = [(f"segmentation: {len(largest)} largest", segmentation, largest, by_segment)]
@@ -146,6 +157,9 @@ def surfaces_figure(segmentation: np.ndarray, truth: np.ndarray | None, count: i
         axes = figure.add_axes(place, projection="3d", computed_zorder=False)
         draw_surfaces(axes, ids, {name: id_colors[name] for name in names})
         figure.text((number + 0.5) / len(panels), 0.955, title, ha="center", fontsize=9)
+    if step > 1:
+        caption = f"every {step} voxels along each axis; extents count those"
+        figure.text(0.5, 0.015, caption, ha="center", fontsize=7, color="0.35")
     return figure
 
 
@@ -174,14 +188,20 @@ def _write(figure: Figure, path: Path) -> None:
         Image.fromarray(rendered(figure)).save(partial, format="PNG", optimize=True)
 
 
-def _window(volume: Volume, start_zyx: Zyx, shape_zyx: Zyx, option: str) -> np.ndarray:
-    try:
-        return volume.read(start_zyx, shape_zyx)
-    except ValueError:
-        raise InputError(
-            f"--start {start_zyx} and the segmentation's {shape_zyx} voxels do not lie in"
-            f" {option} {volume.source} of {volume.shape_zyx}"
-        ) from None
+def _check_inside(volume: Volume, start_zyx: Zyx, shape_zyx: Zyx, option: str) -> None:
+    for start, extent, limit in zip(start_zyx, shape_zyx, volume.shape_zyx, strict=True):
+        if start < 0 or start + extent > limit:
+            raise InputError(
+                f"--start {start_zyx} and the segmentation's {shape_zyx} voxels do not lie in"
+                f" {option} {volume.source} of {volume.shape_zyx}"
+            )
+
+
+def _section(volume: Volume, start_zyx: Zyx, shape_zyx: Zyx, z: int) -> np.ndarray:
+    """The (y, x) section ``z`` of a window."""
+    _, height, width = shape_zyx
+    first, top, left = start_zyx
+    return volume.read((first + z, top, left), (1, height, width))[0]
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -194,6 +214,12 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--section", type=int, help="z of the section; default: the middle")
     parser.add_argument("--count", type=int, default=8, help="neurons drawn as surfaces")
+    parser.add_argument(
+        "--most-voxels",
+        type=int,
+        default=MOST_VOXELS,
+        help="surfaces of a larger volume are drawn from every k-th voxel along each axis",
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder for the pictures")
     return parser.parse_args(argv)
 
@@ -202,18 +228,24 @@ def draw(arguments: argparse.Namespace) -> list[Path]:
     """Draw both pictures; returns their paths."""
     ids = open_labels(arguments.segmentation)
     start, shape = as_zyx(arguments.start, "--start"), ids.shape_zyx
-    segmentation = ids.read((0, 0, 0), shape)
-    image = _window(open_volume(arguments.image), start, shape, "--image")
-    truth = None
-    if arguments.labels:
-        truth = _window(open_labels(arguments.labels), start, shape, "--labels")
+    image = open_volume(arguments.image)
+    truth = open_labels(arguments.labels) if arguments.labels else None
+    _check_inside(image, start, shape, "--image")
+    if truth is not None:
+        _check_inside(truth, start, shape, "--labels")
+    if arguments.most_voxels < 1:
+        raise InputError(f"--most-voxels {arguments.most_voxels} must be above 0")
     z = shape[0] // 2 if arguments.section is None else arguments.section
     if not 0 <= z < shape[0]:
         raise InputError(f"--section {z}: the segmentation has sections 0 to {shape[0] - 1}")
     paths = [arguments.out / SECTION, arguments.out / SURFACES]
+    image_yx, ids_yx = _section(image, start, shape, z), _section(ids, (0, 0, 0), shape, z)
+    truth_yx = None if truth is None else _section(truth, start, shape, z)
     with style.context(_STYLE):
-        _write(section_figure(image, segmentation, truth, z), paths[0])
-        _write(surfaces_figure(segmentation, truth, arguments.count), paths[1])
+        _write(section_figure(image_yx, ids_yx, truth_yx, z), paths[0])
+        step = thinning_step(shape, arguments.most_voxels)
+        thin = thinned(ids, truth, start, step)
+        _write(surfaces_figure(*thin, arguments.count, step), paths[1])
     return paths
 
 

@@ -48,6 +48,12 @@ def _open_source(source: VolumeConfig, cache_bytes: int, geometry: FovGeometry) 
     return LabelledVolume(image, labels, coordinates, source.mean, source.stddev, source.weight)
 
 
+def held_out_boundary(shape_zyx: Zyx, fraction: float) -> tuple[int, int]:
+    """The longest axis of a volume, and the first section along it that is held out."""
+    axis = int(np.argmax(shape_zyx))
+    return axis, round(shape_zyx[axis] * (1.0 - fraction))
+
+
 def split(
     volume: LabelledVolume, geometry: FovGeometry, fraction: float
 ) -> tuple[Coordinates, Coordinates]:
@@ -57,8 +63,7 @@ def split(
     are used by neither.
     """
     shape = volume.labels.shape_zyx
-    axis = int(np.argmax(shape))
-    boundary = round(shape[axis] * (1.0 - fraction))
+    axis, boundary = held_out_boundary(shape, fraction)
     radius = geometry.canvas_radius_zyx[axis]
     start, stop = [0, 0, 0], list(shape)
     stop[axis] = boundary - radius

@@ -7,11 +7,13 @@ command goes on where it was interrupted. Exit codes are those of `experiments.e
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import h5py
 import numpy as np
@@ -27,12 +29,14 @@ from experiments.segment_worker import load_config, make_grid
 from experiments.typed import from_dict
 from ffn_core.errors import InputError
 from ffn_core.inference.box import Box
-from ffn_core.inference.evaluation import Agreement, Evaluation, evaluate
+from ffn_core.inference.evaluation import Agreement, Evaluation, evaluate_volumes
 from ffn_core.inference.reconcile import reconcile
 from ffn_core.inference.subvolumes import Grid
 from ffn_core.volumes import open_labels, whole_file
 
 _HEADER = ["voxels", "ARE", "precision", "recall", "VOI split", "VOI merge"]
+_KEPT_SUBVOLUMES: Final = 2
+"""In memory while subvolumes are reconciled: the two sides of a seam."""
 
 
 @dataclass(frozen=True)
@@ -117,11 +121,13 @@ def _claim(folder: Path, config: SegmentConfig) -> None:
 
 def _finish(config: SegmentConfig, grid: Grid, folder: Path) -> Summary:
     """Reconcile the subvolumes into the result file; returns what it took."""
-    states = [
-        segment_files.load_state(segment_files.finished_path(folder, sub.index))
-        for sub in grid.subvolumes
-    ]
+    files = [segment_files.finished_path(folder, sub.index) for sub in grid.subvolumes]
     region = grid.region
+
+    @functools.lru_cache(maxsize=_KEPT_SUBVOLUMES)
+    def read(index: int) -> np.ndarray:
+        return segment_files.load_segments(files[index])
+
     with (
         whole_file(folder / segment_files.SEGMENTATION) as partial,
         h5py.File(partial, "w") as file,
@@ -138,24 +144,18 @@ def _finish(config: SegmentConfig, grid: Grid, folder: Path) -> Summary:
         def write(core: Box, ids: np.ndarray) -> None:
             dataset[core.slices_in(region)] = ids
 
-        count = reconcile(
-            grid,
-            lambda index: states[index].segments,
-            write,
-            config.flood.min_segment_size,
-            config.subvolume.min_iou,
-        )
+        least, min_iou = config.flood.min_segment_size, config.subvolume.min_iou
+        count = reconcile(grid, read, write, least, min_iou)
         dataset.attrs["start_zyx"] = region.start_zyx
         dataset.attrs["settings"] = json.dumps(dataclasses.asdict(config))
-    return Summary(count, sum(state.fovs for state in states), len(states))
+    return Summary(count, sum(map(segment_files.load_fovs, files)), len(files))
 
 
 def _score(config: SegmentConfig, region: Box, folder: Path) -> Evaluation:
     """Compare the result with the ground truth, and keep the scores."""
     assert config.labels is not None
-    truth = open_labels(config.labels).read(region.start_zyx, region.shape_zyx)
-    ids = open_labels(segment_files.result(folder)).read((0, 0, 0), region.shape_zyx)
-    evaluation = evaluate(truth, ids)
+    ids = open_labels(segment_files.result(folder))
+    evaluation = evaluate_volumes(open_labels(config.labels), ids, region.start_zyx)
     records.write_json(folder / segment_files.EVALUATION, dataclasses.asdict(evaluation))
     return evaluation
 

@@ -12,10 +12,12 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
 
 from experiments import records
 from ffn_core.errors import InputError
@@ -28,6 +30,8 @@ DATASET = "segmentation"
 EVALUATION = "evaluation.json"
 _SUBVOLUMES = "subvolumes"
 _FLOOD = "flood/"
+
+_Part = TypeVar("_Part")
 
 
 def result(folder: Path) -> str:
@@ -69,12 +73,38 @@ def load_state(path: Path) -> State:
     Raises:
         InputError: The file is damaged.
     """
+    return _load(path, _state)
+
+
+def load_segments(path: Path) -> np.ndarray:
+    """The ids of a saved state alone: (z, y, x) uint32, 0 = none.
+
+    Raises:
+        InputError: The file is damaged.
+    """
+    return _load(path, lambda arrays: arrays["segments"])
+
+
+def load_fovs(path: Path) -> int:
+    """The FOVs evaluated of a saved state, without reading its ids.
+
+    Raises:
+        InputError: The file is damaged.
+    """
+    return _load(path, lambda arrays: int(arrays["counts"][1]))
+
+
+def _state(arrays: NpzFile) -> State:
+    next_point, fovs = arrays["counts"].tolist()
+    parts = {k.removeprefix(_FLOOD): arrays[k] for k in arrays if k.startswith(_FLOOD)}
+    flood = FloodState(**parts) if parts else None
+    return State(arrays["segments"], next_point, fovs, arrays["origins"], flood)
+
+
+def _load(path: Path, part: Callable[[NpzFile], _Part]) -> _Part:
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            next_point, fovs = arrays["counts"].tolist()
-            parts = {k.removeprefix(_FLOOD): arrays[k] for k in arrays if k.startswith(_FLOOD)}
-            flood = FloodState(**parts) if parts else None
-            return State(arrays["segments"], next_point, fovs, arrays["origins"], flood)
+            return part(arrays)
     except (OSError, KeyError, ValueError, TypeError, zipfile.BadZipFile) as error:
         raise InputError(f"{path} is damaged ({error}); delete it and repeat the command") from None
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
-
+from experiments.dataset import held_out_boundary
 from experiments.network import TrainedNetwork, find_network
 from experiments.segment_schema import RegionConfig, SegmentConfig
 from experiments.segment_worker import make_grid
@@ -56,10 +55,10 @@ def resolve(config: SegmentConfig) -> SegmentConfig:
 
 def held_out_region(shape_zyx: Zyx, fraction: float) -> RegionConfig:
     """The slab that a run with ``validation.fraction`` never trains on (`experiments.dataset`)."""
-    axis = int(np.argmax(shape_zyx))
+    axis, boundary = held_out_boundary(shape_zyx, fraction)
     start, size = [0, 0, 0], list(shape_zyx)
-    start[axis] = round(shape_zyx[axis] * (1.0 - fraction))
-    size[axis] -= start[axis]
+    start[axis] = boundary
+    size[axis] -= boundary
     return RegionConfig(start, size)
 
 

@@ -8,11 +8,18 @@ ruled by the thickest neurites and bear the name of a number it cannot be compar
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from ffn_core.errors import InputError
+from ffn_core.geometry import Zyx
+from ffn_core.inference.box import to_zyx
 from ffn_core.inference.contingency import Contingency
+from ffn_core.volumes import Volume, iter_blocks
+
+_BLOCK_BYTES: Final = 16 * 1024**2
+"""Counting takes some 12 times as much memory as the block it counts."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +81,44 @@ def evaluate(truth: np.ndarray, segmentation: np.ndarray) -> Evaluation:
             f"ground truth of shape {truth.shape} does not match the segmentation's"
             f" {segmentation.shape}; both must cover the same voxels"
         )
-    table = Contingency.of(truth, segmentation)
+    return _evaluate(Contingency.of(truth, segmentation))
+
+
+def evaluate_volumes(
+    truth: Volume,
+    segmentation: Volume,
+    start_zyx: Zyx = (0, 0, 0),
+    block_bytes: int = _BLOCK_BYTES,
+) -> Evaluation:
+    """Compare volumes of any size, block by block; the numbers are those of `evaluate`.
+
+    Args:
+        truth: True ids, 0 = background.
+        segmentation: Ids, 0 = none.
+        start_zyx: The segmentation's first voxel in the truth.
+        block_bytes: About how much of the segmentation is in memory at a time.
+
+    Raises:
+        InputError: The truth ends before the segmentation, or has no foreground there.
+    """
+    for start, extent, limit in zip(
+        start_zyx, segmentation.shape_zyx, truth.shape_zyx, strict=True
+    ):
+        if start < 0 or start + extent > limit:
+            raise InputError(
+                f"the segmentation's {segmentation.shape_zyx} voxels from {start_zyx} on do not lie"
+                f" in the ground truth {truth.source} of {truth.shape_zyx} (zyx)"
+            )
+
+    def table(corner: Zyx, ids: np.ndarray) -> Contingency:
+        place = to_zyx(a + b for a, b in zip(start_zyx, corner, strict=True))
+        return Contingency.of(truth.read(place, to_zyx(ids.shape)), ids)
+
+    blocks = iter_blocks(segmentation, block_bytes)
+    return _evaluate(Contingency.total(table(corner, ids) for corner, ids in blocks))
+
+
+def _evaluate(table: Contingency) -> Evaluation:
     segments = int(np.unique(table.second[table.second != 0]).size)
     table = table.where(table.first != 0)
     if not len(table.voxels):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Final
 
 import cc3d
@@ -15,7 +15,7 @@ from scipy.sparse.csgraph import connected_components
 from ffn_core.inference.box import Box
 from ffn_core.inference.contingency import Contingency
 from ffn_core.inference.joining import join, renumber
-from ffn_core.inference.subvolumes import Grid, Subvolume
+from ffn_core.inference.subvolumes import Grid, Seam, Subvolume
 
 Read = Callable[[int], np.ndarray]
 Write = Callable[[Box, np.ndarray], None]
@@ -27,7 +27,7 @@ DEFAULT_MIN_IOU = 0.5
 def reconcile(
     grid: Grid, read: Read, write: Write, min_size: int, min_iou: float = DEFAULT_MIN_IOU
 ) -> int:
-    """Merge the segmentations of all subvolumes; one of them is in memory at a time.
+    """Merge the segmentations of all subvolumes; at most two of them are in use at a time.
 
     Two objects of neighbouring subvolumes become one if, in the middle of the overlap, each is
     the other's largest partner and their intersection over union reaches ``min_iou``; except
@@ -37,7 +37,9 @@ def reconcile(
 
     Args:
         grid: The subvolumes.
-        read: Gives the (z, y, x) labels of subvolume i, 0 = none, the same at every call.
+        read: Gives the (z, y, x) labels of subvolume i, 0 = none, the same at every call. Each is
+            asked for several times; if ``read`` keeps the last two, none is loaded more than six
+            times.
         write: Takes the (z, y, x) uint32 ids of each core in turn; 1, 2, ... without gaps.
         min_size: Smallest component in voxels.
         min_iou: Between 0 and 1; lower joins more, at the risk of merging neurons.
@@ -46,16 +48,19 @@ def reconcile(
         Number of ids.
     """
     object_of = _join_objects(grid, read, min_iou)
-    cores = [_Core.of(sub, object_of[sub.index][read(sub.index)]) for sub in grid.subvolumes]
-    number_of = _number_components(grid, cores, min_size)
+
+    def core(subvolume: Subvolume) -> np.ndarray:
+        inside = read(subvolume.index)[subvolume.core.slices_in(subvolume.box)]
+        return object_of[subvolume.index][inside]
+
+    number_of = _number_components(*_survey(grid, core), min_size)
     for subvolume in grid.subvolumes:
-        components = _components(subvolume, object_of[subvolume.index][read(subvolume.index)])
-        write(subvolume.core, number_of[subvolume.index][components])
+        write(subvolume.core, number_of[subvolume.index][_components(core(subvolume))])
     return int(max(numbers.max() for numbers in number_of))
 
 
 def _join_objects(grid: Grid, read: Read, min_iou: float) -> list[np.ndarray]:
-    """For each subvolume a table: label -> object of the whole region, 0 -> 0."""
+    """For each subvolume a uint32 table: label -> object of the whole region, 0 -> 0."""
     counts = [int(read(sub.index).max()) for sub in grid.subvolumes]
     offsets = np.concatenate([[0], np.cumsum(counts)])
     edges, strengths = [np.empty((0, 2), np.int64)], [np.empty(0)]
@@ -67,9 +72,7 @@ def _join_objects(grid: Grid, read: Read, min_iou: float) -> list[np.ndarray]:
         strengths.append(iou)
     owners = np.repeat(np.arange(len(counts)), counts)
     objects = join(np.concatenate(edges), np.concatenate(strengths), owners) + 1
-    return [
-        np.concatenate([[0], objects[first:last]]) for first, last in itertools.pairwise(offsets)
-    ]
+    return _tables(objects, offsets)
 
 
 def matches(low: np.ndarray, high: np.ndarray, min_iou: float) -> tuple[np.ndarray, np.ndarray]:
@@ -101,52 +104,74 @@ def matches(low: np.ndarray, high: np.ndarray, min_iou: float) -> tuple[np.ndarr
     return pairs, iou[found]
 
 
-@dataclass
-class _Core:
-    """What is remembered of a core: sizes of its components, and both at its six faces.
+def _survey(
+    grid: Grid, core: Callable[[Subvolume], np.ndarray]
+) -> tuple[list[np.ndarray], np.ndarray]:
+    """Sizes of the components of each core, and which of them touch across seams.
 
-    ``faces[axis, end]`` holds (component, object) of each voxel; end 0 is the first section.
+    Of a core only the faces are kept that a following one has yet to be compared with.
+
+    Returns:
+        For each core the (components,) int64 sizes in voxels, and (n, 2) int64 pairs of components,
+        numbered from 0 through all cores.
     """
-
-    count: int
-    sizes: np.ndarray
-    faces: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, subvolume: Subvolume, objects: np.ndarray) -> _Core:
-        components = _components(subvolume, objects)
-        inside = objects[subvolume.core.slices_in(subvolume.box)]
-        sizes = np.bincount(components.ravel())
-        core = cls(len(sizes) - 1, sizes[1:])
-        for axis in range(3):
-            for end in (0, -1):
-                face = np.take(components, end, axis), np.take(inside, end, axis)
-                core.faces[axis, end] = face
-        return core
-
-
-def _components(subvolume: Subvolume, objects: np.ndarray) -> np.ndarray:
-    """Connected components of the core, numbered from 1; 0 stays 0."""
-    inside = np.ascontiguousarray(objects[subvolume.core.slices_in(subvolume.box)], np.int64)
-    return cc3d.connected_components(inside, connectivity=_CONNECTIVITY, out_dtype=np.uint32)
-
-
-def _number_components(grid: Grid, cores: list[_Core], min_size: int) -> list[np.ndarray]:
-    """For each core a uint32 table: component -> id in the result."""
-    offsets = np.concatenate([[0], np.cumsum([core.count for core in cores])])
-    edges = [np.empty((0, 2), np.int64)]
+    before, after = defaultdict[int, list[Seam]](list), defaultdict[int, list[Seam]](list)
     for seam in grid.seams():
-        components, objects = cores[seam.low].faces[seam.axis, -1]
-        following, following_objects = cores[seam.high].faces[seam.axis, 0]
-        touching = (objects == following_objects) & (objects != 0)
-        pairs = np.stack([components[touching], following[touching]], axis=1).astype(np.int64)
-        edges.append(np.unique(pairs, axis=0) - 1 + offsets[[seam.low, seam.high]])
-    groups = _groups(np.concatenate(edges), int(offsets[-1]))
-    sizes = np.bincount(groups, weights=np.concatenate([core.sizes for core in cores]))
-    numbers = np.cumsum(sizes >= min_size) * (sizes >= min_size)
-    ids = numbers[groups].astype(np.uint32)
+        before[seam.high].append(seam)
+        after[seam.low].append(seam)
+    sizes: list[np.ndarray] = []
+    edges = [np.empty((0, 2), np.int64)]
+    faces: dict[Seam, tuple[np.ndarray, np.ndarray]] = {}
+    first = 0  # number of the core's first component
+    for subvolume in grid.subvolumes:
+        objects = core(subvolume)
+        components = _components(objects)
+        for seam in before[subvolume.index]:
+            edges.append(_touching(faces.pop(seam), _face(objects, components, seam, 0, first)))
+        for seam in after[subvolume.index]:
+            faces[seam] = _face(objects, components, seam, -1, first)
+        sizes.append(np.bincount(components.ravel())[1:])
+        first += len(sizes[-1])
+    return sizes, np.concatenate(edges)
+
+
+def _face(
+    objects: np.ndarray, components: np.ndarray, seam: Seam, end: int, first: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Objects and numbered components of the core's voxels at a seam; ``end`` is 0 or -1."""
+    numbers = np.take(components, end, seam.axis).astype(np.int64) + (first - 1)
+    return np.take(objects, end, seam.axis), numbers
+
+
+def _touching(
+    low: tuple[np.ndarray, np.ndarray], high: tuple[np.ndarray, np.ndarray]
+) -> np.ndarray:
+    """(n, 2) int64 pairs of components of one object that touch where two faces meet."""
+    touching = (low[0] == high[0]) & (low[0] != 0)
+    return np.unique(np.stack([low[1][touching], high[1][touching]], axis=1), axis=0)
+
+
+def _components(objects: np.ndarray) -> np.ndarray:
+    """Connected components of (z, y, x) objects, uint32 numbered from 1; 0 stays 0."""
+    return cc3d.connected_components(objects, connectivity=_CONNECTIVITY, out_dtype=np.uint32)
+
+
+def _number_components(
+    sizes: list[np.ndarray], edges: np.ndarray, min_size: int
+) -> list[np.ndarray]:
+    """For each core a uint32 table: component -> id in the result."""
+    offsets = np.concatenate([[0], np.cumsum([len(of_core) for of_core in sizes])])
+    groups = _groups(edges, int(offsets[-1]))
+    voxels = np.bincount(groups, weights=np.concatenate(sizes))
+    numbers = np.cumsum(voxels >= min_size) * (voxels >= min_size)
+    return _tables(numbers[groups], offsets)
+
+
+def _tables(values: np.ndarray, offsets: np.ndarray) -> list[np.ndarray]:
+    """Parts of ``values`` as uint32, each with a 0 in front, for what is not numbered."""
+    none = np.zeros(1, np.uint32)
     return [
-        np.concatenate([np.zeros(1, np.uint32), ids[first:last]])
+        np.concatenate([none, values[first:last].astype(np.uint32)])
         for first, last in itertools.pairwise(offsets)
     ]
 

@@ -2,9 +2,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from analysis.pictures import main, matching_colors, overlay, section_figure, spread_colors
+from analysis.pictures import (
+    main,
+    matching_colors,
+    overlay,
+    section_figure,
+    spread_colors,
+    surfaces_figure,
+)
 from analysis.surfaces import surface
 from experiments.prepared_data import write_volumes
+from ffn_core.volumes import ArrayVolume
 
 
 def ball(size: int, radius: float) -> np.ndarray:
@@ -44,8 +52,8 @@ def test_overlay_colors_objects_and_leaves_the_rest_grey():
 
 @pytest.mark.parametrize("truth", [True, False])
 def test_section_has_a_panel_for_each_volume(truth):
-    ids = np.zeros((3, 8, 10), int)
-    ids[:, 2:5] = 1
+    ids = np.zeros((8, 10), int)
+    ids[2:5] = 1
     figure = section_figure(ids.astype(float), ids, ids if truth else None, 1)
     titles = [axes.get_title(loc="left") or axes.get_title() for axes in figure.axes]
     assert titles == ["image", *(["ground truth"] if truth else []), "segmentation"]
@@ -79,4 +87,35 @@ def test_pictures_are_written_or_refused_in_one_line(tmp_path, capsys):
     assert np.ptp(blue) > 100  # something is drawn, and it is shaded
     assert main([*options, "--start", "1", "0", "0"]) == 2
     assert main([*options, "--section", "24"]) == 2
-    assert capsys.readouterr().err.count("\n") == 2
+    assert main([*options, "--most-voxels", "0"]) == 2
+    assert capsys.readouterr().err.count("\n") == 3
+
+
+def test_surfaces_of_a_volume_too_large_are_thinned_and_say_so():
+    ids = ball(24, 8.0).astype(int)
+    assert len(surfaces_figure(ids, ids, 1).texts) == 2  # a title above each panel
+    *_, caption = surfaces_figure(ids, ids, 1, step=3).texts
+    assert "every 3 voxels" in caption.get_text()
+
+
+def test_of_an_image_only_the_section_is_read(tmp_path, monkeypatch):
+    path = tmp_path / "v.h5"
+    ids = ball(24, 8.0).astype(np.uint32)
+    write_volumes(path, {"image": 100 * ids.astype(np.uint8), "ids": ids})
+    image = ReadsKept(100 * ids)
+    monkeypatch.setattr("analysis.pictures.open_volume", lambda _: image)
+    options = ["--image", "memory", "--out", str(tmp_path), "--most-voxels", "2000"]
+    assert main([f"{path}:ids", *options]) == 0
+    assert image.windows == [((12, 0, 0), (1, 24, 24))]
+
+
+class ReadsKept(ArrayVolume):
+    """A volume that remembers the windows read."""
+
+    def __init__(self, array):
+        super().__init__(array)
+        self.windows = []
+
+    def read(self, start_zyx, shape_zyx):
+        self.windows.append((start_zyx, shape_zyx))
+        return super().read(start_zyx, shape_zyx)

@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 import tensorstore as ts
 
-from experiments.dataset import canvas_sources, open_dataset
+from experiments.dataset import canvas_sources, held_out_boundary, open_dataset
 from experiments.naming import LATER, RUN_LOCAL, identity
 from experiments.prepare import prepare
 from experiments.prepared_data import write_volumes
 from experiments.schema import Config, DataConfig
+from experiments.segment_resolve import held_out_region
 from experiments.typed import from_dict
 from ffn_core.errors import InputError
 from ffn_core.examples import LabelledVolume
@@ -221,3 +222,9 @@ def test_masks_and_statistics_that_cannot_be(make, folder):
             from_dict(DataConfig, {"name": "d", "kind": "files", "image": "a:b", "labels": "a:c"}),
             make(**first(folder)).model.geometry,
         )
+
+
+def test_the_longest_axis_is_split_where_the_last_fraction_begins():
+    assert held_out_boundary((30, 48, 32), 0.25) == (1, 36)
+    region = held_out_region((30, 48, 32), 0.25)
+    assert (region.start_zyx, region.size_zyx) == ([0, 36, 0], [30, 12, 32])

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from ffn_core.inference.contingency import Contingency
 
@@ -27,3 +28,18 @@ def test_selection_and_nothing():
     assert foreground.voxels.tolist() == [1]
     empty = foreground.where(np.array([False]))
     assert [total.tolist() for total in empty.totals()] == [[], []]
+
+
+@pytest.mark.parametrize("parts", [1, 2, 5, 40])
+def test_the_total_of_parts_is_the_table_of_the_whole(parts):
+    first, second = np.random.default_rng(parts).integers(0, 9, (2, 40))
+    whole = Contingency.of(first, second)
+    pieces = zip(np.array_split(first, parts), np.array_split(second, parts), strict=True)
+    total = Contingency.total(Contingency.of(*piece) for piece in pieces)
+    assert total.voxels.dtype == np.int64
+    for name in ("first", "second", "voxels"):
+        np.testing.assert_array_equal(getattr(total, name), getattr(whole, name))
+
+
+def test_the_total_of_nothing_is_empty():
+    assert Contingency.total([]).voxels.tolist() == []

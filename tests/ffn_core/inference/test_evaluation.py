@@ -4,7 +4,8 @@ from skimage.metrics import adapted_rand_error, variation_of_information
 
 from ffn_core.errors import InputError
 from ffn_core.inference.contingency import Contingency
-from ffn_core.inference.evaluation import agreement, evaluate
+from ffn_core.inference.evaluation import agreement, evaluate, evaluate_volumes
+from ffn_core.volumes import ArrayVolume
 
 TWO_HALVES = np.array([1, 1, 2, 2])
 
@@ -81,3 +82,33 @@ def test_bad_input_is_named():
         evaluate(TWO_HALVES, np.zeros(3, int))
     with pytest.raises(InputError, match="background"):
         evaluate(np.zeros(3, int), np.zeros(3, int))
+
+
+@pytest.mark.parametrize("sections", [1, 7, 20])
+def test_volumes_read_slab_by_slab_score_the_same(sections):
+    rng = np.random.default_rng(5)
+    truth = rng.integers(0, 30, (22, 9, 10)).astype(np.uint64)
+    ids = rng.integers(0, 30, (20, 6, 8)).astype(np.uint32)
+    volume = ReadsCounted(ids)
+    scores = evaluate_volumes(ArrayVolume(truth), volume, (2, 1, 0), sections * 6 * 8 * 4)
+    assert scores == evaluate(truth[2:, 1:7, :8], ids)
+    assert volume.depths == [min(sections, 20 - z) for z in range(0, 20, sections)]
+
+
+class ReadsCounted(ArrayVolume):
+    """A volume that remembers how many sections each read took."""
+
+    def __init__(self, array):
+        super().__init__(array)
+        self.depths = []
+
+    def read(self, start_zyx, shape_zyx):
+        self.depths.append(shape_zyx[0])
+        return super().read(start_zyx, shape_zyx)
+
+
+@pytest.mark.parametrize("start", [(1, 0, 0), (0, 0, -1)])
+def test_a_segmentation_must_lie_in_the_truth(start):
+    volume = ArrayVolume(np.ones((2, 3, 4), np.uint32))
+    with pytest.raises(InputError, match="do not lie in the ground truth memory"):
+        evaluate_volumes(volume, volume, start)

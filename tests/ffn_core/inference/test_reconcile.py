@@ -1,3 +1,6 @@
+import functools
+from collections import Counter
+
 import cc3d
 import numpy as np
 import pytest
@@ -135,3 +138,19 @@ def test_each_label_matches_at_most_once(seed):
     assert (pairs > 0).all()
     for column in pairs.T:
         assert len(set(column)) == len(column)
+
+
+def test_a_reader_that_keeps_two_parts_loads_none_more_than_six_times(blobs):
+    grid = Grid(REGION, (11, 13, 12), (8, 8, 8), FOV)
+    parts, loads = crops(grid, blobs), Counter()
+
+    @functools.lru_cache(maxsize=2)
+    def read(index: int) -> np.ndarray:
+        loads[index] += 1
+        return parts[index]
+
+    assert min(grid.counts_zyx) > 2
+    written: list[Box] = []
+    reconcile(grid, read, lambda core, _: written.append(core), min_size=1)
+    assert written == [subvolume.core for subvolume in grid.subvolumes]
+    assert max(loads.values()) <= 6
