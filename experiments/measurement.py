@@ -31,6 +31,8 @@ class Meter:
         self.noise_scale = NoiseScale(decay_per_step(self._fovs_per_step, half_life))
         self.loss_sum = 0.0
         self.loss_steps = 0
+        self._steps = 0
+        self._skip_steps = config.report.skip_steps
         self._recent = Throughput(config.report.skip_steps)
         self._overall = Throughput(config.report.skip_steps)
         self._process = psutil.Process()
@@ -38,6 +40,9 @@ class Meter:
 
     def add(self, result: StepResult, step_s: float) -> None:
         """Take in one step."""
+        self._steps += 1
+        if self._steps == self._skip_steps:
+            self.phases.reset()  # the first steps trace graphs
         self.loss_sum += result.loss
         self.loss_steps += 1
         self.noise_scale.add(result.moments)

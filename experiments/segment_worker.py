@@ -18,7 +18,7 @@ import numpy as np
 import yaml
 
 from experiments import records
-from experiments.environment import available_cores, before_tensorflow
+from experiments.environment import available_cores, configure_tensorflow
 from experiments.exit_codes import EXIT_INPUT, EXIT_STOPPED
 from experiments.network import load_network
 from experiments.segment_files import (
@@ -187,20 +187,12 @@ def seed_points(config: SegmentConfig, image: np.ndarray, box: Box, volume: Volu
     return points[((points >= 0) & (points < box.shape_zyx)).all(axis=1)]
 
 
-def start_tensorflow(threads: int) -> None:
-    """Import TensorFlow with this project's settings."""
-    before_tensorflow()
-    import tensorflow as tf
-
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
-    tf.config.optimizer.set_experimental_options({"remapping": False})  # as in training
-
-
 def run_task(folder: Path, task: int, tasks: int) -> int:
     """Segment every subvolume of one task; returns the exit code."""
     config = load_config(folder)
-    start_tensorflow(config.threads_per_process or max(1, available_cores() // config.processes))
+    configure_tensorflow(
+        config.threads_per_process or max(1, available_cores() // config.processes)
+    )
     from ffn_core.inference.forward import make_forward
 
     forward = make_forward(load_network(Path(config.checkpoint)))

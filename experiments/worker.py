@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from experiments import records
-from experiments.environment import before_tensorflow, threads_per_rank
+from experiments.environment import configure_tensorflow, threads_per_rank
 from experiments.exit_codes import EXIT_DIVERGED, EXIT_FAILED, EXIT_INPUT, EXIT_STOPPED
 from experiments.schema import Config
 from experiments.stop_request import StopRequest
@@ -30,18 +30,10 @@ def load_config(run_dir: Path) -> Config:
 def run_rank(run_dir: Path) -> int:
     """Train as one rank of the run in ``run_dir``; returns the exit code."""
     config = load_config(run_dir)
-    before_tensorflow()
-    import tensorflow as tf
-
+    configure_tensorflow(config.cluster.threads_per_rank or threads_per_rank(config.cluster.ranks))
     from experiments.trainer import Trainer
     from ffn_core import distributed
 
-    threads = config.cluster.threads_per_rank or threads_per_rank(config.cluster.ranks)
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
-    tf.config.optimizer.set_experimental_options(
-        {"remapping": False}
-    )  # fails on this graph, noisily
     stop_request = StopRequest(run_dir)
     stop_request.listen()
     collectives = distributed.start(config.cluster.ranks)

@@ -1,0 +1,94 @@
+"""``python -m experiments.bare_step RUN_DIR FILE``: what the trainer and its convolutions aim at.
+
+Times, in one process and in turns, the training step of one rank of the run in ``RUN_DIR`` on fixed
+arrays, and a matrix product on the same threads. Writes the rates of every round to ``FILE``.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from experiments import records
+from experiments.environment import configure_tensorflow
+from experiments.schema import Config
+from experiments.worker import load_config
+
+ROUNDS = 7
+BLOCK_S = 0.2
+"""Shortest time over which a rate is taken."""
+
+GEMM_EDGE = 2048
+
+
+def seconds_per_call(call: Callable[[], object]) -> float:
+    """Mean time of as many calls as fill `BLOCK_S`, at least one."""
+    calls, start = 0, time.perf_counter()
+    while calls == 0 or time.perf_counter() - start < BLOCK_S:
+        call()
+        calls += 1
+    return (time.perf_counter() - start) / calls
+
+
+def measure(config: Config) -> dict[str, list[float]]:
+    """FOVs per second of bare steps and GEMM operations per second, for each round."""
+    configure_tensorflow(config.cluster.threads_per_rank or 1)
+    import numpy as np
+    import tensorflow as tf
+
+    local, micro = config.cluster.local_batch_size, config.model.micro_batch_size
+    accumulate, update = _step(config)
+    rng = np.random.default_rng(0)
+    factors = [tf.constant(rng.random((GEMM_EDGE,) * 2, np.float32)) for _ in range(2)]
+
+    def gemm() -> None:
+        tf.matmul(*factors).numpy()
+
+    for call in (accumulate, update, gemm) * 2:  # tracing, and buffers that are made once
+        call()
+    rates: dict[str, list[float]] = {"fovs_per_second": [], "gemm_flops": []}
+    for _ in range(ROUNDS):
+        step_s = local / micro * seconds_per_call(accumulate) + seconds_per_call(update)
+        rates["fovs_per_second"].append(local / step_s)
+        rates["gemm_flops"].append(2 * GEMM_EDGE**3 / seconds_per_call(gemm))
+    return rates
+
+
+def _step(config: Config) -> tuple[Callable[[], object], Callable[[], object]]:
+    """One micro-batch, and the update that ends a step, of a rank that is alone."""
+    import numpy as np
+
+    from ffn_core.model import ConvStack
+    from ffn_core.optimizers import make_optimizer
+    from ffn_core.train_step import TrainStep
+
+    micro = config.model.micro_batch_size
+    model = ConvStack(config.model.size, config.seed)
+    optimizer: Any = make_optimizer(
+        config.optimizer.name, config.optimizer.arguments, model.weights
+    )
+    fovs = config.cluster.local_batch_size
+    step = TrainStep(model, optimizer, lambda total: total, fovs, micro, config.optimizer.clip)
+    rng = np.random.default_rng(0)
+    shape = (micro, *config.model.geometry.fov_zyx, 1)
+    image, seed = (rng.standard_normal(shape).astype(np.float32) for _ in range(2))
+    is_object = image > 0
+    rate = config.schedule()(0)
+    return (
+        lambda: step.accumulate(image, seed, is_object).numpy(),
+        lambda: step.apply(step.reduce(), rate),
+    )
+
+
+def main(arguments: list[str]) -> int:
+    """Measure and write; returns the exit code."""
+    run_dir, file = map(Path, arguments)
+    records.write_json(file, measure(load_config(run_dir)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,115 @@
+"""The benchmark as a user starts it, with a network whose step takes a millisecond."""
+
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from mlflow.tracking import MlflowClient
+
+from experiments import records, throughput, throughput_plan
+from experiments.efficiency import combine
+
+
+@pytest.fixture
+def command(monkeypatch, tmp_path):
+    """Call the app as from the shell, in a directory of its own; returns the exit code."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+    def call(*overrides: str) -> int:
+        monkeypatch.setattr(sys, "argv", ["throughput", *overrides])
+        return throughput.main()
+
+    return call
+
+
+MICRO = [
+    "model.fov_zyx=[7,7,7]",
+    "model.deltas_zyx=[2,2,2]",
+    "model.depth=2",
+    "model.features=4",
+    "throughput.repeats=1",
+    "throughput.steps=100",
+]
+
+
+@pytest.mark.ranks
+def test_ranks_are_measured_recorded_and_tabulated(command, monkeypatch, tmp_path, capfd):
+    monkeypatch.setattr(throughput_plan, "UNCOUPLED_S", 3.0)
+    options = ["throughput.mode=weak", "throughput.peak=false", "throughput.timeline=true"]
+    assert command(*MICRO, *options) == 0
+    captured = capfd.readouterr()
+    assert "weak scaling, 8 FOVs per rank, baseline 1 rank" in captured.out
+
+    (folder,) = (tmp_path / "runs/throughput").iterdir()
+    values = records.read_json(folder / "throughput.json")
+    assert values["provenance"]["version.horovod"] == "0.28.1"
+    assert values["machine"]["cpus"] >= 1
+    one, two = values["measurements"]
+    assert (one["shape"]["ranks"], two["shape"]["ranks"]) == (1, 2)
+    assert one["uncoupled"] is None
+    # On an overloaded machine they may start too far apart, and then the user is told.
+    if two["uncoupled"] is None:
+        assert "never trained at the same time" in captured.err
+    else:
+        assert two["uncoupled"]["fovs_per_second"] > 0
+    (row,) = [r for r in values["summary"] if r["ranks"] == 2]
+    expected = two["fovs_per_second"] / (2 * one["fovs_per_second"])
+    assert row["parallel_efficiency"]["median"] == pytest.approx(expected)
+
+    store = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+    experiment = store.get_experiment_by_name("throughput")
+    runs = store.search_runs([experiment.experiment_id])
+    (parent,) = [r for r in runs if r.data.tags["ffn_scaling.kind"] == "sweep"]
+    points = [r for r in runs if r.data.tags["ffn_scaling.kind"] == "point"]
+    assert {r.data.tags["mlflow.parentRunId"] for r in points} == {parent.info.run_id}
+    assert [r.info.status for r in runs] == ["FINISHED"] * 3
+    (pair,) = [r for r in points if r.data.params["cluster.ranks"] == "2"]
+    assert pair.data.metrics["scaling/parallel_efficiency"] == pytest.approx(expected)
+    assert pair.data.metrics["scaling/baseline_nodes"] == 1
+    assert "throughput/fovs_per_second" in pair.data.metrics
+    artifacts = {a.path for a in store.list_artifacts(parent.info.run_id)}
+    assert {"throughput.json", "figures"} <= artifacts
+
+    (timeline,) = folder.glob("throughput/n2*/timeline.json")
+    assert "gradients" in timeline.read_text()
+    assert (folder / "figures/parallel_efficiency.png").is_file()
+
+
+def test_bare_step_and_gemm_are_timed_in_turns(make_config, tmp_path):
+    config = make_config(cluster={"nodes": 1, "ranks": 1, "local_batch_size": 4})
+    (tmp_path / records.CONFIG).write_text(yaml.safe_dump(dataclasses.asdict(config)))
+    file = tmp_path / "bare.json"
+    subprocess.run(
+        [sys.executable, "-m", "experiments.bare_step", str(tmp_path), str(file)],
+        cwd=Path(__file__).parents[2],
+        timeout=100,
+        check=True,
+    )
+    rates = records.read_json(file)
+    assert [len(rates[name]) for name in ("fovs_per_second", "gemm_flops")] == [7, 7]
+    flops = 3 * config.model.size.forward_flops(7**3)
+    reference = combine([(rates["fovs_per_second"], rates["gemm_flops"])], flops, 1.0)
+    assert 0 < reference.fraction_of_peak < 1
+
+
+@pytest.mark.parametrize(
+    ("override", "named"),
+    [
+        ("data=files data.image=no.h5:a data.labels=no.h5:b", "no.h5"),
+        ("throughput.ranks=[0]", "throughput.ranks=[0]"),
+        ("throughput.mode=odd", "throughput.mode='odd'"),
+        ("throughput.rank=2", "throughput.rank"),
+        ("data.kind=nothing", "data.kind='nothing'"),
+        ("model.fov_zyx=[8,8,8]", "model.fov_zyx=(8, 8, 8)"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(command, tmp_path, override, named, capfd):
+    assert command(*override.split()) == 2
+    (line,) = capfd.readouterr().err.strip().splitlines()
+    assert line.startswith("error: ")
+    assert named in line
+    assert not list(tmp_path.iterdir()), "nothing was started"
