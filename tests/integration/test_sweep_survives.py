@@ -53,6 +53,7 @@ def launch(tmp_path, micro_overrides, empty_store):
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            preexec_fn=hear_interrupts,
         )
         started.append(process)
         return process
@@ -61,6 +62,11 @@ def launch(tmp_path, micro_overrides, empty_store):
     for process in started:
         process.kill()
         process.communicate()
+
+
+def hear_interrupts() -> None:
+    """A shell starts what it puts in the background deaf to Ctrl-C, and so are its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def wait_for(condition: Callable[[], object], what: str) -> None:

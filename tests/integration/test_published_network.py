@@ -1,0 +1,60 @@
+"""The published network on the published volume: proof that all conventions are those it knows."""
+
+import pytest
+
+from experiments.dataset import canvas_sources
+from experiments.prepare import prepare
+from experiments.schema import Config
+from experiments.typed import from_dict
+from ffn_core.model import ConvStack, load_published_checkpoint
+from ffn_core.train_step import TrainStep
+from ffn_core.validation import evaluate, held_out_canvases
+
+CANVASES = 6
+
+
+@pytest.fixture(scope="module")
+def config(shared_dir, tmp_path_factory):
+    sample = shared_dir / "data/fib25/training_sample2"
+    checkpoint = shared_dir / "models/fib25/model.ckpt-27465036"
+    return prepare(
+        from_dict(
+            Config,
+            {
+                "data": {
+                    "name": "fib25",
+                    "kind": "files",
+                    "image": f"{sample}/grayscale_maps.h5:raw",
+                    "labels": f"{sample}/groundtruth.h5:stack",
+                    "min_object_voxels": 10000,
+                    "mean": 128.0,
+                    "stddev": 33.0,
+                    "cache_dir": str(tmp_path_factory.mktemp("data")),
+                },
+                "model": {
+                    "name": "paper",
+                    "fov_zyx": [33, 33, 33],
+                    "deltas_zyx": [8, 8, 8],
+                    "depth": 12,
+                    "features": 32,
+                    "checkpoint": str(checkpoint),
+                },
+                "budget": {"steps": 1},
+                "validation": {"canvases": 0},
+                "movement": {"shuffle": False},
+            },
+        )
+    )
+
+
+def test_canvases_at_balanced_coordinates_are_filled_without_any_training(config):
+    """F1 above 0.9; wrong normalisation, axis order, seed or movement each bring it far below."""
+    size, weights = load_published_checkpoint(config.model.checkpoint)
+    model = ConvStack(size, seed=0)
+    model.assign(weights)
+    step = TrainStep(model, None, lambda total: total, 1, 1, None)
+    source, _ = canvas_sources(config)
+    canvases = held_out_canvases(source, 3, range(CANVASES))
+    score = evaluate(step.predict, canvases, 1, config.seed_values.move_logit)
+    assert score.counts.canvases == CANVASES
+    assert score.counts.f1 > 0.9
