@@ -34,7 +34,7 @@ def throughput(material: Material) -> Drawing:
         plots.draw_throughput(ours, one.table, colour, one.label)
     _whole_node_axis(ours, weak)
     ours.set_title(f"this study, {_baselines(weak)}")
-    ours.legend(loc="lower right")
+    ours.legend(loc="best")
     plots.draw_published_throughput(theirs, published.throughput())
     theirs.set_title(PUBLISHED_TITLE)
     theirs.legend(loc="lower right")
