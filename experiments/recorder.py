@@ -6,9 +6,11 @@ repeated: metrics carry the time at which they were recorded, and MLflow keeps e
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from typing import Any
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
+from alembic.util import CommandError
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
@@ -26,8 +29,11 @@ from experiments.records import Record
 _METRICS_PER_BATCH = 1000  # the tracking API's limit
 _PARAMS_PER_BATCH = 100
 
-StoreError = (MlflowException, OSError)
+StoreError = (MlflowException, CommandError, OSError)
 """What any method may raise when the store cannot be reached, is locked or refuses."""
+
+
+_SQLITE = "sqlite:///"
 
 
 def default_uri() -> str:
@@ -42,10 +48,27 @@ def absolute_uri(uri: str | None) -> str:
     """
     if uri is None:
         return default_uri()
-    prefix = "sqlite:///"
-    if uri.startswith(prefix):
-        return f"{prefix}{Path(uri.removeprefix(prefix)).absolute()}"
+    if uri.startswith(_SQLITE):
+        return f"{_SQLITE}{Path(uri.removeprefix(_SQLITE)).absolute()}"
     return uri
+
+
+@contextmanager
+def _alone_with(uri: str) -> Iterator[None]:
+    """Keep other processes from creating the schema of the same SQLite store meanwhile.
+
+    Migrations that run twice at once fail half-way. The folder itself is locked, so that nothing
+    is left behind.
+    """
+    if not uri.startswith(_SQLITE):
+        yield
+        return
+    folder = os.open(Path(uri.removeprefix(_SQLITE)).parent, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 class Store:
@@ -56,7 +79,8 @@ class Store:
         self.uri = uri
         for name in ("mlflow", "alembic"):
             logging.getLogger(name).setLevel(logging.WARNING)
-        self._client = MlflowClient(uri)
+        with _alone_with(uri):
+            self._client = MlflowClient(uri)
 
     def experiment_id(self, name: str) -> str:
         """Id of the experiment ``name``, created if need be."""
@@ -64,8 +88,8 @@ class Store:
         if experiment is not None:
             return experiment.experiment_id
         location = None
-        if self.uri.startswith("sqlite:///"):
-            database = Path(self.uri.removeprefix("sqlite:///"))
+        if self.uri.startswith(_SQLITE):
+            database = Path(self.uri.removeprefix(_SQLITE))
             location = (database.parent / "mlartifacts" / name).as_uri()
         try:
             return self._client.create_experiment(name, location, experiment_tags())
