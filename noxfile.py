@@ -1,5 +1,10 @@
 """Tasks: ``nox -l`` lists them. Every session uses the one locked environment that uv keeps."""
 
+import json
+import os
+import shutil
+from pathlib import Path
+
 import nox
 
 nox.needs_version = ">=2024.4"
@@ -44,3 +49,84 @@ def lint(session: nox.Session) -> None:
     run(session, "ruff", "check")
     run(session, "ruff", "format", "--check")
     run(session, "mypy")
+
+
+@nox.session
+def figures(session: nox.Session) -> None:
+    """RESULTS.md, its figures and verdicts from the recorded studies; then the notebooks."""
+    sync(session)
+    run(session, "python", "-m", "analysis.results", *session.posargs)
+    run(session, "python", "-m", "analysis.results.notebooks", *session.posargs)
+
+
+@nox.session
+def notebooks(session: nox.Session) -> None:
+    """Run the notebooks and keep their outputs; `-- --store URI --out DIR` for a store of yours."""
+    sync(session)
+    run(session, "python", "-m", "analysis.results.notebooks", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Repeat every performance claim on this machine, about half an hour."""
+    sync(session)
+    run(session, "python", "-m", "experiments.benchmarks", *session.posargs)
+
+
+@nox.session
+def cluster(session: nox.Session) -> None:
+    """Prove multi-node runs as root: Slurm on four virtual nodes, two hosts with slow links."""
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        session.skip("needs root on Debian or Ubuntu: it installs Slurm and starts its daemons")
+    sync(session)  # first: this environment's Horovod is to stay without MPI
+    packages = ("slurm-wlm", "munge", "openmpi-bin", "libopenmpi-dev", "iproute2")
+    install = ("apt-get", "install", "--yes", "--no-install-recommends")
+    session.run("apt-get", "update", "--quiet", external=True)
+    session.run(*install, *packages, external=True, env={"DEBIAN_FRONTEND": "noninteractive"})
+    results = session.posargs[0] if session.posargs else "runs/cluster"
+    run(session, "python", "tests/cluster/prove_links.py", results)
+    run(session, "python", "tests/cluster/prove_slurm.py", results)
+
+
+@nox.session
+def audit(session: nox.Session) -> None:
+    """Look every locked package up among known vulnerabilities; needs the internet to say much."""
+    folder = Path(session.create_tmp())
+    locked, report = folder / "locked.txt", folder / "audit.json"
+    report.unlink(missing_ok=True)
+    export = ("uv", "export", "--locked", "--all-groups", "--no-emit-project", "--quiet")
+    session.run(*export, "--output-file", str(locked), external=True, silent=True)
+    command = ("uvx", "--quiet", "pip-audit", "--disable-pip", "--require-hashes")
+    arguments = ("--requirement", str(locked), "--format", "json", "--output", str(report))
+    # 1 is what it returns for findings and for no connection alike: the report tells them apart.
+    session.run(*command, *arguments, external=True, silent=True, success_codes=[0, 1])
+    packages = json.loads(report.read_text())["dependencies"] if report.is_file() else []
+    looked_up = [package for package in packages if "skip_reason" not in package]
+    findings = [
+        f"{package['name']} {package['version']}: {finding['id']}"
+        for package in looked_up
+        for finding in package["vulns"]
+    ]
+    if findings:
+        session.error("; ".join(findings))
+    if not looked_up:
+        session.warn("the advisory service cannot be reached from here: nothing was audited")
+        return
+    session.log(f"no known vulnerability in {len(looked_up)} of {len(packages)} locked packages")
+
+
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """Kill a training run at random moments, 50 times unless another number is given."""
+    sync(session)
+    kills = session.posargs[0] if session.posargs else "50"
+    environment = {"FUZZ_KILLS": kills, "FUZZ_REPORT": str(Path("fuzz.json").absolute())}
+    run(session, "pytest", "-s", "tests/integration/test_crash_fuzz.py", env=environment)
+
+
+@nox.session
+def soak(session: nox.Session) -> None:
+    """Train on two ranks for 120 minutes, or as many as given, and watch for leaks."""
+    sync(session)
+    minutes = session.posargs[0] if session.posargs else "120"
+    run(session, "python", "-m", "experiments.soak", "--minutes", minutes, *session.posargs[1:])

@@ -19,6 +19,7 @@ from omegaconf import MISSING, DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from experiments.exit_codes import EXIT_INPUT, EXIT_INTERRUPTED
+from experiments.redaction import redacted_text
 from experiments.schema import BudgetConfig, Config, DataConfig, ModelConfig
 from experiments.typed import from_dict
 from ffn_core.errors import InputError
@@ -100,6 +101,9 @@ def run_app(task: Callable[[DictConfig], None], config_name: str = "config") -> 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: stop ranks in order
 
     def guarded(composed: DictConfig) -> None:
+        if in_multirun():
+            # Hydra's copy of the command line, secrets and all; every point keeps its own config.
+            (Path(HydraConfig.get().sweep.dir) / "multirun.yaml").unlink(missing_ok=True)
         try:
             task(composed)
         except (InputError, OmegaConfBaseException) as error:
@@ -128,8 +132,7 @@ def preset_question(arguments: list[str]) -> str:
 
 
 def one_line(error: Exception) -> str:
-    """The message of an exception, and of the one that caused it, on a single line."""
+    """The message of an exception, and of the one that caused it, on one line, without secrets."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return " ".join(
-        line for line in lines if not line.startswith(("Set the environment", "full_key"))
-    )
+    told = (line for line in lines if not line.startswith(("Set the environment", "full_key")))
+    return redacted_text(" ".join(told))

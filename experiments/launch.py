@@ -1,4 +1,4 @@
-"""Launchers: the command line that starts the ranks of a run, and the process it becomes."""
+"""The process that starts the ranks of a run and takes them with it when it ends."""
 
 from __future__ import annotations
 
@@ -6,60 +6,16 @@ import contextlib
 import ctypes
 import os
 import re
-import shutil
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
+from experiments.launchers import rank_command, rank_environment
 from experiments.records import LOGS
 from experiments.schema import Config
-from ffn_core.errors import InputError
 
-NAMES = ("gloo", "mpi")
 LAUNCHER_LOG = "launcher.log"
 _PR_SET_PDEATHSIG = 1
-
-
-def rank_command(config: Config, run_dir: Path) -> list[str]:
-    """The command that starts all ranks, as a list of arguments (never a shell string).
-
-    Raises:
-        InputError: for an unknown launcher, or one that is not installed.
-    """
-    launcher, ranks = config.launcher, config.cluster.ranks
-    worker = [sys.executable, "-m", "experiments.worker", str(run_dir)]
-    hosts = launcher.hosts or f"localhost:{ranks}"
-    if launcher.name == "gloo":
-        if ranks == 1 and launcher.hosts is None:
-            return worker
-        horovodrun = Path(sys.executable).with_name("horovodrun")
-        return [
-            str(horovodrun),
-            "--gloo",
-            "-np",
-            str(ranks),
-            "-H",
-            hosts,
-            *launcher.arguments,
-            *worker,
-        ]
-    if launcher.name == "mpi":
-        mpirun = shutil.which("mpirun")
-        if mpirun is None:
-            raise InputError(
-                "launcher.name=mpi needs mpirun on the PATH; install Open MPI or use gloo"
-            )
-        root = ["--allow-run-as-root"] if os.geteuid() == 0 else []
-        return [
-            mpirun,
-            *root,
-            *("-np", str(ranks), "-H", hosts, "--bind-to", "none"),
-            *("--mca", "btl_vader_single_copy_mechanism", "none"),
-            *launcher.arguments,
-            *worker,
-        ]
-    raise InputError(f"launcher.name={launcher.name!r} is unknown; choose from {', '.join(NAMES)}")
 
 
 class Ranks:
@@ -71,14 +27,12 @@ class Ranks:
         logs.mkdir(parents=True, exist_ok=True)
         self.log_path = logs / LAUNCHER_LOG
         repository = Path(__file__).parent.parent
-        environment = os.environ | config.launcher.environment
-        # Gradients travel as one tensor: waiting a millisecond for more to fuse only delays it.
-        environment.setdefault("HOROVOD_CYCLE_TIME", "0.2")
+        environment = rank_environment(config) | os.environ | config.launcher.environment
         path = environment.get("PYTHONPATH")
         environment["PYTHONPATH"] = f"{repository}{os.pathsep}{path}" if path else str(repository)
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(
-                rank_command(config, run_dir),
+                rank_command(config, run_dir, as_root=os.geteuid() == 0),
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,

@@ -12,6 +12,7 @@ from typing import Any
 from experiments import records
 from experiments.recorder import Store, StoreError
 from experiments.records import Record
+from experiments.redaction import redacted_text
 
 LINK = "mlflow.json"
 IDENTITY = "identity.json"
@@ -137,12 +138,13 @@ class Mirror:
 
     def _find_or_start(self, store: Store) -> str:
         known = records.read_json(self._run_dir / LINK) or {}
-        run_id = known.get("run_id") if known.get("uri") == self._uri else None
+        uri = redacted_text(self._uri)
+        run_id = known.get("run_id") if known.get("uri") == uri else None
         if run_id is None or not store.has_run(run_id):
             me = self._identity
             parent = me.parent if me.parent and store.has_run(me.parent) else None
             run_id = store.start_run(me.experiment, me.name, me.tags, parent)
-            records.write_json(self._run_dir / LINK, {"uri": self._uri, "run_id": run_id})
+            records.write_json(self._run_dir / LINK, {"uri": uri, "run_id": run_id})
         else:
             store.set_tags(run_id, self._identity.tags)
         store.log_params(run_id, self._identity.params)
@@ -152,9 +154,9 @@ class Mirror:
         try:
             action()
         except StoreError as error:
-            self.error = str(error).splitlines()[0]
+            self.error = redacted_text(str(error).splitlines()[0])
             self._retry_at = time.monotonic() + self.RETRY_S
-            _log.debug("MLflow store %s: %s", self._uri, self.error)
+            _log.debug("MLflow store %s: %s", redacted_text(self._uri), self.error)
             return False
         self.error = None
         return True

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import time
 import traceback
 from pathlib import Path
 
-import yaml
-
 from experiments import records
 from experiments.conclusion import Outcome, conclude, report
+from experiments.exit_codes import EXIT_STOPPED
 from experiments.launch import Ranks
 from experiments.mirror import Mirror, RunIdentity
 from experiments.naming import identity, point_name, run_directory
 from experiments.prepare import prepare
 from experiments.provenance import provenance
 from experiments.recorder import absolute_uri
+from experiments.redaction import redacted
+from experiments.run_config import write_config
 from experiments.schema import Config
 from experiments.screen import PointBar, Screen
 from experiments.typed import flatten
@@ -53,7 +55,7 @@ def run_point(config: Config, screen: Screen, parent: str | None = None) -> Outc
     interrupted = False
     try:
         prepared = prepared or prepare(config)
-        _write_config(run_dir, prepared)
+        write_config(run_dir, prepared)
         with screen.point(name) as bar:
             interrupted = _follow(prepared, run_dir, mirror, bar)
         outcome = conclude(name, run_dir)
@@ -77,12 +79,15 @@ def run_point(config: Config, screen: Screen, parent: str | None = None) -> Outc
 
 def _follow(config: Config, run_dir: Path, mirror: Mirror, bar: PointBar) -> bool:
     """Run the ranks to their end; returns whether the user interrupted them."""
-    interrupted, deadline = False, float("inf")
+    interrupted, code, deadline = False, None, float("inf")
     with Ranks(config, run_dir) as ranks:
         while time.monotonic() < deadline:
             try:
-                if ranks.wait(0.5) is not None:
+                code = ranks.wait(0.5)
+                if code is not None:
                     break
+                if (records.read_json(run_dir / records.FAILURE) or {}).get("ends_run"):
+                    deadline = min(deadline, time.monotonic() + STOP_GRACE_S)
                 bar.update(records.read_json(run_dir / records.PROGRESS), mirror.poll())
             except KeyboardInterrupt:
                 if interrupted:
@@ -91,7 +96,8 @@ def _follow(config: Config, run_dir: Path, mirror: Mirror, bar: PointBar) -> boo
                 (run_dir / records.STOP).touch()
         bar.update(records.read_json(run_dir / records.PROGRESS), mirror.poll())
         explained = (run_dir / records.RESULT).is_file() or (run_dir / records.FAILURE).is_file()
-        if not explained and not interrupted:
+        # A batch system may ask the ranks themselves to stop: then the launcher says so.
+        if not explained and not interrupted and code != EXIT_STOPPED:
             reason = {"message": ranks.died(), "traceback": ranks.log_tail(60)}
             records.write_json(run_dir / records.FAILURE, reason)
     return interrupted
@@ -100,7 +106,7 @@ def _follow(config: Config, run_dir: Path, mirror: Mirror, bar: PointBar) -> boo
 def _run_identity(config: Config, name: str, run_dir: Path, parent: str | None) -> RunIdentity:
     values = dataclasses.asdict(config)
     del values["tracking"], values["budget"], values["learning_rate"]["warmup"]
-    params = flatten(values)
+    params = flatten(redacted(values))
     params["learning_rate.warmup"] = str(config.learning_rate.warmup)
     params["learning_rate.peak"] = config.learning_rate.peak(config.cluster.nodes)
     params["budget"] = str(config.budget)
@@ -115,11 +121,6 @@ def _run_identity(config: Config, name: str, run_dir: Path, parent: str | None) 
         "mlflow.source.git.commit": facts["git.commit"],
     }
     tags |= {key: facts[key] for key in ("host.name", "host.cpu", "version.tensorflow-cpu")}
+    if job_id := os.environ.get("SLURM_JOB_ID"):
+        tags["slurm.job_id"] = job_id
     return RunIdentity(config.tracking.experiment, name, params, tags, parent)
-
-
-def _write_config(run_dir: Path, config: Config) -> None:
-    text = yaml.safe_dump(dataclasses.asdict(config), sort_keys=False)
-    partial = run_dir / f".{records.CONFIG}"
-    partial.write_text(text)
-    partial.replace(run_dir / records.CONFIG)

@@ -29,6 +29,7 @@ from ffn_core.volumes import (
     short_name,
     whole_file,
 )
+from ffn_core.volumes.hdf5 import CHECKED
 
 
 def ensure_synthetic(
@@ -123,7 +124,9 @@ def write_volumes(
     attributes: Mapping[str, str | int | float] | None = None,
 ) -> None:
     """Write named (z, y, x) arrays to one HDF5 file, complete or not at all."""
-    with whole_file(path) as partial, h5py.File(partial, "w") as file:
+    with whole_file(path) as partial, h5py.File(partial, "w", libver=CHECKED) as file:
         file.attrs.update(attributes or {})
         for name, array in volumes.items():
-            file.create_dataset(name, data=array, compression="gzip", compression_opts=1)
+            file.create_dataset(
+                name, data=array, compression="gzip", compression_opts=1, fletcher32=True
+            )

@@ -13,6 +13,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
@@ -99,7 +100,8 @@ class FileRecorder:
         now = time.monotonic()
         if now - self._last_progress >= self._progress_every_s:
             self._last_progress = now
-            write_json(self._progress_path, values)
+            with contextlib.suppress(OSError):  # a full disk ends a run where it matters
+                write_json(self._progress_path, values)
 
 
 def append(path: Path, record: Record) -> None:

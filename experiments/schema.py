@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from experiments.environment import available_cores
+from experiments.launch_schema import BatchConfig, LauncherConfig
 from ffn_core.errors import InputError
 from ffn_core.geometry import FovGeometry
 from ffn_core.learning_rate import Schedule, Warmup, scale_factor
@@ -172,15 +173,26 @@ class ClusterConfig:
     """Logical nodes, the processes that carry them, and the batch of each node.
 
     ``ranks=0`` becomes the largest divisor of ``nodes`` for which each process has a core here.
+    A run ends when ranks have waited for others for ``stall_timeout_s`` (0: they wait for ever).
+    With ``elastic`` it goes on from its newest checkpoint as long as ``min_ranks`` are left, and
+    takes a host in again when ``readmit_after_s`` have passed since its rank died.
     """
 
     nodes: int = 1
     ranks: int = 1
     local_batch_size: int = 1
     threads_per_rank: int | None = None
+    stall_timeout_s: float = 300.0
+    elastic: bool = False
+    min_ranks: int = 1
+    readmit_after_s: int = 60
 
     def __post_init__(self) -> None:
-        _at_least_one("cluster", self, "nodes", "local_batch_size")
+        if self.stall_timeout_s < 0:
+            raise InputError(
+                f"cluster.stall_timeout_s={self.stall_timeout_s} must be at least 0 (off)"
+            )
+        _at_least_one("cluster", self, "nodes", "local_batch_size", "readmit_after_s")
         if self.ranks == 0:
             fitting = range(1, min(self.nodes, available_cores()) + 1)
             ranks = max(count for count in fitting if self.nodes % count == 0)
@@ -191,7 +203,7 @@ class ClusterConfig:
     @property
     def group(self) -> NodeGroup:
         """Nodes and ranks, checked."""
-        return NodeGroup(self.nodes, self.ranks)
+        return NodeGroup(self.nodes, self.ranks, uneven=self.elastic)
 
     @property
     def fovs_per_step(self) -> int:
@@ -276,16 +288,6 @@ class CheckpointConfig:
 
 
 @dataclass(frozen=True)
-class LauncherConfig:
-    """How ranks are started."""
-
-    name: str = "gloo"
-    hosts: str | None = None
-    arguments: list[str] = field(default_factory=list)
-    environment: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
 class TrackingConfig:
     """Where runs are recorded; None is ``mlflow.db`` in the working directory."""
 
@@ -297,10 +299,10 @@ class TrackingConfig:
 class SweepConfig:
     """How points of a sweep are gone through; says nothing of what a point computes.
 
-    ``dry_run`` lists the points with their estimated cost and runs nothing. A point that fails
-    (not: diverges) is tried ``retries`` more times, from its last checkpoint. With ``fail_fast``
-    the first failure ends the sweep. ``pair`` holds options by dotted name that belong together:
-    swept over, it moves several of them along one axis.
+    ``dry_run`` lists the points, what they cost and the commands that would run, and runs nothing.
+    A point that fails (not: diverges) is tried ``retries`` more times, from its last checkpoint.
+    With ``fail_fast`` the first failure ends the sweep. ``pair`` holds options by dotted name that
+    belong together: swept over, it moves several of them along one axis.
     """
 
     dry_run: bool = False
@@ -324,7 +326,8 @@ class Config:
     report: ReportConfig = ReportConfig()
     validation: ValidationConfig = ValidationConfig()
     checkpoint: CheckpointConfig = CheckpointConfig()
-    launcher: LauncherConfig = LauncherConfig()
+    launcher: LauncherConfig = field(default_factory=LauncherConfig)
+    batch: BatchConfig = field(default_factory=BatchConfig)
     tracking: TrackingConfig = TrackingConfig()
     sweep: SweepConfig = field(default_factory=SweepConfig)
     seed: int = 1

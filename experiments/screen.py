@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from rich.table import Table
 
 from experiments.records import Record
+from experiments.redaction import redacted_text
 
 T = TypeVar("T")
 
@@ -79,16 +80,18 @@ class Screen:
         yield from track(items, description=what, console=self.console)
 
     def say(self, text: str) -> None:
-        """A line for the user."""
-        self.console.print(text, soft_wrap=True, markup=False)
+        """A line for the user; secrets are masked here and in the others."""
+        self.console.print(redacted_text(text), soft_wrap=True, markup=False)
 
     def warn(self, text: str) -> None:
         """A line that should not be missed."""
-        self.console.print(f"warning: {text}", style="yellow", soft_wrap=True, markup=False)
+        self.console.print(
+            f"warning: {redacted_text(text)}", style="yellow", soft_wrap=True, markup=False
+        )
 
     def error(self, text: str) -> None:
         """One line about why something ended."""
-        print(f"error: {text}", file=sys.stderr)
+        print(f"error: {redacted_text(text)}", file=sys.stderr)
 
     def table(self, title: str, columns: list[str], rows: list[list[str]]) -> None:
         """A table on standard output."""

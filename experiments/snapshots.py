@@ -11,7 +11,7 @@ import numpy as np
 from experiments.schema import Config
 from ffn_core import checkpoint as checkpoints
 from ffn_core.distributed import Collectives
-from ffn_core.errors import InputError
+from ffn_core.errors import DivergedError, InputError
 from ffn_core.examples import ExampleStream
 from ffn_core.model import ConvStack, load_published_checkpoint
 from ffn_core.optimizers import assign_slots, slot_values
@@ -38,17 +38,26 @@ class Snapshots:
     streams: list[ExampleStream]
 
     def save(self, step: int, progress: dict[str, Any]) -> Path:
-        """Write a checkpoint; called by every rank at the same step."""
+        """Write a checkpoint; called by every rank at the same step.
+
+        Raises:
+            DivergedError: A weight is not finite; earlier checkpoints stay.
+        """
         shared = checkpoints.Checkpoint(
             step,
             progress,
             [w.numpy() for w in self.model.weights],
             slot_values(self.optimizer),
         )
+        if not all(np.isfinite(weight).all() for weight in shared.weights):
+            raise DivergedError(
+                f"weights are not finite after step {step}; last good checkpoint: "
+                f"{self.last_good}; lower learning_rate.base or warm up"
+            )
         slots = self.config.cluster.local_batch_size
         by_node = [self.streams[i : i + slots] for i in range(0, len(self.streams), slots)]
         streams = checkpoints.NodeStreams(
-            self._nodes.start,
+            self.nodes.start,
             [[s.state() for s in node] for node in by_node],
             np.stack([[s.canvas.seed for s in node] for node in by_node]),
         )
@@ -62,10 +71,12 @@ class Snapshots:
         Returns:
             What `save` was given as ``progress``; None for a run that begins.
         """
-        path = checkpoints.latest(self.folder)
+        # One rank chooses: on a network file system another may not see the newest yet.
+        newest = checkpoints.latest(self.folder)
+        name = self.collectives.gather(newest.name if newest else None)[0]
         progress = None
-        if path is not None:
-            progress = self._resume_from(path)
+        if name is not None:
+            progress = self._resume_from(self.folder / name)
         elif self.config.model.checkpoint:
             self._start_from(self.config.model.checkpoint)
         slots = [getattr(v, "value", v) for v in self.optimizer.variables]
@@ -73,8 +84,15 @@ class Snapshots:
         return progress
 
     @property
-    def _nodes(self) -> range:
+    def nodes(self) -> range:
+        """Logical nodes of this rank."""
         return self.config.cluster.group.nodes_of(self.collectives.topology.rank)
+
+    @property
+    def last_good(self) -> str:
+        """Name of the newest checkpoint; none is ever written with weights that are not finite."""
+        newest = checkpoints.latest(self.folder)
+        return newest.name if newest else "none"
 
     def _start_from(self, prefix: str) -> None:
         size, weights = load_published_checkpoint(prefix)
@@ -89,7 +107,7 @@ class Snapshots:
         shared = checkpoints.load(path)
         self.model.assign(shared.weights)
         assign_slots(self.optimizer, shared.slots)
-        loaded = checkpoints.load_streams(path, self._nodes)
+        loaded = checkpoints.load_streams(path, self.nodes)
         slots = self.config.cluster.local_batch_size
         for i, stream in enumerate(self.streams):
             node, slot = divmod(i, slots)

@@ -10,13 +10,15 @@ from pathlib import Path
 
 from experiments import records
 from experiments.conclusion import Outcome
-from experiments.cost import CostModel, Estimate
 from experiments.mlflow_view import page
 from experiments.naming import point_name, run_directory
 from experiments.point import run_point
 from experiments.recorder import Store, StoreError, absolute_uri
+from experiments.redaction import redacted_text
 from experiments.schema import Config
-from experiments.screen import Screen, duration
+from experiments.screen import Screen
+from experiments.slurm import submit_point
+from experiments.sweep_plan import SweepPlan
 from ffn_core.errors import InputError
 
 FAILURES = ("failed", "input")
@@ -38,15 +40,15 @@ class Sweep:
         self._question = question
         self._parent: str | None = None
         self._store: Store | None = None
-        self._costs: CostModel | None = None
-        self._planned: list[tuple[Config, Estimate]] = []
+        self._plan: SweepPlan | None = None
         self.outcomes: list[Outcome] = []
         self.uri = ""
 
     @property
     def command(self) -> str:
-        """What the user typed."""
-        return shlex.join(["python", "-m", "experiments.train", *self._arguments])
+        """What the user typed, without secrets."""
+        arguments = [redacted_text(argument) for argument in self._arguments]
+        return shlex.join(["python", "-m", "experiments.train", *arguments])
 
     @property
     def failed(self) -> bool:
@@ -62,20 +64,35 @@ class Sweep:
         """
         self.uri = absolute_uri(config.tracking.uri)
         if config.sweep.dry_run:
-            self._plan(config)
+            self._plan = self._plan or SweepPlan(Path(config.runs_dir))
+            self._plan.add(config)
         elif config.sweep.fail_fast and self.failed:
             reason = "not started: an earlier point failed and sweep.fail_fast is set"
             self._add(Outcome(point_name(config), run_directory(config), "left out", reason))
         else:
             parent = self._parent_of(config) if in_sweep else None
-            for attempt in range(config.sweep.retries + 1):
-                outcome = run_point(config, self._screen, parent)
-                if outcome.outcome != "failed" or attempt == config.sweep.retries:
-                    break
-                self._screen.warn(f"{outcome.name}: {outcome.message}; trying again")
+            outcome = (
+                self._submit(config, parent)
+                if config.batch.system == "slurm"
+                else self._run(config, parent)
+            )
             if outcome.outcome == "input" and not in_sweep:
                 raise InputError(outcome.message)
             self._add(outcome)
+
+    def _run(self, config: Config, parent: str | None) -> Outcome:
+        for attempt in range(config.sweep.retries + 1):
+            outcome = run_point(config, self._screen, parent)
+            if outcome.outcome != "failed" or attempt == config.sweep.retries:
+                break
+            self._screen.warn(f"{outcome.name}: {outcome.message}; trying again")
+        return outcome
+
+    def _submit(self, config: Config, parent: str | None) -> Outcome:
+        try:
+            return submit_point(config, parent)
+        except InputError as error:
+            return Outcome(point_name(config), run_directory(config), "input", str(error))
 
     def _add(self, outcome: Outcome) -> None:
         self.outcomes.append(outcome)
@@ -85,18 +102,17 @@ class Sweep:
         line = f"{outcome.name}: {outcome.outcome}"
         self._screen.say(f"{line} ({outcome.message})" if outcome.message else line)
 
-    def _plan(self, config: Config) -> None:
-        if self._costs is None:
-            self._costs = CostModel(Path(config.runs_dir))
-        self._planned.append((config, self._costs.estimate(config)))
-
     def close(self, interrupted: bool) -> None:
         """Print the plan of a dry run, or conclude the parent run and say where to look."""
-        if self._planned:
-            self._print_plan()
+        if self._plan is not None:
+            self._plan.show(self._screen)
         if any(o.outcome != "input" for o in self.outcomes):
             self._screen.say(f"runs: {self.outcomes[-1].run_dir.parent}")
             self._screen.say(f"compare them: {self._ui_command()}")
+        if any(o.outcome == "submitted" for o in self.outcomes):
+            follow = ["python", "-m", "experiments.sweep_status", *self._arguments]
+            self._screen.say(f"how far they are: {shlex.join(follow)}")
+            return  # jobs are to run yet: a repeat that finds them done concludes the parent run
         if self._parent is None or self._store is None:
             return
         status = "KILLED" if interrupted else "FAILED" if self.failed else "FINISHED"
@@ -130,22 +146,6 @@ class Sweep:
             return command
         return f"{command}, then open http://127.0.0.1:5000{page(experiment)}"
 
-    def _print_plan(self) -> None:
-        rows, total_s = [], 0.0
-        for config, estimate in self._planned:
-            run_dir = run_directory(config)
-            state = "to run"
-            if (run_dir / records.RESULT).is_file():
-                state = "finished"
-            elif (run_dir / records.CHECKPOINTS).is_dir():
-                state = "to resume"
-            if state != "finished":
-                total_s += estimate.seconds
-            row = [point_name(config), state, str(config.budget), duration(estimate.seconds)]
-            rows.append([*row, estimate.basis])
-        title = f"{len(rows)} points, training time left about {duration(total_s)}"
-        self._screen.table(title, ["point", "state", "budget", "training", "estimated from"], rows)
-
     def _parent_of(self, config: Config) -> str:
         """Id of the parent run; empty while the store does not answer."""
         if self._parent is None:
@@ -162,14 +162,15 @@ class Sweep:
         link = folder / f"sweep-{key}.json"
         known = records.read_json(link) or {}
         run_id = str(known.get("run_id"))
-        if known.get("uri") == self.uri and store.has_run(run_id):
+        uri = redacted_text(self.uri)
+        if known.get("uri") == uri and store.has_run(run_id):
             store.set_status(run_id, "RUNNING")
             return run_id
         note = f"{self._question}\n\n```\n{self.command}\n```".strip()
         tags = {"ffn_scaling.kind": "sweep", "mlflow.note.content": note}
         run_id = store.start_run(config.tracking.experiment, f"sweep {key}", tags)
         folder.mkdir(parents=True, exist_ok=True)
-        records.write_json(link, {"uri": self.uri, "run_id": run_id})
+        records.write_json(link, {"uri": uri, "run_id": run_id})
         return run_id
 
     def _warn_of_store(self, error: Exception) -> None:

@@ -10,22 +10,18 @@ from typing import Any
 from experiments.clock import TrainingClock
 from experiments.contact_sheet import ContactSheets
 from experiments.dataset import canvas_sources
+from experiments.divergence import diverged
 from experiments.measurement import Meter, validate
 from experiments.records import CANVASES, CHECKPOINTS, Recorder
 from experiments.schema import Config
 from experiments.snapshots import Snapshots
 from experiments.stop_request import StopRequest
-from ffn_core import checkpoint as checkpoints
 from ffn_core.batches import MicroBatch, micro_batch_size
 from ffn_core.distributed import Collectives
 from ffn_core.examples import CanvasSource, ExampleStream
 from ffn_core.model import ConvStack
 from ffn_core.optimizers import make_optimizer
 from ffn_core.train_step import StepResult, TrainStep
-
-
-class DivergedError(RuntimeError):
-    """The loss is no longer finite; going on is pointless."""
 
 
 class Trainer:
@@ -57,8 +53,11 @@ class Trainer:
         self._streams = self._make_streams(source)
         model = ConvStack(config.model.size, config.seed)
         optimizer = make_optimizer(config.optimizer.name, config.optimizer.arguments, model.weights)
+        cluster = config.cluster
         size = micro_batch_size(
-            len(self._streams), self._fovs_per_step, config.model.micro_batch_size
+            cluster.group.common_nodes * cluster.local_batch_size,
+            self._fovs_per_step,
+            config.model.micro_batch_size,
         )
         self._batch = MicroBatch(size, config.model.geometry.fov_zyx)
         self._train_step = TrainStep(
@@ -137,7 +136,9 @@ class Trainer:
             with phases.phase("straggler_wait", every):
                 self._collectives.barrier()
         with phases.phase("allreduce", every) if profiled else nullcontext():
-            total = step.reduce(stop=self._stop_request.is_set(), done=self._out_of_time())
+            stop, done = self._stop_request.is_set(), self._out_of_time()
+            with self._collectives.waiting():
+                total = step.reduce(stop, done)
         with phases.phase("update"):
             result = step.apply(total, self._schedule(self._step))
         phases.steps += 1
@@ -146,11 +147,7 @@ class Trainer:
     def _take_in(self, result: StepResult, step_s: float) -> None:
         self._step += 1
         if not math.isfinite(result.loss):
-            last = checkpoints.latest(self._snapshots.folder)
-            raise DivergedError(
-                f"loss is {result.loss} at step {self._step} (rank {self._rank}); last good "
-                f"checkpoint: {last.name if last else 'none'}; lower learning_rate.base or warm up"
-            )
+            raise diverged(self._snapshots, self._step, result.loss)
         self._meter.add(result, step_s)
         self._finished = bool(result.done_votes) or self._all_steps_done()
         self._recorder.progress(
@@ -202,6 +199,8 @@ class Trainer:
                 "meter": self._meter.state(),
             },
         )
+        if not self._finished:
+            self._collectives.saved()
 
     def _make_streams(self, source: CanvasSource) -> list[ExampleStream]:
         """Streams of this rank, those of a node side by side."""

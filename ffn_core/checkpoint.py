@@ -26,6 +26,7 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 SHARED = "shared.npz"
 _PREFIX = "step-"
+_GO_BACK = "use an older checkpoint; once that folder is removed, the run goes on from it"
 
 Gather = Callable[[Any], list[Any]]
 
@@ -111,7 +112,12 @@ def save(
         reports = gather(_attempt(stage) if everywhere or rank == 0 else {"files": {}})
         failures = [report["error"] for report in reports if "error" in report]
         if failures:
-            raise InputError(f"checkpoint {folder / name} could not be written: {failures[0]}")
+            if rank == 0:
+                shutil.rmtree(partial, ignore_errors=True)  # may be all the space there is
+            raise InputError(
+                f"checkpoint {folder / name} could not be written: {failures[0]}; earlier ones "
+                "are intact: free space and repeat the command"
+            )
         files = {k: v for report in reports for k, v in report["files"].items()} | files
     return folder / name
 
@@ -239,7 +245,7 @@ def _manifest(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise InputError(f"{path} is not a checkpoint ({error.strerror}: {MANIFEST})") from None
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise InputError(f"{file} is damaged; use an older checkpoint beside it") from None
+        raise InputError(f"{file} is damaged; {_GO_BACK}") from None
     if manifest["format"] != FORMAT:
         raise InputError(
             f"{file}: checkpoint format {manifest['format']}, this version reads {FORMAT}"
@@ -251,8 +257,8 @@ def _read_arrays(path: Path, name: str, manifest: Mapping[str, Any]) -> dict[str
     file = path / name
     try:
         if _checksum(file) != manifest["files"][name]:
-            raise InputError(f"{file} is damaged (checksum differs); use an older checkpoint")
+            raise InputError(f"{file} is damaged (checksum differs); {_GO_BACK}")
         with np.load(file, allow_pickle=False) as arrays:
             return dict(arrays)
     except (OSError, KeyError, zipfile.BadZipFile) as error:
-        raise InputError(f"{file} cannot be read: {error}") from None
+        raise InputError(f"{file} cannot be read: {error}; {_GO_BACK}") from None

@@ -13,6 +13,7 @@ from ffn_core.errors import InputError
 from ffn_core.geometry import Zyx, as_zyx
 from ffn_core.partitions import Block
 from ffn_core.volumes import whole_file
+from ffn_core.volumes.hdf5 import CHECKED
 
 _FORMAT = "ffn-scaling coordinates 1"
 
@@ -136,7 +137,7 @@ class Coordinates:
 
     def save(self, path: str | Path) -> None:
         """Write an HDF5 file, complete or not at all."""
-        with whole_file(path) as partial, h5py.File(partial, "w") as file:
+        with whole_file(path) as partial, h5py.File(partial, "w", libver=CHECKED) as file:
             file.attrs["format"] = _FORMAT
             file.attrs["shape_zyx"] = self.shape_zyx
             file.attrs["lom_radius_zyx"] = self.lom_radius_zyx
@@ -144,7 +145,7 @@ class Coordinates:
             file.attrs["min_size"] = self.min_size
             file.attrs["labels_source"] = self.labels_source
             for number, members in enumerate(self.indices, start=1):
-                file.create_dataset(_class_name(number), data=members)
+                file.create_dataset(_class_name(number), data=members, fletcher32=len(members) > 0)
 
     @classmethod
     def load(cls, path: str | Path) -> "Coordinates":

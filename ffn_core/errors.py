@@ -1,4 +1,4 @@
-"""The one exception a user is meant to read."""
+"""The exceptions a user is meant to read."""
 
 
 class InputError(ValueError):
@@ -7,3 +7,7 @@ class InputError(ValueError):
     The message is one line that names the value and says what to change. Entry points print it
     as ``error: ...`` and end with exit code 2; nothing else is printed and nothing is lost.
     """
+
+
+class DivergedError(RuntimeError):
+    """The loss or a weight is no longer finite; going on is pointless."""

@@ -17,6 +17,7 @@ ALLOWED = {
         "experiments/train.py",
         "experiments/throughput.py",
         "experiments/segment.py",
+        "experiments/sweep_status.py",
     },
 }
 ALLOWED["omegaconf"] = ALLOWED["hydra"]

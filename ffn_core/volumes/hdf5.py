@@ -15,6 +15,13 @@ TRANSFORMS_DATASET = "transforms"
 
 _MOST_SLOTS = 1_000_003
 
+CHECKED = ("v110", "v110")
+"""``libver`` of files we write: this format has checksums of everything but the data, which get
+theirs by ``fletcher32``, so that a damaged file is told from a sound one."""
+
+_DAMAGE = (OSError, RuntimeError, KeyError, TypeError, ValueError)
+"""What h5py raises, depending on where in a file something is wrong."""
+
 
 class Hdf5Volume:
     """A dataset of an HDF5 file, read window by window. The file stays open."""
@@ -46,7 +53,7 @@ class Hdf5Volume:
         window = window_slices(start_zyx, shape_zyx, self.shape_zyx)
         try:
             return self._dataset[window]
-        except OSError as error:
+        except _DAMAGE as error:
             raise InputError(f"cannot read {self.source}: damaged file ({error})") from error
 
 
@@ -83,6 +90,9 @@ def open_hdf5(spec: str, cache_bytes: int) -> Hdf5Volume:
     except InputError:
         file.close()
         raise
+    except _DAMAGE as error:
+        file.close()
+        raise InputError(f"{path} is not a readable HDF5 file: {error}") from error
 
 
 def read_transforms(spec: str) -> np.ndarray | None:

@@ -6,13 +6,25 @@ from ffn_core.node_group import NodeGroup
 
 def test_contiguous_blocks():
     group = NodeGroup(nodes=12, ranks=3)
-    assert group.nodes_per_rank == 4
+    assert group.common_nodes == 4
     assert [list(group.nodes_of(rank)) for rank in range(3)] == [
         [0, 1, 2, 3],
         [4, 5, 6, 7],
         [8, 9, 10, 11],
     ]
     assert group.emulated
+
+
+def test_blocks_of_uneven_size_cover_every_node_once():
+    group = NodeGroup(nodes=8, ranks=3, uneven=True)
+    assert [list(group.nodes_of(rank)) for rank in range(3)] == [[0, 1, 2], [3, 4, 5], [6, 7]]
+    assert group.common_nodes == 1
+    assert NodeGroup(nodes=8, ranks=4, uneven=True).common_nodes == 2
+
+
+def test_no_rank_is_left_without_a_node():
+    with pytest.raises(InputError, match=r"cluster\.ranks=3 is more than cluster\.nodes=2"):
+        NodeGroup(nodes=2, ranks=3, uneven=True)
 
 
 def test_one_node_a_rank_is_not_emulated():

@@ -32,8 +32,13 @@ def command(monkeypatch, tmp_path, micro_overrides):
 
 @pytest.mark.ranks
 def test_a_sweep_is_recorded(command, tmp_path, capfd):
-    code = command("-m", "budget.steps=6", "cluster.nodes=1,2,4")
-    assert code == 0, capfd.readouterr().err
+    secret = "+launcher.environment.HF_TOKEN=hunter2"
+    code = command("-m", "budget.steps=6", "cluster.nodes=1,2,4", secret)
+    printed = capfd.readouterr()
+    assert code == 0, printed.err
+    assert "hunter2" not in printed.out + printed.err
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert [path for path in files if b"hunter2" in path.read_bytes()] == []
     store = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
     experiment = store.get_experiment_by_name("test")
     runs = store.search_runs([experiment.experiment_id])

@@ -1,0 +1,79 @@
+"""Runs that outlive their ranks.
+
+With ``cluster.elastic`` Horovod's elastic launcher watches the ranks. When one dies the others meet
+again without it, when a host returns they meet again with it, and each time all go on from the
+newest checkpoint with the logical nodes dealt out anew: a checkpoint is keyed by logical node, so
+the trajectory stays that of ``cluster.nodes`` nodes, whoever carries them. The price of a change is
+the work since that checkpoint and the time to build the network again.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from experiments.environment import available_cores, threads_per_rank
+from experiments.schema import Config
+from ffn_core.errors import InputError
+
+_LONGEST_BAN_S = 3600
+
+
+def elastic_command(config: Config, worker: list[str]) -> list[str]:
+    """The command that starts the ranks and replaces those that die.
+
+    Args:
+        config: the run; a script that names the hosts of the moment is given in
+            ``launcher.arguments`` as ``--host-discovery-script FILE``.
+        worker: command of one rank.
+
+    Raises:
+        InputError: for a launcher or a number of ranks with which this does not work.
+    """
+    launcher, cluster = config.launcher, config.cluster
+    if launcher.name != "gloo":
+        raise InputError(
+            f"cluster.elastic=true needs launcher=gloo, not {launcher.name}: other launchers end "
+            "a run when a rank dies"
+        )
+    if not 1 <= cluster.min_ranks <= cluster.ranks or cluster.ranks < 2:
+        raise InputError(
+            f"cluster.elastic=true needs cluster.ranks={cluster.ranks} of at least 2 and "
+            f"cluster.min_ranks={cluster.min_ranks} of 1 to that many"
+        )
+    # Horovod's first ban lasts two to three times the lower bound, each later one twice as long.
+    ban_s = max(1, cluster.readmit_after_s // 2)
+    local = ["--network-interface", "lo"]
+    return [
+        str(Path(sys.executable).with_name("horovodrun")),
+        *("--gloo", "-np", str(cluster.ranks)),
+        *("--min-np", str(cluster.min_ranks), "--max-np", str(cluster.ranks)),
+        *("--blacklist-cooldown-range", str(ban_s), str(_LONGEST_BAN_S)),
+        *("-H", launcher.hosts or local_hosts(cluster.ranks)),
+        *([] if launcher.hosts else local),
+        *launcher.arguments,
+        *worker,
+    ]
+
+
+def local_hosts(ranks: int) -> str:
+    """This machine as one host per rank.
+
+    A host whose rank dies is banned for a while, so that ranks of one host would all go. Spellings
+    of the loopback address (its parts may have leading zeros) are hosts of their own to Horovod.
+    """
+    return ",".join(f"127.0.0.{'0' * i}1:1" for i in range(ranks))
+
+
+def compute_threads(config: Config) -> int:
+    """Threads of each rank, where the config does not say."""
+    cluster = config.cluster
+    if cluster.elastic and config.launcher.hosts is None:
+        return max(1, available_cores() // cluster.ranks)  # not each a host, whatever they are told
+    return threads_per_rank(cluster.ranks)
+
+
+def carried_by(config: Config, ranks: int) -> Config:
+    """The same run on as many ranks as there are at the moment."""
+    return replace(config, cluster=replace(config.cluster, ranks=ranks))

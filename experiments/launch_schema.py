@@ -1,0 +1,83 @@
+"""The sections of a run's configuration that say how its ranks are started, and where."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from ffn_core.errors import InputError
+
+BATCH_SYSTEMS = ("slurm",)
+_TIME_LIMIT = re.compile(r"\d+(:\d\d){0,2}|\d+-\d\d?(:\d\d){0,2}")
+
+
+@dataclass(frozen=True)
+class LauncherConfig:
+    """How ranks are started; see `experiments.launchers`.
+
+    ``hosts`` matters to gloo and mpi; ``ranks_per_node``, ``cpus_per_rank`` (None:
+    ``cluster.threads_per_rank``) and ``threads_per_core`` to launchers that place the ranks of an
+    allocation, ``mpi`` (the process manager interface) to srun. ``arguments`` are added to the
+    launcher's own, ``environment`` to that of the ranks.
+    """
+
+    name: str = "gloo"
+    hosts: str | None = None
+    ranks_per_node: int = 1
+    cpus_per_rank: int | None = None
+    threads_per_core: int | None = None
+    mpi: str = "pmix"
+    arguments: list[str] = field(default_factory=list)
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("ranks_per_node", "cpus_per_rank", "threads_per_core"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise InputError(f"launcher.{name}={value} must be at least 1")
+
+
+@dataclass(frozen=True)
+class BatchConfig:
+    """How a point becomes a job of a batch system; without a ``system`` it runs where we are.
+
+    Attributes:
+        system: None or ``slurm``.
+        time_limit: of one job, as Slurm writes it: minutes, ``H:MM:SS`` or ``D-HH:MM:SS``.
+        account: what the job is charged to. As the next three: None leaves it to the site.
+        partition: where it queues.
+        qos: quality of service.
+        constraint: node features.
+        setup: lines of shell that a job runs first, such as ``module load openmpi``; used as they
+            are.
+        options: further options of sbatch, one argument each.
+        warning_s: how long before its time limit a job is told to save a checkpoint.
+        requeues: how often a job goes back to the queue when it is preempted, reaches its time
+            limit or loses ranks; each time it goes on from its checkpoint. 0: never.
+    """
+
+    system: str | None = None
+    time_limit: str = "1:00:00"
+    account: str | None = None
+    partition: str | None = None
+    qos: str | None = None
+    constraint: str | None = None
+    setup: list[str] = field(default_factory=list)
+    options: list[str] = field(default_factory=list)
+    warning_s: int = 180
+    requeues: int = 5
+
+    def __post_init__(self) -> None:
+        if self.system is not None and self.system not in BATCH_SYSTEMS:
+            raise InputError(
+                f"batch.system={self.system!r} is unknown; choose from {', '.join(BATCH_SYSTEMS)},"
+                " or null to run inside an allocation"
+            )
+        if not _TIME_LIMIT.fullmatch(self.time_limit):
+            raise InputError(
+                f"batch.time_limit={self.time_limit!r} should be minutes, H:MM:SS or D-HH:MM:SS"
+            )
+        if self.warning_s < 1:
+            raise InputError(f"batch.warning_s={self.warning_s} must be at least 1")
+        if self.requeues < 0:
+            raise InputError(f"batch.requeues={self.requeues} must be at least 0 (never)")

@@ -1,0 +1,47 @@
+"""Secrets out of whatever is recorded or printed.
+
+A secret is the value of an option or variable whose name says so, and the password of a URL.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+MASK = "***"
+
+_SECRET = r"(?:token|passw|secret|credential|(?<![a-z])(?:api)?keys?(?![a-z]))"
+_NAME = re.compile(_SECRET, re.IGNORECASE)
+_URL = re.compile(r"([a-z][a-z0-9+.-]*://[^/\s:@]*):[^/\s@]+@", re.IGNORECASE)
+_VALUE = r"(\"[^\"]*\"|'[^']*'|[^\s,&;}\]'\"]+)"
+# NAME=VALUE anywhere, NAME: VALUE in what looks like a dictionary.
+_ASSIGNED = re.compile(rf"([\w.-]*{_SECRET}[\w.-]*=){_VALUE}", re.IGNORECASE)
+_ENTRY = re.compile(rf"([{{,]\s*['\"]?[\w.-]*{_SECRET}[\w.-]*['\"]?\s*:\s*){_VALUE}", re.IGNORECASE)
+
+
+def is_secret(name: str) -> bool:
+    """Whether an option or environment variable of this name holds a secret."""
+    return _NAME.search(name) is not None
+
+
+def has_password(text: str) -> bool:
+    """Whether ``text`` holds a URL with ``user:password@``."""
+    return _URL.search(text) is not None
+
+
+def redacted_text(text: str) -> str:
+    """``text`` with secrets in URLs, assignments and dictionaries masked."""
+    text = _URL.sub(rf"\1:{MASK}@", text)
+    return _ENTRY.sub(rf"\1{MASK}", _ASSIGNED.sub(rf"\1{MASK}", text))
+
+
+def redacted(values: Any, name: str = "") -> Any:
+    """Plain nested values with secrets masked; empty ones and those not set stay as they are."""
+    if isinstance(values, Mapping):
+        return {key: redacted(value, str(key)) for key, value in values.items()}
+    if isinstance(values, list | tuple):
+        return [redacted(value, name) for value in values]
+    if values and is_secret(name):
+        return MASK
+    return redacted_text(values) if isinstance(values, str) else values

@@ -1,0 +1,49 @@
+"""A point handed to Slurm, to be carried out later by `experiments.slurm_job`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from experiments import records, slurm_queue
+from experiments.conclusion import Outcome
+from experiments.job_record import FOLDER, SCRIPT, add_job, job_ids
+from experiments.naming import point_name, run_directory
+from experiments.prepare import prepare
+from experiments.recorder import absolute_uri
+from experiments.run_config import write_config
+from experiments.schema import Config
+from experiments.slurm_script import job
+
+
+def submit_point(config: Config, parent: str | None) -> Outcome:
+    """Submit a point unless it is finished or in the queue already.
+
+    Everything a job needs is written to the run directory's ``job`` folder; data are prepared here,
+    once, rather than by several jobs at a time.
+
+    Raises:
+        InputError: for bad input, or a job that Slurm does not take.
+    """
+    run_dir, name = run_directory(config), point_name(config)
+    done = records.read_json(run_dir / records.RESULT)
+    if done is not None:
+        return Outcome(name, run_dir, "skipped", f"{done['outcome']} before")
+    earlier = job_ids(run_dir)
+    if earlier:
+        state = slurm_queue.states(earlier[-1:]).get(earlier[-1])
+        if state is not None and state.active:
+            return Outcome(name, run_dir, "submitted", f"job {earlier[-1]} is {state.state}")
+    prepare(config)
+    folder = run_dir / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    (run_dir / records.LOGS).mkdir(exist_ok=True)
+    (run_dir / records.FAILURE).unlink(missing_ok=True)
+    # The store by its absolute name: a job's environment may name another one.
+    uri = absolute_uri(config.tracking.uri)
+    write_config(folder, replace(config, tracking=replace(config.tracking, uri=uri)), private=True)
+    made = job(config, name, run_dir, Path.cwd(), parent)
+    (folder / SCRIPT).write_text(made.script)
+    job_id = slurm_queue.submit(made.command)
+    add_job(run_dir, job_id, made.command)
+    return Outcome(name, run_dir, "submitted", f"job {job_id}")

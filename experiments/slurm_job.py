@@ -1,0 +1,95 @@
+"""``python -m experiments.slurm_job RUN_DIR [--parent ID]``: what a job of a sweep runs.
+
+It stands on the first node of its allocation and carries the point out as a sweep elsewhere would:
+prepare, launch ranks, mirror to MLflow. When Slurm warns it (preemption, time limit) it saves a
+checkpoint and goes back into the queue; when ranks vanish with their node, likewise.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from experiments import records, slurm_queue
+from experiments.conclusion import Outcome
+from experiments.exit_codes import EXIT_FAILED, EXIT_INPUT, EXIT_STOPPED
+from experiments.job_record import FOLDER
+from experiments.point import run_point
+from experiments.run_config import load_config
+from experiments.schema import BatchConfig, Config
+from experiments.screen import Screen
+from ffn_core.errors import InputError
+
+
+def main(arguments: list[str]) -> int:
+    """Carry out the point of this job; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m experiments.slurm_job", description=__doc__)
+    parser.add_argument("run_dir", type=Path)
+    parser.add_argument("--parent", default="", help="MLflow run of the sweep")
+    given = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        config = load_config(given.run_dir / FOLDER)
+        limit, retries = config.batch.requeues, config.sweep.retries
+        outcome = run_point(_here(config), Screen(), given.parent)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return EXIT_INPUT
+    except KeyboardInterrupt:
+        outcome = Outcome("", given.run_dir, "stopped")
+    restarts = int(os.environ.get("SLURM_RESTART_COUNT", 0))
+    if restarts < limit and worth_repeating(outcome, restarts, retries):
+        print(f"{outcome.outcome}: back into the queue (restart {restarts + 1} of {limit})")
+        sys.stdout.flush()
+        slurm_queue.requeue(os.environ["SLURM_JOB_ID"])
+    return _conclude(outcome)
+
+
+def worth_repeating(outcome: Outcome, restarts: int, retries: int) -> bool:
+    """Whether another attempt may end better than this one, after ``restarts`` of them.
+
+    A run that was stopped goes on where it was. Where ranks vanished or fell silent, no rank left a
+    traceback of its own, and a node is probably lost. Any other failure is repeated as often as the
+    sweep's ``retries``.
+    """
+    if outcome.outcome != "failed":
+        return outcome.outcome == "stopped"
+    failure = records.read_json(outcome.run_dir / records.FAILURE) or {}
+    own_fault = "exit_code" in failure and bool(failure.get("traceback"))
+    return not own_fault or restarts < retries
+
+
+def hosts_of(names: list[str], ranks_per_node: int) -> str:
+    """Hosts as gloo and mpi want them: ``n1:2,n2:2``."""
+    return ",".join(f"{name}:{ranks_per_node}" for name in names)
+
+
+def _here(config: Config) -> Config:
+    """The config as of inside the job: nothing more to submit, and hosts for those who ask."""
+    launcher = config.launcher
+    if launcher.name in ("gloo", "mpi") and launcher.hosts is None:
+        listed = ["scontrol", "show", "hostnames", os.environ["SLURM_JOB_NODELIST"]]
+        names = subprocess.run(listed, capture_output=True, text=True, check=True).stdout.split()
+        if len(names) > 1:
+            launcher = replace(launcher, hosts=hosts_of(names, launcher.ranks_per_node))
+    return replace(config, batch=BatchConfig(), launcher=launcher)
+
+
+def _conclude(outcome: Outcome) -> int:
+    """Leave the reason of bad input behind, as ranks do theirs; returns the exit code."""
+    print(f"{outcome.outcome} {outcome.message}".strip())
+    if outcome.outcome == "input":
+        path = outcome.run_dir / records.FAILURE
+        if not path.exists():
+            records.write_json(path, {"exit_code": EXIT_INPUT, "message": outcome.message})
+        return EXIT_INPUT
+    return {"failed": EXIT_FAILED, "stopped": EXIT_STOPPED}.get(outcome.outcome, 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

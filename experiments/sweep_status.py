@@ -1,0 +1,55 @@
+"""``python -m experiments.sweep_status [-m] [overrides]``: how far the points of a sweep are.
+
+Takes the arguments of the `experiments.train` command that started it, and changes nothing. Exit
+codes: 0 all points are finished, 1 one has failed, 75 some are still to come, 2 bad input.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+
+from omegaconf import DictConfig
+
+from experiments import slurm_queue
+from experiments.exit_codes import EXIT_FAILED, EXIT_STOPPED
+from experiments.hydra_compose import run_app, to_config
+from experiments.job_record import job_ids
+from experiments.naming import point_name, run_directory
+from experiments.point_state import PointState, point_state
+from experiments.schema import Config
+from experiments.screen import Screen
+
+FINISHED = ("finished", "diverged")
+
+
+def main() -> int:
+    """Run the app; returns the exit code."""
+    configs: list[Config] = []
+
+    def task(composed: DictConfig) -> None:
+        configs.append(to_config(composed))
+
+    code = run_app(task)
+    if code:
+        return code
+    points = [(point_name(c), run_directory(c)) for c in configs]
+    jobs = [job_id for _, run_dir in points for job_id in job_ids(run_dir)[-1:]]
+    queue = slurm_queue.states(jobs) if jobs else {}
+    found = [(name, point_state(run_dir, queue)) for name, run_dir in points]
+    counts = Counter(state.state for _, state in found)
+    title = f"{len(found)} points: " + ", ".join(f"{n} {state}" for state, n in counts.items())
+    rows = [_row(name, state) for name, state in found]
+    Screen().table(title, ["point", "state", "job", "done", "reason"], rows)
+    if counts["failed"]:
+        return EXIT_FAILED
+    return 0 if all(state in FINISHED for state in counts) else EXIT_STOPPED
+
+
+def _row(name: str, state: PointState) -> list[str]:
+    done = "" if state.progress is None else f"{state.progress:.0%}"
+    return [name, state.state, state.job, done, " ".join(state.reason.split())]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

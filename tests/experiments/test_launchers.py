@@ -1,0 +1,138 @@
+"""Known command lines, written out by hand, and what each launcher asks of the config."""
+
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+
+from experiments.launchers import (
+    as_typed,
+    node_count,
+    rank_command,
+    rank_environment,
+    require_program,
+)
+from experiments.schema import Config
+from experiments.typed import from_dict
+from ffn_core.errors import InputError
+
+RUN_DIR = Path("/scratch/my runs/n4")
+WORKER = [sys.executable, "-m", "experiments.worker", "/scratch/my runs/n4"]
+
+
+def config(name: str, ranks: int = 4, threads: int | None = None, **launcher: object) -> Config:
+    return from_dict(
+        Config,
+        {
+            "data": {"name": "dummy", "kind": "dummy"},
+            "model": {
+                "name": "tiny",
+                "fov_zyx": [7, 7, 7],
+                "deltas_zyx": [2, 2, 2],
+                "depth": 2,
+                "features": 4,
+            },
+            "budget": {"steps": 1},
+            "cluster": {"nodes": ranks, "ranks": ranks, "threads_per_rank": threads},
+            "launcher": {"name": name} | launcher,
+        },
+    )
+
+
+def test_gloo_runs_a_single_rank_without_a_launcher():
+    assert rank_command(config("gloo", ranks=1), RUN_DIR) == WORKER
+
+
+@pytest.mark.parametrize(
+    ("made", "expected"),
+    [
+        (
+            config("gloo", arguments=["--verbose"]),
+            f"{Path(sys.executable).parent}/horovodrun --gloo -np 4 -H localhost:4 --verbose",
+        ),
+        (
+            config("gloo", ranks=1, hosts="a:1"),
+            f"{Path(sys.executable).parent}/horovodrun --gloo -np 1 -H a:1",
+        ),
+        (
+            config("mpi", hosts="a:2,b:2", environment={"A": "b"}),
+            "mpirun -np 4 -H a:2,b:2 --bind-to none --mca btl_vader_single_copy_mechanism none "
+            "-x PYTHONPATH -x HOROVOD_CYCLE_TIME -x A",
+        ),
+        (
+            config("srun", threads=16),
+            "srun --mpi=pmix --nodes=4 --ntasks=4 --ntasks-per-node=1 --cpus-per-task=16 "
+            "--kill-on-bad-exit=1 --export=ALL",
+        ),
+        (
+            config("srun", threads=8, ranks_per_node=3, mpi="pmi2", arguments=["--overlap"]),
+            "srun --mpi=pmi2 --nodes=2 --ntasks=4 --ntasks-per-node=3 --cpus-per-task=8 "
+            "--kill-on-bad-exit=1 --export=ALL --overlap",
+        ),
+        (
+            config("aprun", ranks=128, threads=128, threads_per_core=2, arguments=["-cc", "depth"]),
+            "aprun -n 128 -N 1 -d 128 -j 2 -cc depth",
+        ),
+        (config("aprun", ranks=1, threads=4, ranks_per_node=2), "aprun -n 1 -N 1 -d 4"),
+        (
+            config("pbs", threads=16, cpus_per_rank=32, ranks_per_node=2),
+            "mpiexec -n 4 --ppn 2 --depth 32",
+        ),
+        (
+            config("flux", threads=8, ranks_per_node=2),
+            "flux run --nodes=2 --ntasks=4 --cores-per-task=8",
+        ),
+    ],
+)
+def test_known_command_lines(made, expected):
+    assert rank_command(made, RUN_DIR) == [*expected.split(), *WORKER]
+
+
+def test_mpirun_is_told_that_root_is_meant():
+    command = rank_command(config("mpi"), RUN_DIR, as_root=True)
+    assert command[:2] == ["mpirun", "--allow-run-as-root"]
+
+
+def test_a_value_stays_one_argument():
+    evil = "x; touch /tmp/evil $(id) 'and more'"
+    command = rank_command(config("srun", threads=1, arguments=[evil]), RUN_DIR)
+    assert evil in command
+    typed = as_typed(config("srun", threads=1, arguments=[evil], environment={"A": evil}), RUN_DIR)
+    variable, *words = shlex.split(typed)[1:]
+    assert variable == f"A={evil}"
+    assert words == command
+
+
+def test_the_ranks_environment_is_the_users_over_ours():
+    assert rank_environment(config("gloo", environment={"HOROVOD_CYCLE_TIME": "1"})) == {
+        "HOROVOD_CYCLE_TIME": "1"
+    }
+
+
+@pytest.mark.parametrize(("ranks", "per_node", "nodes"), [(1, 4, 1), (4, 4, 1), (5, 4, 2)])
+def test_ranks_fill_nodes(ranks, per_node, nodes):
+    assert node_count(config("srun", ranks=ranks, ranks_per_node=per_node)) == nodes
+
+
+@pytest.mark.parametrize("name", ["srun", "aprun", "pbs", "flux"])
+def test_launchers_that_place_ranks_must_be_told_their_threads(name):
+    with pytest.raises(InputError, match=r"cluster\.threads_per_rank"):
+        rank_command(config(name), RUN_DIR)
+
+
+def test_an_unknown_launcher_is_named_with_those_there_are():
+    with pytest.raises(InputError, match="'jsrun' is unknown; choose from aprun, flux, gloo, mpi"):
+        rank_command(config("jsrun"), RUN_DIR)
+
+
+def test_a_launcher_that_is_not_installed_is_named(monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(InputError, match="needs aprun on the PATH"):
+        require_program(config("aprun", threads=1))
+    require_program(config("gloo"))  # comes with the environment
+
+
+def test_bad_numbers_are_named():
+    with pytest.raises(InputError, match=r"launcher\.ranks_per_node=0"):
+        config("srun", ranks_per_node=0)

@@ -1,0 +1,130 @@
+import contextlib
+import dataclasses
+import stat
+
+import pytest
+import yaml
+
+from experiments import records
+from experiments.redaction import has_password, is_secret, redacted, redacted_text
+from experiments.run_config import load_config, write_config
+from experiments.schema import Config
+from experiments.typed import flatten, from_dict
+from ffn_core.errors import InputError
+
+VALUES = {
+    "data": {"name": "synthetic"},
+    "model": {"name": "m", "fov_zyx": [7] * 3, "deltas_zyx": [2] * 3, "depth": 2, "features": 4},
+    "budget": {"steps": 1},
+    "launcher": {
+        "environment": {"AWS_SECRET_ACCESS_KEY": "hunter2", "OMP_NUM_THREADS": "1"},
+        "arguments": ["-x", "API_KEY=hunter2"],
+    },
+    "tracking": {"uri": "postgresql://me:hunter2@db.example.org/mlflow"},
+}
+
+
+@pytest.mark.parametrize(
+    "name", ["HF_TOKEN", "db_password", "PASSWD", "client_secret", "API_KEY", "apikey", "key"]
+)
+def test_names_of_secrets(name):
+    assert is_secret(name)
+
+
+@pytest.mark.parametrize("name", ["keyframes", "monkey", "size_zyx", "KeyError", "compass"])
+def test_names_that_are_none(name):
+    assert not is_secret(name)
+
+
+def test_no_option_of_a_run_looks_like_a_secret():
+    config = from_dict(Config, {k: VALUES[k] for k in ("data", "model", "budget")})
+    plain = dataclasses.asdict(config)
+    assert redacted(plain) == plain
+    assert not [name for name in flatten(plain) if is_secret(name)]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("http://me:hunter2@host:5000/x", "http://me:***@host:5000/x"),
+        ("http://host:5000/x", "http://host:5000/x"),
+        (
+            "launcher.environment.HF_TOKEN=hunter2 seed=1",
+            "launcher.environment.HF_TOKEN=*** seed=1",
+        ),
+        (
+            "launcher.environment={API_KEY:hunter2,OMP:1}",
+            "launcher.environment={API_KEY:***,OMP:1}",
+        ),
+        ("https://host/v?token=hunter2&scale=1", "https://host/v?token=***&scale=1"),
+        ("""{"password": "hunter2"}""", """{"password": ***}"""),
+        ("KeyError: 'weights'", "KeyError: 'weights'"),
+    ],
+)
+def test_text(text, expected):
+    assert redacted_text(text) == expected
+
+
+def test_a_url_with_a_password_is_recognised():
+    assert has_password("postgresql://me:hunter2@db/x")
+    assert not has_password("precomputed:https://host/a@b")
+
+
+def test_what_is_recorded_of_a_run_holds_no_secret_but_all_else(tmp_path):
+    config = from_dict(Config, VALUES)
+    write_config(tmp_path, config)
+    assert "hunter2" not in (tmp_path / records.CONFIG).read_text()
+    loaded = load_config(tmp_path)
+    assert loaded.launcher.environment["OMP_NUM_THREADS"] == "1"
+    assert dataclasses.replace(loaded, launcher=config.launcher, tracking=config.tracking) == config
+
+
+def test_a_private_config_keeps_them_for_its_owner(tmp_path):
+    config = from_dict(Config, VALUES)
+    write_config(tmp_path, config, private=True)
+    assert load_config(tmp_path) == config
+    assert stat.S_IMODE((tmp_path / records.CONFIG).stat().st_mode) == 0o600
+
+
+def test_a_secret_that_ranks_would_need_is_refused(tmp_path):
+    data = {"name": "x", "kind": "files", "image": "precomputed:https://me:hunter2@host/v"}
+    config = from_dict(Config, VALUES | {"data": data | {"labels": "labels.h5:labels"}})
+    with pytest.raises(InputError, match=r"data\.image holds a secret") as caught:
+        write_config(tmp_path, config)
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.fixture
+def written(tmp_path):
+    write_config(tmp_path, from_dict(Config, VALUES))
+    return tmp_path / records.CONFIG
+
+
+@pytest.mark.parametrize("keep", [0.0, 0.2, 0.5, 0.9, 0.999])
+def test_a_config_cut_short_is_told(written, keep):
+    text = written.read_text()
+    written.write_text(text[: int(len(text) * keep)])
+    with pytest.raises(InputError, match=str(written)) as caught:
+        load_config(written.parent)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_flipped_bit_of_a_config_is_told_or_changes_nothing(written):
+    content, config, unnoticed = written.read_bytes(), load_config(written.parent), 0
+    for position in range(0, len(content), 7):
+        damaged = bytearray(content)
+        damaged[position] ^= 1 << position % 8
+        written.write_bytes(damaged)
+        with contextlib.suppress(InputError):
+            assert load_config(written.parent) == config, "only the head may be damaged unnoticed"
+            unnoticed += 1
+    assert unnoticed < 5
+
+
+def test_a_config_written_by_hand_needs_no_checksum(tmp_path):
+    plain = {k: VALUES[k] for k in ("data", "model", "budget")}
+    (tmp_path / records.CONFIG).write_text(yaml.safe_dump(plain))
+    assert load_config(tmp_path) == from_dict(Config, plain)
+    (tmp_path / records.CONFIG).write_text("a: [1")
+    with pytest.raises(InputError, match="is damaged"):
+        load_config(tmp_path)

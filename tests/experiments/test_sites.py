@@ -1,0 +1,72 @@
+"""Machines and launchers in conf/ compose into commands, and the machine wins over the preset."""
+
+import shlex
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+
+from experiments.hydra_compose import CONF, register_schema, to_config
+from experiments.launchers import node_count, rank_command
+from experiments.naming import identity, run_directory
+from experiments.schema import Config
+from experiments.sweep_plan import what_would_run
+
+SITES = sorted(path.stem for path in (CONF / "site").glob("*.yaml"))
+LAUNCHERS = sorted(path.stem for path in (CONF / "launcher").glob("*.yaml"))
+
+
+STEPS = "budget.steps=10"
+
+
+def composed(*overrides: str) -> Config:
+    GlobalHydra.instance().clear()
+    register_schema()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return to_config(compose("config", list(overrides)))
+
+
+@pytest.mark.parametrize("launcher", LAUNCHERS)
+def test_a_launcher_is_named_after_its_file_and_says_what_it_is(launcher):
+    config = composed(
+        STEPS, f"launcher={launcher}", "cluster.ranks=2", "cluster.threads_per_rank=1"
+    )
+    assert config.launcher.name == launcher
+    assert rank_command(config, run_directory(config))
+    assert (CONF / "launcher" / f"{launcher}.yaml").read_text().startswith("# ")
+
+
+@pytest.mark.parametrize("site", SITES)
+@pytest.mark.parametrize("preset", ["weak_scaling", "demo_sweep"])
+def test_a_site_gives_every_logical_node_a_rank(site, preset):
+    config = composed(f"experiment={preset}", f"site={site}", "cluster.nodes=8")
+    assert config.cluster.ranks == 8
+    assert node_count(config) == 8
+    assert rank_command(config, run_directory(config))
+    header = (CONF / "site" / f"{site}.yaml").read_text()
+    assert f"site={site}" in header, "the header says how to use it"
+
+
+def test_theta_is_the_papers_machine():
+    config = composed(STEPS, "site=theta", "cluster.nodes=128")
+    command = rank_command(config, run_directory(config))
+    assert shlex.join(command).startswith("aprun -n 128 -N 1 -d 128 -j 2 -cc depth ")
+
+
+def test_where_a_run_is_carried_out_does_not_change_what_it_is():
+    threads = [
+        STEPS,
+        "cluster.nodes=2",
+        "cluster.ranks=2",
+        "cluster.threads_per_rank=16",
+    ]
+    assert identity(composed("site=slurm", "batch.account=me", *threads, STEPS)) == identity(
+        composed(*threads, STEPS)
+    )
+
+
+def test_a_dry_run_of_a_job_shows_its_script():
+    lines = what_would_run(composed(STEPS, "site=slurm", "batch.setup=[module load mpi]"))
+    assert lines[0].startswith("sbatch --parsable ")
+    assert "  module load mpi" in lines
+    assert "srun --mpi=pmix --nodes=2" in lines[-1]

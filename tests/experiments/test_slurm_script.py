@@ -1,0 +1,105 @@
+"""A point as a Slurm job: known arguments, and a script that bash reads back word by word."""
+
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from experiments.launch_schema import BatchConfig, LauncherConfig
+from experiments.schema import BudgetConfig, ClusterConfig, Config, DataConfig, ModelConfig
+from experiments.slurm_script import job
+from ffn_core.errors import InputError
+
+RUN_DIR = Path("/scratch/100%/it's; $HOME/n4")
+
+
+POINT = Config(
+    data=DataConfig(name="dummy", kind="dummy"),
+    model=ModelConfig("tiny", [7, 7, 7], [2, 2, 2], 2, 4),
+    budget=BudgetConfig(steps=1),
+    cluster=ClusterConfig(nodes=4, ranks=4, threads_per_rank=8),
+    launcher=LauncherConfig(name="srun", ranks_per_node=2),
+)
+
+
+def made(parent=None, **batch):
+    config = dataclasses.replace(POINT, batch=BatchConfig(system="slurm", **batch))
+    return job(config, "n=4 $(id)", RUN_DIR, Path("/home/me"), parent)
+
+
+def test_known_arguments():
+    batch = {"account": "me", "qos": "low", "options": ["--exclusive"], "warning_s": 60}
+    assert made(time_limit="2-00:00:00", **batch).command == [
+        "sbatch",
+        "--parsable",
+        "--job-name=n=4 $(id)",
+        "--nodes=2",
+        "--ntasks=4",
+        "--ntasks-per-node=2",
+        "--cpus-per-task=8",
+        "--time=2-00:00:00",
+        "--chdir=/home/me",
+        "--output=/scratch/100%%/it's; $HOME/n4/logs/slurm-%j.out",
+        "--open-mode=append",
+        "--signal=B:TERM@60",
+        "--requeue",
+        "--account=me",
+        "--qos=low",
+        "--exclusive",
+        "/scratch/100%/it's; $HOME/n4/job/job.sh",
+    ]
+
+
+def test_a_job_that_is_never_repeated():
+    assert "--no-requeue" in made(requeues=0).command
+
+
+def test_bash_starts_exactly_the_words_meant(tmp_path):
+    """The script is really run, with a program in Python's place that prints its arguments."""
+    script = made(parent="a b", setup=["export PATH=/nowhere", "A='one two'"]).script
+    printer = tmp_path / "printer"
+    printer.write_text('#!/bin/sh\nfor word in "$@"; do echo "<$word>"; done\n')
+    printer.chmod(0o755)
+    ran = subprocess.run(
+        ["/bin/bash", "-c", script.replace(sys.executable, str(printer))],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ran.stdout.splitlines() == [
+        "<-m>",
+        "<experiments.slurm_job>",
+        f"<{RUN_DIR}>",
+        "<--parent>",
+        "<a b>",
+    ]
+
+
+def test_set_up_that_fails_ends_the_job():
+    script = made(setup=["false", "echo went on"]).script
+    ran = subprocess.run(["/bin/bash", "-c", script], capture_output=True, text=True, check=False)
+    assert ran.returncode == 1
+    assert ran.stdout == ""
+
+
+@pytest.mark.parametrize("limit", ["30", "0:30:00", "12:00", "1-12", "1-12:30", "2-00:00:00"])
+def test_time_limits_that_slurm_knows(limit):
+    assert BatchConfig(time_limit=limit).time_limit == limit
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ({"time_limit": "1h"}, "batch.time_limit='1h'"),
+        ({"time_limit": "1:00:00 --uid=0"}, "batch.time_limit"),
+        ({"system": "lsf"}, "batch.system='lsf'"),
+        ({"requeues": -1}, "batch.requeues=-1"),
+        ({"warning_s": 0}, "batch.warning_s=0"),
+    ],
+)
+def test_what_cannot_work_is_named(values, named):
+    with pytest.raises(InputError) as caught:
+        BatchConfig(**values)
+    assert named in str(caught.value)
