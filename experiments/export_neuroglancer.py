@@ -20,7 +20,7 @@ from experiments import records, segment_files
 from experiments.exit_codes import EXIT_INPUT
 from experiments.precomputed import IMAGE, SEGMENTATION, Kind, Size, scales, write_precomputed
 from experiments.screen import Screen
-from experiments.segment_worker import load_config, make_grid
+from experiments.segment_files import load_config
 from ffn_core.errors import InputError
 from ffn_core.inference.box import Box
 from ffn_core.volumes import Volume, open_labels, open_volume
@@ -50,7 +50,7 @@ def layers_of(folder: Path) -> tuple[Box, list[Layer]]:
             " experiments.segment has made"
         )
     config = load_config(folder)
-    region = make_grid(config).region
+    region = config.grid.region
     assert config.image is not None
     ids = open_labels(segment_files.result(folder))
     layers = [

@@ -7,45 +7,24 @@ command goes on where it was interrupted. Exit codes are those of `experiments.e
 from __future__ import annotations
 
 import dataclasses
-import functools
-import json
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
-
-import h5py
-import numpy as np
-import yaml
 
 from experiments import records, segment_files
 from experiments.hydra_segment import run_segment_app
 from experiments.screen import Screen
-from experiments.segment_processes import run_workers
+from experiments.segment_launch import WORKER
+from experiments.segment_processes import leave_to_others, run_workers
 from experiments.segment_resolve import resolve
+from experiments.segment_result import Summary, put_together, score
 from experiments.segment_schema import SegmentConfig
-from experiments.segment_worker import load_config, make_grid
 from experiments.typed import from_dict
 from ffn_core.errors import InputError
 from ffn_core.inference.box import Box
-from ffn_core.inference.evaluation import Agreement, Evaluation, evaluate_volumes
-from ffn_core.inference.reconcile import reconcile
-from ffn_core.inference.subvolumes import Grid
-from ffn_core.volumes import open_labels, whole_file
+from ffn_core.inference.evaluation import Agreement, Evaluation
 
 _HEADER = ["voxels", "ARE", "precision", "recall", "VOI split", "VOI merge"]
-_KEPT_SUBVOLUMES: Final = 2
-"""In memory while subvolumes are reconciled: the two sides of a seam."""
-
-
-@dataclass(frozen=True)
-class Summary:
-    """What a segmentation took and gave: segments, FOVs evaluated, subvolumes."""
-
-    segments: int
-    fovs: int
-    subvolumes: int
 
 
 def main() -> int:
@@ -56,9 +35,17 @@ def main() -> int:
 
 def segment(config: SegmentConfig, screen: Screen) -> None:
     """Carry out a resolved config, and show what came of it."""
-    folder, grid = config.directory, make_grid(config)
+    folder, grid = config.directory, config.grid
     _check_folder(folder, config)
     screen.say(f"{len(grid.subvolumes)} subvolume(s) of {grid.size_zyx} voxels (zyx) in {folder}")
+    if not config.processes and _read_back(config, folder) is None:
+        _claim(folder, config)
+        if left := leave_to_others(config):
+            screen.say(
+                f"{left} subvolumes left: have srun, mpirun, horovodrun or a job array run"
+                f" python -m {WORKER} {folder}, then repeat this command"
+            )
+            return
     summary, evaluation = carry_out(config, screen)
     screen.say(
         f"{summary.segments} segments from {summary.fovs:,} FOVs: {segment_files.result(folder)}"
@@ -80,10 +67,9 @@ def carry_out(
     if (done := _read_back(config, folder)) is not None:
         return done
     _claim(folder, config)
-    grid = make_grid(config)
-    run_workers(folder, len(grid.subvolumes), config.processes, screen.console, what)
-    summary = _finish(config, grid, folder)
-    evaluation = _score(config, grid.region, folder) if config.labels else None
+    run_workers(config, screen.console, what)
+    summary = put_together(config)
+    evaluation = score(config) if config.labels else None
     records.write_json(folder / records.RESULT, dataclasses.asdict(summary))
     return summary, evaluation
 
@@ -93,7 +79,7 @@ def _read_back(config: SegmentConfig, folder: Path) -> tuple[Summary, Evaluation
     result = records.read_json(folder / records.RESULT)
     if result is None:
         return None
-    before = load_config(folder)
+    before = segment_files.load_config(folder)
     if (before.identity, before.labels) != (config.identity, config.labels):
         return None
     scores = records.read_json(folder / segment_files.EVALUATION) if config.labels else None
@@ -102,7 +88,10 @@ def _read_back(config: SegmentConfig, folder: Path) -> tuple[Summary, Evaluation
 
 def _check_folder(folder: Path, config: SegmentConfig) -> None:
     """Refuse a folder in which another segmentation lives."""
-    if segment_files.has_results(folder) and load_config(folder).identity != config.identity:
+    if (
+        segment_files.has_results(folder)
+        and segment_files.load_config(folder).identity != config.identity
+    ):
         raise InputError(
             f"out={folder} holds a segmentation with other settings; choose another folder or"
             " remove that one"
@@ -113,51 +102,9 @@ def _claim(folder: Path, config: SegmentConfig) -> None:
     """Write the config into the folder; what was complete in it no longer counts as such."""
     _check_folder(folder, config)
     folder.mkdir(parents=True, exist_ok=True)
-    for name in (records.STOP, records.RESULT):
+    for name in (records.STOP, records.FAILURE, records.RESULT):
         (folder / name).unlink(missing_ok=True)
-    with whole_file(folder / records.CONFIG) as partial:
-        partial.write_text(yaml.safe_dump(dataclasses.asdict(config), sort_keys=False))
-
-
-def _finish(config: SegmentConfig, grid: Grid, folder: Path) -> Summary:
-    """Reconcile the subvolumes into the result file; returns what it took."""
-    files = [segment_files.finished_path(folder, sub.index) for sub in grid.subvolumes]
-    region = grid.region
-
-    @functools.lru_cache(maxsize=_KEPT_SUBVOLUMES)
-    def read(index: int) -> np.ndarray:
-        return segment_files.load_segments(files[index])
-
-    with (
-        whole_file(folder / segment_files.SEGMENTATION) as partial,
-        h5py.File(partial, "w") as file,
-    ):
-        dataset = file.create_dataset(
-            segment_files.DATASET,
-            shape=region.shape_zyx,
-            dtype=np.uint32,
-            chunks=tuple(min(64, n) for n in region.shape_zyx),
-            compression="gzip",
-            compression_opts=1,
-        )
-
-        def write(core: Box, ids: np.ndarray) -> None:
-            dataset[core.slices_in(region)] = ids
-
-        least, min_iou = config.flood.min_segment_size, config.subvolume.min_iou
-        count = reconcile(grid, read, write, least, min_iou)
-        dataset.attrs["start_zyx"] = region.start_zyx
-        dataset.attrs["settings"] = json.dumps(dataclasses.asdict(config))
-    return Summary(count, sum(map(segment_files.load_fovs, files)), len(files))
-
-
-def _score(config: SegmentConfig, region: Box, folder: Path) -> Evaluation:
-    """Compare the result with the ground truth, and keep the scores."""
-    assert config.labels is not None
-    ids = open_labels(segment_files.result(folder))
-    evaluation = evaluate_volumes(open_labels(config.labels), ids, region.start_zyx)
-    records.write_json(folder / segment_files.EVALUATION, dataclasses.asdict(evaluation))
-    return evaluation
+    segment_files.write_config(folder, config)
 
 
 def print_evaluation(evaluation: Evaluation, screen: Screen) -> None:
@@ -186,6 +133,7 @@ def _draw(config: SegmentConfig, region: Box, folder: Path, screen: Screen) -> N
     if config.labels:
         command += ["--labels", config.labels]
     command += ["--start", *map(str, region.start_zyx), "--out", str(folder)]
+    command += ["--cache-bytes", str(config.cache_bytes)]
     drawing = subprocess.run(
         command, cwd=Path(__file__).parent.parent, capture_output=True, text=True, check=False
     )

@@ -25,6 +25,8 @@ from experiments import records
 from experiments.hydra_segment import run_segment_app
 from experiments.mirror import IDENTITY, LINK, Mirror, RunIdentity
 from experiments.network import training_run
+from experiments.recorder import absolute_uri
+from experiments.redaction import MASK
 from experiments.screen import Screen
 from experiments.segment import carry_out
 from experiments.segment_resolve import resolve
@@ -158,7 +160,9 @@ def _send(run_dir: Path, folder: Path, screen: Screen) -> None:
     if who is None or link is None:
         screen.say(f"{run_dir} has no MLflow run; scores are in {folder / SCORES}")
         return
-    mirror = Mirror(link["uri"], run_dir, RunIdentity(**who))
+    # A password is not kept: then the store must be named by MLFLOW_TRACKING_URI again.
+    uri = absolute_uri(None) if MASK in link["uri"] else link["uri"]
+    mirror = Mirror(uri, run_dir, RunIdentity(**who))
     artifacts = {folder / name: "segmentation" for name in (SCORES, records.CONFIG)}
     if mirror.send(artifacts):
         screen.say(f"scores: {folder / SCORES}, and segmentation/* in {link['uri']}")

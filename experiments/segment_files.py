@@ -1,25 +1,33 @@
 """The files of a segmentation's folder.
 
 ``config.yaml``            resolved configuration, enough to start a worker
+``todo.json``              subvolumes that were left to do when `experiments.segment` last looked
 ``subvolumes/00012.npz``   one finished subvolume
 ``subvolumes/00012.partial.npz``  one under way, replaced every so often
 ``subvolumes/00012.json``  how far it is
 ``segmentation.h5``        the result: dataset ``segmentation``, settings as attributes
 ``evaluation.json``        scores against ground truth, if that was given
 ``result.json``            summary; there once all is complete
+``failure.json``           why a worker ended badly, if one did
+``stop``                   there while the workers are asked to save and end
 """
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+import yaml
 from numpy.lib.npyio import NpzFile
 
 from experiments import records
+from experiments.segment_schema import SegmentConfig
+from experiments.typed import from_dict
 from ffn_core.errors import InputError
 from ffn_core.inference.canvas import FloodState
 from ffn_core.inference.segmentation import State
@@ -28,6 +36,7 @@ from ffn_core.volumes import whole_file
 SEGMENTATION = "segmentation.h5"
 DATASET = "segmentation"
 EVALUATION = "evaluation.json"
+_TODO = "todo.json"
 _SUBVOLUMES = "subvolumes"
 _FLOOD = "flood/"
 
@@ -37,6 +46,51 @@ _Part = TypeVar("_Part")
 def result(folder: Path) -> str:
     """Name of the result as a volume."""
     return f"{folder / SEGMENTATION}:{DATASET}"
+
+
+def write_config(folder: Path, config: SegmentConfig) -> None:
+    """Make the folder of a resolved config, whole or not at all."""
+    with whole_file(folder / records.CONFIG) as partial:
+        partial.write_text(yaml.safe_dump(dataclasses.asdict(config), sort_keys=False))
+
+
+def load_config(folder: Path) -> SegmentConfig:
+    """The config of a segmentation's folder.
+
+    Raises:
+        InputError: There is none, or it is damaged.
+    """
+    try:
+        values = yaml.safe_load((folder / records.CONFIG).read_text())
+    except (OSError, yaml.YAMLError) as error:
+        raise InputError(
+            f"{folder} is no folder of experiments.segment, or damaged"
+            f" ({' '.join(str(error).split())})"
+        ) from None
+    return from_dict(SegmentConfig, values)
+
+
+def write_todo(folder: Path, subvolumes: Sequence[int]) -> None:
+    """Say which subvolumes workers are to share among them."""
+    records.write_json(folder / _TODO, list(subvolumes))
+
+
+def read_todo(folder: Path) -> list[int]:
+    """What `write_todo` said; all subvolumes if it never did."""
+    todo = records.read_json(folder / _TODO)
+    return todo if todo is not None else list(range(len(load_config(folder).grid.subvolumes)))
+
+
+def unfinished(folder: Path, subvolumes: int) -> list[int]:
+    """Those of the first ``subvolumes`` numbers whose subvolume is not finished."""
+    return [index for index in range(subvolumes) if not finished_path(folder, index).is_file()]
+
+
+def leave_failure(folder: Path, code: int, message: str, trace: str) -> None:
+    """Leave the reason of a worker that failed, unless another one was first."""
+    failure = {"exit_code": code, "message": message, "traceback": trace}
+    with contextlib.suppress(FileExistsError), (folder / records.FAILURE).open("x") as file:
+        file.write(records.to_json(failure))
 
 
 def finished_path(folder: Path, index: int) -> Path:

@@ -1,71 +1,103 @@
-"""Worker processes of a segmentation on this machine, and how far they are."""
+"""The worker processes of a segmentation: started, watched, and asked to save before they end."""
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from experiments.exit_codes import EXIT_INPUT
-from experiments.records import LOGS
-from experiments.segment_files import finished_path, read_progress
+from experiments import records
+from experiments.exit_codes import EXIT_INPUT, EXIT_STOPPED
+from experiments.segment_files import unfinished, write_todo
+from experiments.segment_launch import worker_commands, worker_environment
+from experiments.segment_progress import SegmentBar
+from experiments.segment_schema import SegmentConfig
 from ffn_core.errors import InputError
 
+STOP_GRACE_S = 60.0
+"""How long workers may take to save their state when they are asked to."""
+
 _POLL_S = 0.25
-_STALE_S = 10.0
+_PR_SET_PDEATHSIG = 1
 
 
-def run_workers(
-    folder: Path, subvolumes: int, processes: int, console: Console, what: str = "segmenting"
-) -> None:
+def run_workers(config: SegmentConfig, console: Console, what: str = "segmenting") -> None:
     """Have all subvolumes segmented, with a progress bar; what is finished is not done again.
 
     Raises:
         InputError: A worker found something wrong with the input.
-        RuntimeError: A worker failed otherwise; the message holds the end of its log.
+        RuntimeError: A worker failed otherwise; the message holds its traceback or end of log.
         KeyboardInterrupt: After the workers have saved their state.
     """
-    todo = [i for i in range(subvolumes) if not finished_path(folder, i).is_file()]
-    if not todo:
+    folder, subvolumes = config.directory, len(config.grid.subvolumes)
+    left = leave_to_others(config)
+    if not left:
         return
-    tasks = min(processes, subvolumes)
-    workers = [_Worker(folder, task, tasks) for task in range(tasks)]
+    if not config.processes:
+        raise InputError("processes=0 starts no workers; use at least 1 here")
+    environment, commands = worker_environment(config), worker_commands(config, left)
+    processes = [_Process(folder, i, command, environment) for i, command in enumerate(commands)]
     try:
-        with _bar(console) as progress:
-            view = _View(folder, subvolumes, progress, _task(progress, what))
-            while any(worker.running for worker in workers):
-                view.update()
+        with SegmentBar(folder, subvolumes, console, what) as bar:
+            while any(process.running for process in processes):
+                bar.update()
                 time.sleep(_POLL_S)
-                if any(worker.failed for worker in workers):
+                if any(process.failed for process in processes):
                     break
-            view.update()
+            bar.update()
     finally:
-        for worker in workers:
-            worker.stop()
-    for worker in workers:
-        worker.check()
+        _stop(folder, processes)
+    # Those that only stopped because another one failed come last.
+    for process in sorted(processes, key=lambda process: process.stopped):
+        process.check()
+    if missing := unfinished(folder, subvolumes):
+        raise RuntimeError(f"all workers have ended, but subvolumes {missing} are not finished")
 
 
-class _Worker:
-    """One worker process, in the process group of this one."""
+def leave_to_others(config: SegmentConfig) -> int:
+    """Write down what workers are to share among them; returns the number of subvolumes.
 
-    def __init__(self, folder: Path, task: int, tasks: int) -> None:
-        self._log = folder / LOGS / f"worker-{task:03d}.log"
+    Said once, for all: workers that looked for themselves, one after the other, would not agree.
+    """
+    todo = unfinished(config.directory, len(config.grid.subvolumes))
+    write_todo(config.directory, todo)
+    return len(todo)
+
+
+def _stop(folder: Path, processes: list[_Process]) -> None:
+    """Have those that still run save and end; by a file too, which is seen on other machines."""
+    running = [process for process in processes if process.running]
+    if running:
+        (folder / records.STOP).touch()
+    for process in running:
+        process.stop(STOP_GRACE_S)
+
+
+class _Process:
+    """A worker, or a launcher with its workers."""
+
+    def __init__(
+        self, folder: Path, number: int, command: list[str], environment: dict[str, str]
+    ) -> None:
+        self._folder = folder
+        self._log = folder / records.LOGS / f"worker-{number:03d}.log"
         self._log.parent.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "experiments.segment_worker", str(folder)]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [*command, "--task", str(task), "--tasks", str(tasks)],
+                command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=Path(__file__).parent.parent,
+                env=environment,
                 start_new_session=True,  # Ctrl-C reaches us alone; we let the workers save
+                preexec_fn=_end_with_parent,
             )
 
     @property
@@ -76,73 +108,31 @@ class _Worker:
     def failed(self) -> bool:
         return self._process.poll() not in (None, 0)
 
-    def stop(self) -> None:
-        """Let it save and end."""
-        if self.running:
-            self._process.send_signal(signal.SIGTERM)
-            self._process.wait()
+    @property
+    def stopped(self) -> bool:
+        return self._process.poll() == EXIT_STOPPED
+
+    def stop(self, grace_s: float) -> None:
+        """Wait for it to save and end; what is left of its group after ``grace_s`` is killed."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(grace_s)
+        with contextlib.suppress(ProcessLookupError):  # all gone already
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
 
     def check(self) -> None:
         """Raise what went wrong."""
         code = self._process.returncode
         if code == 0:
             return
-        lines = self._log.read_text(errors="replace").splitlines()
-        if code == EXIT_INPUT and lines:
-            raise InputError(lines[-1].removeprefix("error: "))
-        tail = "\n".join(lines[-15:])
-        raise RuntimeError(f"a worker ended with exit code {code}; {self._log}:\n{tail}")
+        failure = records.read_json(self._folder / records.FAILURE) or {}
+        if failure.get("exit_code") == EXIT_INPUT:
+            raise InputError(failure["message"])
+        tail = "\n".join(self._log.read_text(errors="replace").splitlines()[-15:])
+        reason = failure.get("traceback") or tail
+        raise RuntimeError(f"a worker ended with exit code {code}; {self._log}:\n{reason}")
 
 
-class _View:
-    """Sums up the progress files of all subvolumes."""
-
-    def __init__(self, folder: Path, subvolumes: int, progress: Progress, task: TaskID) -> None:
-        self._folder = folder
-        self._subvolumes = subvolumes
-        self._progress = progress
-        self._task = task
-        self._started_s = time.monotonic()
-        self._first: float | None = None
-
-    def update(self) -> None:
-        """Show fraction, rate, objects and the time left."""
-        read = (read_progress(self._folder, i) for i in range(self._subvolumes))
-        told = [progress for progress in read if progress]
-        fraction = sum(p["fraction"] for p in told) / self._subvolumes
-        if self._first is None:
-            self._first = fraction
-        fresh = time.time() - _STALE_S
-        rate = sum(p["fovs_per_second"] for p in told if p["unix_s"] > fresh)
-        words = [
-            f"{sum(p['fovs'] for p in told):,} FOVs",
-            f"{rate:,.1f} FOV/s",
-            f"{sum(p['objects'] for p in told)} objects",
-        ]
-        gained = fraction - self._first
-        if gained > 0:
-            left_s = (1.0 - fraction) * (time.monotonic() - self._started_s) / gained
-            words.append(f"ETA {_clock(left_s)}")
-        self._progress.update(self._task, completed=fraction, status="  ".join(words))
-
-
-def _bar(console: Console) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=16),
-        TextColumn("{task.percentage:>3.0f}%"),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[status]}"),
-        console=console,
-        refresh_per_second=4,
-    )
-
-
-def _task(progress: Progress, what: str) -> TaskID:
-    return progress.add_task(what, total=1.0, status="starting")
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(max(0, round(seconds)), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}"
+def _end_with_parent() -> None:
+    """Have the kernel ask it to end should this process be killed outright."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -7,7 +7,6 @@ from dataclasses import replace
 from experiments.dataset import held_out_boundary
 from experiments.network import TrainedNetwork, find_network
 from experiments.segment_schema import RegionConfig, SegmentConfig
-from experiments.segment_worker import make_grid
 from ffn_core.errors import InputError
 from ffn_core.geometry import FovGeometry, Zyx, as_zyx
 from ffn_core.inference import seeds
@@ -34,9 +33,9 @@ def resolve(config: SegmentConfig) -> SegmentConfig:
     deltas = config.deltas_zyx or list(network.geometry.deltas_zyx)
     FovGeometry(as_zyx(fov, "fov_zyx"), as_zyx(deltas, "deltas_zyx"))
     _ = config.flood.settings
-    image = open_volume(config.image)
+    image = open_volume(config.image, cache_bytes=0)
     if config.labels:
-        check_pair(image, open_labels(config.labels))
+        check_pair(image, open_labels(config.labels, cache_bytes=0))
     _check_seeds(config, image.shape_zyx)
     resolved = replace(
         config,
@@ -49,7 +48,7 @@ def resolve(config: SegmentConfig) -> SegmentConfig:
         deltas_zyx=deltas,
         region=_region(config.region, image.shape_zyx),
     )
-    make_grid(resolved)
+    _ = resolved.grid
     return resolved
 
 
@@ -74,7 +73,7 @@ def _with_image(config: SegmentConfig, network: TrainedNetwork) -> SegmentConfig
         )
     data, validation, region = network.run.data, network.run.validation, config.region
     if validation.canvases and region == RegionConfig():
-        region = held_out_region(open_volume(image).shape_zyx, validation.fraction)
+        region = held_out_region(open_volume(image, cache_bytes=0).shape_zyx, validation.fraction)
     return replace(config, image=image, labels=config.labels or data.labels, region=region)
 
 

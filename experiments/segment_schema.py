@@ -8,9 +8,12 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from experiments.launch_schema import LauncherConfig
 from ffn_core.errors import InputError
 from ffn_core.geometry import as_zyx
+from ffn_core.inference.box import Box
 from ffn_core.inference.settings import FloodSettings
+from ffn_core.inference.subvolumes import Grid
 from ffn_core.seed import SeedValues
 from ffn_core.volumes import short_name
 
@@ -80,8 +83,12 @@ class SegmentConfig:
     google/ffn TensorFlow 1 checkpoint without its extension. ``fov_zyx``, ``deltas_zyx``,
     ``mean`` and ``stddev`` are those of the training run unless given. ``image`` and ``labels``
     are names of volumes (``ffn_core.volumes.opening``); without an image both are those of the
-    run, and without a region it is the part that the run held out. ``batch_size`` (FOVs per
-    forward pass), ``processes`` and ``threads_per_process`` change the speed, not the result.
+    run, and without a region it is the part that the run held out.
+
+    What is left changes the speed, not the result. ``batch_size``: FOVs per forward pass.
+    ``processes`` share the subvolumes, started by ``launcher`` (gloo without hosts: directly on
+    this machine); 0 starts none and leaves that to a person. ``cache_bytes``: of the image and of
+    the labels, how much a process keeps in memory.
     """
 
     checkpoint: str
@@ -98,18 +105,19 @@ class SegmentConfig:
     batch_size: int = 1
     processes: int = 1
     threads_per_process: int | None = None
+    launcher: LauncherConfig = field(default_factory=LauncherConfig)
+    cache_bytes: int = 256 * 1024**2
     save_every_s: float = 60.0
     pictures: bool = True
     out: str | None = None
     out_root: str = "segmentations"
 
     def __post_init__(self) -> None:
-        for name in ("batch_size", "processes", "threads_per_process"):
+        least = {"batch_size": 1, "threads_per_process": 1, "processes": 0, "cache_bytes": 0}
+        for name, limit in (least | {"save_every_s": 0}).items():
             value = getattr(self, name)
-            if value is not None and value < 1:
-                raise InputError(f"{name}={value} must be at least 1")
-        if self.save_every_s < 0:
-            raise InputError(f"save_every_s={self.save_every_s} must not be negative")
+            if value is not None and value < limit:
+                raise InputError(f"{name}={value} must be at least {limit}")
         if self.stddev is not None and self.stddev <= 0:
             raise InputError(f"stddev={self.stddev} must be above 0")
 
@@ -121,6 +129,20 @@ class SegmentConfig:
             del values[name]
         text = json.dumps(values, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+    @property
+    def grid(self) -> Grid:
+        """The subvolumes of a resolved config.
+
+        Raises:
+            InputError: The region cannot be cut up as ``subvolume`` says.
+        """
+        fov = as_zyx(self.fov_zyx, "fov_zyx")
+        size = as_zyx(self.region.size_zyx, "region.size_zyx")
+        region = Box(as_zyx(self.region.start_zyx, "region.start_zyx"), size)
+        cut = self.subvolume
+        overlap = as_zyx(cut.overlap_zyx or [2 * n for n in fov], "subvolume.overlap_zyx")
+        return Grid(region, as_zyx(cut.size_zyx or size, "subvolume.size_zyx"), overlap, fov)
 
     @property
     def directory(self) -> Path:
@@ -137,6 +159,8 @@ _NOT_IN_THE_RESULT = (
     "batch_size",
     "processes",
     "threads_per_process",
+    "launcher",
+    "cache_bytes",
     "save_every_s",
     "pictures",
     "out",

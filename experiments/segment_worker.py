@@ -1,8 +1,13 @@
 """Segment a share of the subvolumes: ``python -m experiments.segment_worker FOLDER``.
 
-Started by `experiments.segment`, or by mpirun, horovodrun or srun over several machines: task i of
-n takes subvolumes i, i + n, ... Subvolumes do not depend on each other, so the result does not
-depend on n, and a task that was killed goes on from its last saved state when started again.
+Started by `experiments.segment`, or by hand under horovodrun, mpirun or srun or as a Slurm job
+array, on any machine that sees the folder. Tasks do not communicate: task i of n takes every n-th
+subvolume that was left to do when `experiments.segment` last looked. Subvolumes do not depend on
+each other, so the result does not depend on n, and a task that was killed goes on from its last
+saved state when started again.
+
+Exit codes are those of `experiments.exit_codes`; ``failure.json`` holds the reason of the first
+task that failed.
 """
 
 from __future__ import annotations
@@ -10,194 +15,34 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import time
-from collections.abc import Mapping, Sequence
+import traceback
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-import yaml
-
 from experiments import records
-from experiments.environment import available_cores, configure_tensorflow
-from experiments.exit_codes import EXIT_INPUT, EXIT_STOPPED
+from experiments.environment import configure_tensorflow, threads_per_rank
+from experiments.exit_codes import EXIT_FAILED, EXIT_INPUT, EXIT_STOPPED
 from experiments.network import load_network
-from experiments.segment_files import (
-    finished_path,
-    load_state,
-    partial_path,
-    save_state,
-    write_progress,
-)
-from experiments.segment_schema import SegmentConfig
-from experiments.stop_request import StopRequest
-from experiments.typed import from_dict
+from experiments.segment_files import leave_failure, load_config, read_todo
+from experiments.segment_task import Task, task_of
+from experiments.segment_work import Worker
 from ffn_core.errors import InputError
-from ffn_core.geometry import FovGeometry, as_zyx
-from ffn_core.inference import seeds
-from ffn_core.inference.box import Box
-from ffn_core.inference.segmentation import Batch, Forward, Segmenter
-from ffn_core.inference.subvolumes import Grid, Subvolume
-from ffn_core.volumes import Volume, open_volume
-
-PROGRESS_EVERY_S = 1.0
-
-TASK_VARIABLES = (
-    ("HOROVOD_RANK", "HOROVOD_SIZE"),
-    ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"),
-    ("SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_COUNT"),
-    ("SLURM_PROCID", "SLURM_NTASKS"),
-)
 
 
-def load_config(folder: Path) -> SegmentConfig:
-    """The config of a segmentation's folder."""
-    return from_dict(SegmentConfig, yaml.safe_load((folder / records.CONFIG).read_text()))
-
-
-def make_grid(config: SegmentConfig) -> Grid:
-    """The subvolumes of a resolved config."""
-    assert config.region.size_zyx is not None
-    fov = as_zyx(config.fov_zyx, "fov_zyx")
-    size = as_zyx(config.region.size_zyx, "region.size_zyx")
-    region = Box(as_zyx(config.region.start_zyx, "region.start_zyx"), size)
-    cut = config.subvolume
-    overlap = as_zyx(cut.overlap_zyx or [2 * n for n in fov], "subvolume.overlap_zyx")
-    return Grid(region, as_zyx(cut.size_zyx or size, "subvolume.size_zyx"), overlap, fov)
-
-
-def task_of(environment: Mapping[str, str]) -> tuple[int, int]:
-    """Number of this task and of all tasks, as the launcher says; (0, 1) without one."""
-    for rank, size in TASK_VARIABLES:
-        if rank in environment and size in environment:
-            return int(environment[rank]), int(environment[size])
-    return 0, 1
-
-
-class Worker:
-    """Segments subvolumes with one compiled network, ``batch_size`` of them at a time."""
-
-    def __init__(self, config: SegmentConfig, folder: Path, forward: Forward) -> None:
-        self._config = config
-        self._folder = folder
-        self._geometry = FovGeometry(
-            as_zyx(config.fov_zyx, "fov_zyx"), as_zyx(config.deltas_zyx, "deltas_zyx")
-        )
-        self._batch = Batch(forward, self._geometry.fov_zyx, config.batch_size)
-        assert config.image is not None
-        self._image = open_volume(config.image)
-        self._stop_request = StopRequest(folder)
-        self._stop_request.listen()
-        self._parent = os.getppid()
-
-    def run(self, subvolumes: Sequence[Subvolume]) -> bool:
-        """Segment what is not finished yet; False if asked to stop, with the state saved."""
-        waiting = [s for s in subvolumes if not finished_path(self._folder, s.index).is_file()]
-        waiting.reverse()
-        active: list[_Job] = []
-        while waiting or active:
-            while waiting and len(active) < self._config.batch_size:
-                active.append(self._start(waiting.pop()))
-            for job in [job for job in active if job.segmenter.finished]:
-                job.finish()
-                active.remove(job)
-            if self._asked_to_stop():
-                for job in active:
-                    job.save()
-                return False
-            if active:
-                self._batch.step([job.segmenter for job in active])
-            for job in active:
-                job.save_and_tell_when_due(self._config.save_every_s)
-        return True
-
-    def _asked_to_stop(self) -> bool:
-        """By a signal or a file, or because the process that started this one is gone."""
-        return self._stop_request.is_set() or os.getppid() != self._parent
-
-    def _start(self, subvolume: Subvolume) -> _Job:
-        config, box = self._config, subvolume.box
-        assert config.mean is not None
-        assert config.stddev is not None
-        image = read_normalised(self._image, box, config.mean, config.stddev)
-        points = seed_points(config, image, box, self._image)
-        segmenter = Segmenter(image, points, self._geometry, config.flood.settings)
-        partial = partial_path(self._folder, subvolume.index)
-        if partial.is_file():
-            segmenter.restore(load_state(partial))
-        return _Job(self._folder, subvolume.index, segmenter)
-
-
-class _Job:
-    """A subvolume under way."""
-
-    def __init__(self, folder: Path, index: int, segmenter: Segmenter) -> None:
-        self.segmenter = segmenter
-        self._folder = folder
-        self._index = index
-        self._told_s = self._saved_s = time.monotonic()
-        self._told_fovs = segmenter.fovs
-        self._tell(fovs_per_second=0.0)
-
-    def save_and_tell_when_due(self, save_every_s: float) -> None:
-        """Write the progress file every second, and the state every so often."""
-        now = time.monotonic()
-        elapsed_s = now - self._told_s
-        if elapsed_s >= PROGRESS_EVERY_S:
-            self._tell((self.segmenter.fovs - self._told_fovs) / elapsed_s)
-        if now - self._saved_s >= save_every_s:
-            self.save()
-
-    def save(self) -> None:
-        """Replace the state on disk."""
-        save_state(partial_path(self._folder, self._index), self.segmenter.state())
-        self._saved_s = time.monotonic()
-
-    def finish(self) -> None:
-        """Leave the finished subvolume behind in place of its partial state."""
-        save_state(finished_path(self._folder, self._index), self.segmenter.state())
-        partial_path(self._folder, self._index).unlink(missing_ok=True)
-        self._tell(fovs_per_second=0.0)
-
-    def _tell(self, fovs_per_second: float) -> None:
-        write_progress(
-            self._folder,
-            self._index,
-            fraction=self.segmenter.progress(),
-            fovs=self.segmenter.fovs,
-            objects=self.segmenter.objects,
-            fovs_per_second=fovs_per_second,
-            unix_s=time.time(),
-        )
-        self._told_s, self._told_fovs = time.monotonic(), self.segmenter.fovs
-
-
-def read_normalised(image: Volume, box: Box, mean: float, stddev: float) -> np.ndarray:
-    """The (z, y, x) float32 intensities of a box, as the network was trained on them."""
-    window = image.read(box.start_zyx, box.shape_zyx).astype(np.float32)
-    window -= np.float32(mean)
-    window /= np.float32(stddev)
-    return window
-
-
-def seed_points(config: SegmentConfig, image: np.ndarray, box: Box, volume: Volume) -> np.ndarray:
-    """(n, 3) seed points relative to ``box``, whose normalised ``image`` is given."""
-    if config.seeds.policy == "peaks":
-        return seeds.peaks(image)
-    points = seeds.manual(config.seeds.points, volume.shape_zyx) - np.array(box.start_zyx)
-    return points[((points >= 0) & (points < box.shape_zyx)).all(axis=1)]
-
-
-def run_task(folder: Path, task: int, tasks: int) -> int:
+def run_task(folder: Path, task: Task) -> int:
     """Segment every subvolume of one task; returns the exit code."""
     config = load_config(folder)
-    configure_tensorflow(
-        config.threads_per_process or max(1, available_cores() // config.processes)
-    )
+    share = task.share(read_todo(folder))
+    print(f"task {task.number} of {task.count}: subvolumes {list(share)}", flush=True)
+    if not share:
+        return 0
+    configure_tensorflow(config.threads_per_process or threads_per_rank(task.count))
     from ffn_core.inference.forward import make_forward
 
     forward = make_forward(load_network(Path(config.checkpoint)))
-    worker = Worker(config, folder, forward)
-    return 0 if worker.run(make_grid(config).subvolumes[task::tasks]) else EXIT_STOPPED
+    subvolumes = config.grid.subvolumes
+    finished = Worker(config, folder, forward).run([subvolumes[index] for index in share])
+    return 0 if finished else EXIT_STOPPED
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -207,16 +52,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--task", type=int, help="number of this task; default: the launcher's")
     parser.add_argument("--tasks", type=int, help="number of tasks; default: the launcher's")
     parsed = parser.parse_args(arguments)
-    task, tasks = task_of(os.environ)
-    if parsed.task is not None and parsed.tasks is not None:
-        task, tasks = parsed.task, parsed.tasks
+    folder: Path = parsed.folder
     try:
-        if not (parsed.folder / records.CONFIG).is_file():
-            raise InputError(f"{parsed.folder} has no {records.CONFIG}; run experiments.segment")
-        return run_task(parsed.folder, task, tasks)
+        if parsed.task is None:
+            task = task_of(os.environ, parsed.tasks)
+        else:
+            task = Task(parsed.task, parsed.tasks or 1)
+        return run_task(folder, task)
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return EXIT_INPUT
+        return _fail(folder, EXIT_INPUT, str(error))
+    except Exception as error:
+        return _fail(folder, EXIT_FAILED, str(error), traceback.format_exc())
+
+
+def _fail(folder: Path, code: int, message: str, trace: str = "") -> int:
+    print(trace or f"error: {message}", file=sys.stderr, flush=True)
+    if (folder / records.CONFIG).is_file():
+        leave_failure(folder, code, message, trace)
+    return code
 
 
 if __name__ == "__main__":

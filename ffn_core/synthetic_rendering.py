@@ -41,7 +41,7 @@ def _add_mitochondria(
     rng: np.random.Generator,
 ) -> None:
     """Dark ellipsoids with a darker rim and cristae, cut off at the neurite's membrane."""
-    count = round(labels.size / (10 * radius_vx) ** 3 * 40)
+    count = _count(40, labels.size, radius_vx)
     for centre in rng.integers(0, labels.shape, (count, 3)):
         if not inside[tuple(centre)]:
             continue
@@ -69,7 +69,7 @@ def _add_vesicles(
     rng: np.random.Generator,
 ) -> None:
     """Clusters of small rings."""
-    clusters = round(labels.size / (10 * radius_vx) ** 3 * 12)
+    clusters = _count(12, labels.size, radius_vx)
     centres = rng.uniform(0, labels.shape, (clusters, 1, 3))
     spread = rng.normal(0, 0.4 * radius_vx, (clusters, 30, 3))
     points = np.rint(centres + spread).astype(int).reshape(-1, 3)
@@ -78,3 +78,8 @@ def _add_vesicles(
     spots[tuple(points.T)] = 1
     rings = ndimage.gaussian_filter(spots, 1.3) * 2400 - ndimage.gaussian_filter(spots, 0.7) * 350
     image -= np.clip(rings, -20, 40) * inside
+
+
+def _count(density: float, voxels: int, radius_vx: float) -> int:
+    """How many there are at ``density`` per cube of ten typical radii."""
+    return round(voxels / (10 * radius_vx) ** 3 * density)

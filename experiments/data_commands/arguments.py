@@ -32,6 +32,12 @@ def add_out(parser: argparse.ArgumentParser, text: str) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help=text)
 
 
+def add_labels_to_coordinates(parser: argparse.ArgumentParser) -> None:
+    """Options of commands that make a coordinate file for labels."""
+    parser.add_argument("--labels", required=True, metavar="VOLUME")
+    add_out(parser, "coordinate file (HDF5)")
+
+
 def one_or_three(values: Sequence[int], option: str) -> Zyx:
     """What an option with one number or z y x was given."""
     return as_zyx(values[0] if len(values) == 1 else values, option)

@@ -5,7 +5,12 @@ import argparse
 from rich.console import Console
 from rich.table import Table
 
-from experiments.data_commands.arguments import AddParser, add_out, one_or_three, progress_bar
+from experiments.data_commands.arguments import (
+    AddParser,
+    add_labels_to_coordinates,
+    one_or_three,
+    progress_bar,
+)
 from experiments.prepared_data import prepare_coordinates
 from ffn_core.coordinates import Coordinates
 from ffn_core.errors import InputError
@@ -18,7 +23,7 @@ def add(add_parser: AddParser) -> None:
     """Describe the command line."""
     text = "compute the training coordinates of labels"
     parser = add_parser("prepare", help=text, description=text)
-    parser.add_argument("--labels", required=True, metavar="VOLUME")
+    add_labels_to_coordinates(parser)
     parser.add_argument(
         "--mask", metavar="VOLUME", help="centre no canvas where it is false (bool or integer)"
     )
@@ -51,7 +56,6 @@ def add(add_parser: AddParser) -> None:
         metavar="VOXELS",
         help="drop smaller objects (default: %(default)s)",
     )
-    add_out(parser, "coordinate file (HDF5)")
     parser.set_defaults(run=run)
 
 

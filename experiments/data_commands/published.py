@@ -6,7 +6,13 @@ import glob
 import numpy as np
 from rich.console import Console
 
-from experiments.data_commands.arguments import AddParser, add_out, progress_bar, status
+from experiments.data_commands.arguments import (
+    AddParser,
+    add_labels_to_coordinates,
+    add_out,
+    progress_bar,
+    status,
+)
 from ffn_core.coordinates import Coordinates
 from ffn_core.errors import InputError
 from ffn_core.published_coordinates import (
@@ -23,9 +29,8 @@ def add(add_parser: AddParser) -> None:
     parser.add_argument(
         "--records", required=True, nargs="+", metavar="FILE", help="shards, or a quoted pattern"
     )
-    parser.add_argument("--labels", required=True, metavar="VOLUME")
+    add_labels_to_coordinates(parser)
     parser.add_argument("--name", help="label_volume_name of the records; needed if several")
-    add_out(parser, "coordinate file (HDF5)")
     parser.set_defaults(run=run_import)
 
     text = "write a coordinate file for google/ffn (TFRecord, gzip)"

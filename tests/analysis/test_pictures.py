@@ -2,14 +2,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from analysis.pictures import (
-    main,
-    matching_colors,
-    overlay,
-    section_figure,
-    spread_colors,
-    surfaces_figure,
-)
+from analysis.id_colors import matching_colors, spread_colors
+from analysis.pictures import main
+from analysis.segmentation_figures import overlay, section_figure, surfaces_figure
 from analysis.surfaces import surface
 from experiments.prepared_data import write_volumes
 from ffn_core.volumes import ArrayVolume
@@ -103,7 +98,7 @@ def test_of_an_image_only_the_section_is_read(tmp_path, monkeypatch):
     ids = ball(24, 8.0).astype(np.uint32)
     write_volumes(path, {"image": 100 * ids.astype(np.uint8), "ids": ids})
     image = ReadsKept(100 * ids)
-    monkeypatch.setattr("analysis.pictures.open_volume", lambda _: image)
+    monkeypatch.setattr("analysis.pictures.open_volume", lambda *_: image)
     options = ["--image", "memory", "--out", str(tmp_path), "--most-voxels", "2000"]
     assert main([f"{path}:ids", *options]) == 0
     assert image.windows == [((12, 0, 0), (1, 24, 24))]

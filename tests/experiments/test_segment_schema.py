@@ -2,8 +2,8 @@ from dataclasses import replace
 
 import pytest
 
+from experiments.launch_schema import LauncherConfig
 from experiments.segment_schema import SegmentConfig
-from experiments.segment_worker import task_of
 from experiments.typed import from_dict
 from ffn_core.errors import InputError
 
@@ -12,6 +12,7 @@ MINIMAL = SegmentConfig(checkpoint="c", image="em.h5:raw")
 
 def test_identity_follows_the_result_and_not_the_speed():
     faster = replace(MINIMAL, batch_size=8, processes=4, save_every_s=1.0, labels="l.h5:x")
+    faster = replace(faster, launcher=LauncherConfig("mpi"), cache_bytes=0)
     assert faster.identity == MINIMAL.identity
     assert faster.directory == MINIMAL.directory
     other = from_dict(
@@ -31,7 +32,8 @@ def test_flood_defaults_are_those_of_the_library():
     ("values", "match"),
     [
         ({"batch_size": 0}, "batch_size=0"),
-        ({"processes": 0}, "processes=0"),
+        ({"processes": -1}, "processes=-1"),
+        ({"cache_bytes": -1}, "cache_bytes=-1"),
         ({"stddev": 0.0}, "stddev=0.0"),
         ({"save_every_s": -1}, "save_every_s"),
         ({"subvolume": {"min_iou": 0.0}}, "min_iou"),
@@ -41,10 +43,3 @@ def test_flood_defaults_are_those_of_the_library():
 def test_values_that_cannot_work(values, match):
     with pytest.raises(InputError, match=match):
         from_dict(SegmentConfig, {"checkpoint": "c", "image": "em.h5:raw"} | values)
-
-
-def test_the_launcher_numbers_the_tasks():
-    assert task_of({}) == (0, 1)
-    assert task_of({"SLURM_PROCID": "3", "SLURM_NTASKS": "4"}) == (3, 4)
-    assert task_of({"HOROVOD_RANK": "1", "HOROVOD_SIZE": "2", "SLURM_PROCID": "0"}) == (1, 2)
-    assert task_of({"SLURM_PROCID": "0"}) == (0, 1)

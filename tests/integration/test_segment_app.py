@@ -17,15 +17,22 @@ import yaml
 from mlflow.tracking import MlflowClient
 from PIL import Image
 
-from experiments import export_neuroglancer, records, segment_checkpoints, segment_files
+from experiments import (
+    export_neuroglancer,
+    records,
+    segment_checkpoints,
+    segment_files,
+    segment_worker,
+)
 from experiments.mirror import LINK, Mirror, RunIdentity
 from experiments.network import find_network, load_network
 from experiments.prepared_data import write_volumes
 from experiments.screen import Screen
-from experiments.segment import carry_out
+from experiments.segment import carry_out, segment
 from experiments.segment_resolve import resolve
 from experiments.segment_schema import SegmentConfig
-from experiments.segment_worker import Worker, make_grid
+from experiments.segment_task import Task
+from experiments.segment_work import Worker
 from experiments.typed import from_dict
 from ffn_core import checkpoint as checkpoints
 from ffn_core.errors import InputError
@@ -247,8 +254,7 @@ def test_a_worker_killed_outright_is_continued_to_the_same_result(columns, run_d
     killed = config(columns, run_dir, tmp_path / "killed", save_every_s=0.0)
     for each in (whole, killed):
         each.directory.mkdir()
-        text = yaml.safe_dump(dataclasses.asdict(each))
-        (each.directory / records.CONFIG).write_text(text)
+        segment_files.write_config(each.directory, each)
     process = subprocess.Popen(
         [sys.executable, "-m", "experiments.segment_worker", str(killed.directory)],
         cwd=REPOSITORY,
@@ -266,7 +272,7 @@ def test_a_worker_killed_outright_is_continued_to_the_same_result(columns, run_d
     forward = make_forward(load_network(Path(whole.checkpoint)))
     for each in (whole, killed):
         worker = Worker(dataclasses.replace(each, batch_size=2), each.directory, forward)
-        assert worker.run(make_grid(each).subvolumes)
+        assert worker.run(each.grid.subvolumes)
         assert not segment_files.partial_path(each.directory, 0).is_file()
     for index in (0, 1):
         first, second = (
@@ -278,11 +284,63 @@ def test_a_worker_killed_outright_is_continued_to_the_same_result(columns, run_d
         assert first.fovs == second.fovs
 
 
+def ids_of(folder: Path) -> np.ndarray:
+    with h5py.File(folder / segment_files.SEGMENTATION) as file:
+        return file[segment_files.DATASET][:]
+
+
+@pytest.mark.ranks
+def test_ids_do_not_depend_on_who_does_the_work(columns, run_dir, tmp_path):
+    """One process; then two ranks of horovodrun, which take up what a lost third task left."""
+    cut = {"subvolume": {"size_zyx": [24, 22, 34], "overlap_zyx": [8, 8, 8]}}
+    alone = config(columns, run_dir, tmp_path / "alone", **cut)
+    shared = config(
+        columns, run_dir, tmp_path / "shared", **cut, processes=2, launcher={"hosts": "localhost:2"}
+    )
+    subvolumes = shared.grid.subvolumes
+    assert len(subvolumes) == 4
+    forward = make_forward(load_network(Path(alone.checkpoint)))
+    assert Worker(alone, alone.directory, forward).run(subvolumes)
+    assert Worker(shared, shared.directory, forward).run(Task(1, 3).share(subvolumes))
+    kept = segment_files.finished_path(shared.directory, 1)
+    finished = kept.stat().st_mtime_ns
+
+    for each in (alone, shared):
+        segment_files.write_config(each.directory, each)
+    damaged = segment_files.partial_path(shared.directory, 2)
+    damaged.write_bytes(b"half a file")
+    with pytest.raises(InputError, match=r"00002.partial.npz is damaged .* delete it"):
+        carry_out(shared, Screen())
+    damaged.unlink()
+    by_two, by_one = carry_out(shared, Screen()), carry_out(alone, Screen())
+    assert by_two == by_one
+    np.testing.assert_array_equal(ids_of(shared.directory), ids_of(alone.directory))
+    assert np.unique(ids_of(alone.directory)).tolist() == [0, 1, 2, 3, 4]
+    assert kept.stat().st_mtime_ns == finished, "what is finished is not done again"
+    log = (shared.directory / records.LOGS / "worker-000.log").read_text()
+    assert "task 0 of 2" in log
+    assert "task 1 of 2" in log
+
+
+def test_workers_may_be_started_by_hand(columns, run_dir, tmp_path, capfd):
+    by_hand = config(columns, run_dir, tmp_path / "out", processes=0)
+    segment(by_hand, Screen())
+    assert "2 subvolumes left" in capfd.readouterr().err
+    with pytest.raises(InputError, match="processes=0 starts no workers"):
+        carry_out(by_hand, Screen())
+    worker = [sys.executable, "-m", "experiments.segment_worker", str(by_hand.directory)]
+    subprocess.run(worker, cwd=REPOSITORY, timeout=LIMIT_S, check=True)
+    summary, _ = carry_out(by_hand, Screen())
+    assert (summary.segments, summary.subvolumes) == (4, 2)
+    assert segment_worker.main([str(tmp_path)]) == 2
+    assert "no folder of experiments.segment" in capfd.readouterr().err
+
+
 def test_a_worker_asked_to_stop_saves_first(columns, run_dir, tmp_path):
     stopped = config(columns, run_dir, tmp_path)
     (tmp_path / records.STOP).touch()
     worker = Worker(stopped, tmp_path, make_forward(load_network(Path(stopped.checkpoint))))
-    assert not worker.run(make_grid(stopped).subvolumes)
+    assert not worker.run(stopped.grid.subvolumes)
     assert segment_files.partial_path(tmp_path, 0).is_file()
 
 
