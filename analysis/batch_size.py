@@ -64,7 +64,8 @@ class CriticalBatch:
         low, high: confidence bounds of `batch_size`; NaN with fewer than three points.
         residual: rms of log(steps) around the fit.
         count: points fitted.
-        largest: largest batch size fitted, in FOVs.
+        smallest, largest: batch sizes fitted, in FOVs.
+        covariance: (2, 2) of log(S_min) and log(E_min); NaN with fewer than three points.
     """
 
     min_steps: float
@@ -74,7 +75,9 @@ class CriticalBatch:
     high: float
     residual: float
     count: int
+    smallest: float
     largest: float
+    covariance: np.ndarray
 
     def steps(self, batch_size: np.ndarray | float) -> np.ndarray:
         """Steps to the target at a batch size in FOVs: S_min * (1 + B_crit / B)."""
@@ -83,6 +86,22 @@ class CriticalBatch:
     def fovs(self, batch_size: np.ndarray | float) -> np.ndarray:
         """FOVs to the target at a batch size in FOVs: E_min * (1 + B / B_crit)."""
         return self.min_fovs * (1 + np.asarray(batch_size, dtype=float) / self.batch_size)
+
+    def half_width(self, batch_size: np.ndarray | float, level: float = 0.95) -> np.ndarray:
+        """Half the interval of log(steps), and so of log(FOVs), of one new run at a batch size.
+
+        First-order: the curve's own uncertainty and the scatter of runs around it. NaN with fewer
+        than three points.
+        """
+        batch = np.asarray(batch_size, dtype=float)
+        freedom = self.count - 2
+        if freedom < 1:
+            return np.full(batch.shape, np.nan)
+        share = 1 / (1 + self.batch_size / batch)
+        slopes = np.stack([share, 1 - share], axis=-1)
+        variance = np.einsum("...p,pq,...q->...", slopes, self.covariance, slopes)
+        noise = self.residual**2 * self.count / freedom
+        return stats.t.ppf((1 + level) / 2, freedom) * np.sqrt(variance + noise)
 
     def nodes(self, local_batch_size: float) -> float:
         """Node count whose global batch is critical.
@@ -119,24 +138,43 @@ def fit_critical_batch(
     start = np.log([needed.min() / 2, (needed * batch).min() / 2])
     fit = optimize.least_squares(residuals, start, xtol=1e-14, ftol=1e-14, gtol=1e-14)
     log_critical = float(fit.x[1] - fit.x[0])
-    half = _half_width(fit, np.array([-1.0, 1.0]), level)
+    covariance = _covariance(fit)
+    contrast = np.array([-1.0, 1.0])
+    freedom = batch.size - 2
+    quantile = stats.t.ppf((1 + level) / 2, freedom) if freedom > 0 else np.nan
+    half = quantile * np.sqrt(contrast @ covariance @ contrast)
+    # Where one bound of the hyperbola is not seen in the data the other end of the interval is inf.
+    with np.errstate(over="ignore"):
+        low, high = np.exp(log_critical - half), np.exp(log_critical + half)
     return CriticalBatch(
         min_steps=float(np.exp(fit.x[0])),
         min_fovs=float(np.exp(fit.x[1])),
         batch_size=float(np.exp(log_critical)),
-        low=float(np.exp(log_critical - half)),
-        high=float(np.exp(log_critical + half)),
+        low=float(low),
+        high=float(high),
         residual=float(np.sqrt(np.mean(fit.fun**2))),
         count=int(batch.size),
+        smallest=float(batch.min()),
         largest=float(batch.max()),
+        covariance=covariance,
     )
 
 
-def _half_width(fit: optimize.OptimizeResult, gradient: np.ndarray, level: float) -> float:
-    """Half the interval of gradient @ parameters, from the curvature of the fit."""
+def _covariance(fit: optimize.OptimizeResult) -> np.ndarray:
+    """Of the parameters, from the curvature of the fit; NaN without degrees of freedom."""
     freedom = fit.fun.size - fit.x.size
     if freedom < 1:
-        return float("nan")
-    covariance = np.linalg.pinv(fit.jac.T @ fit.jac) * (2 * fit.cost / freedom)
-    half = stats.t.ppf((1 + level) / 2, freedom) * np.sqrt(gradient @ covariance @ gradient)
-    return float(half)
+        return np.full((fit.x.size, fit.x.size), np.nan)
+    return np.linalg.pinv(fit.jac.T @ fit.jac) * (2 * fit.cost / freedom)
+
+
+def complete_batches(reached: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the node counts of which every repeat reached the target.
+
+    A node count of which only the luckier seeds reached it would bias a fit towards cheap batches.
+
+    Args:
+        reached: rows of one target: nodes, optimizer_step (NaN where not reached), and others.
+    """
+    every = reached.groupby("nodes")["optimizer_step"].transform(lambda steps: steps.notna().all())
+    return reached[every.astype(bool)]

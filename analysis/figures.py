@@ -20,16 +20,18 @@ from analysis.charts.batch_size import cost_to_target
 from analysis.charts.drawing import STYLE, Drawing
 from analysis.charts.evaluation import evaluation
 from analysis.charts.learning_rate import learning_rate
+from analysis.charts.models import models
+from analysis.charts.noise import noise_scale
+from analysis.charts.recipes import recipes_against_fovs
 from analysis.charts.scaling import efficiency, phase_breakdown, throughput
-from analysis.charts.training import (
-    noise_scale,
-    recipes_against_fovs,
-    scores_against_fovs,
-    scores_against_time,
-)
+from analysis.charts.stragglers import stragglers
+from analysis.charts.tradeoff import time_against_cost
+from analysis.charts.training import scores_against_fovs, scores_against_time
+from analysis.charts.training_curve import training_curve
 from analysis.material import Material, NothingToDraw
 from analysis.report import summary_table
 from analysis.runs import Runs
+from analysis.source import add_source, read_source
 from analysis.summary import REPORT_COLUMNS
 from analysis.targets import targets_table
 from ffn_core.errors import InputError
@@ -38,12 +40,16 @@ from ffn_core.errors import InputError
 FIGURES: dict[str, Callable[[Material], Drawing]] = {
     "throughput": throughput,
     "parallel_efficiency": efficiency,
+    "models": models,
     "phase_breakdown": phase_breakdown,
+    "stragglers": stragglers,
+    "training_curve": training_curve,
     "scores_vs_time": scores_against_time,
     "scores_vs_fovs": scores_against_fovs,
     "recipes_vs_fovs": recipes_against_fovs,
     "learning_rate": learning_rate,
     "cost_to_target": cost_to_target,
+    "time_vs_cost": time_against_cost,
     "noise_scale": noise_scale,
     "evaluation": evaluation,
 }
@@ -67,7 +73,7 @@ def draw_study(runs: Runs, experiment: str, out: Path, console: Console) -> list
         try:
             with style.context(STYLE):
                 drawing = chart(material)
-                _save(drawing.figure, out / name)
+                save(drawing.figure, out / name)
         except NothingToDraw as reason:
             console.print(f"not drawn: {name}: {reason}", highlight=False, soft_wrap=True)
             captions.append(f"## {name}\n\nNot drawn: {reason}.\n")
@@ -90,7 +96,8 @@ def _left_out(summary: pd.DataFrame) -> str:
     )
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save(figure: Figure, path: Path) -> None:
+    """Writes a figure as PNG and SVG beside each other; `path` has no suffix."""
     figure.savefig(path.with_suffix(".png"))
     # No date in the file: the same data give the same bytes.
     figure.savefig(path.with_suffix(".svg"), metadata={"Date": None})
@@ -106,10 +113,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m analysis.figures", description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="directory for the figures")
     parser.add_argument("--experiment", help="preset name; default: every experiment with points")
-    parser.add_argument(
-        "--store",
-        help="MLflow tracking URI; default: MLFLOW_TRACKING_URI or sqlite:///<cwd>/mlflow.db",
-    )
+    add_source(parser)
     return parser.parse_args(argv)
 
 
@@ -121,10 +125,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if arguments.out.exists() and not arguments.out.is_dir():
             raise InputError(f"--out {arguments.out} is a file: name a directory")
-        # Imported here: MLflow takes a second that --help and a wrong option need not wait for.
-        from analysis.load_runs import default_store, load_runs
-
-        runs = load_runs(arguments.store or default_store(), arguments.experiment)
+        runs = read_source(arguments, arguments.experiment)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -1,4 +1,8 @@
-"""Fits scaling models to throughput, compares them, and predicts with uncertainty. Pure."""
+"""Fits scaling models to throughput and predicts with uncertainty. Pure.
+
+Every interval is first-order (delta method): the curvature of the least-squares fit, propagated to
+the parameter or the prediction, times a t quantile.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, stats
 
-from analysis.models import MODELS, ScalingModel
+from analysis.models import ScalingModel
 
 # A parameter is at its lower bound, 0, when it changes no throughput by more than this share.
 _NO_EFFECT = 1e-6
@@ -45,24 +49,41 @@ class ModelFit:
         counts = np.asarray(nodes, dtype=float)
         return self.base_rate * counts * self.model.efficiency(counts, *self.shape)
 
+    def half_width(
+        self, nodes: np.ndarray | Sequence[float], level: float = 0.95, measured: bool = False
+    ) -> np.ndarray:
+        """(n,) half the interval of log throughput; NaN without degrees of freedom.
+
+        It covers the model's curve; with `measured` also the scatter of one new measurement. It
+        takes the model as true: see `analysis.model_choice` before extrapolating.
+        """
+        slopes = self._slopes(np.asarray(nodes, dtype=float))
+        variance = np.einsum("np,pq,nq->n", slopes, self.covariance, slopes)
+        variance = variance + (self.noise**2 if measured else 0.0)
+        return self._quantile(level) * np.sqrt(variance)
+
     def predict(
         self, nodes: np.ndarray | Sequence[float], level: float = 0.95, measured: bool = False
     ) -> pd.DataFrame:
-        """Throughput with first-order bounds: nodes, fovs_per_second, low, high.
+        """Throughput with the bounds of `half_width`: nodes, fovs_per_second, low, high."""
+        return bounded(nodes, self.throughput(nodes), self.half_width(nodes, level, measured))
 
-        The bounds cover the model's curve; with `measured` also the scatter of one new
-        measurement. They assume the model true: compare models before extrapolating.
-        """
-        counts = np.asarray(nodes, dtype=float)
-        rate = self.throughput(counts)
-        slopes = self._slopes(counts)
-        variance = np.einsum("np,pq,nq->n", slopes, self.covariance, slopes)
-        variance = variance + (self.noise**2 if measured else 0.0)
-        quantile = stats.t.ppf((1 + level) / 2, self.freedom) if self.freedom > 0 else np.nan
-        spread = np.exp(quantile * np.sqrt(variance))
+    def parameters(self, level: float = 0.95) -> pd.DataFrame:
+        """Shape parameters: name, estimate, low (at least 0), high; NaN bounds where held at 0."""
+        deviation = np.sqrt(np.diag(self.covariance)[1:])
+        half = np.where(deviation > 0, self._quantile(level) * deviation, np.nan)
+        shape = np.array(self.shape)
         return pd.DataFrame(
-            {"nodes": counts, "fovs_per_second": rate, "low": rate / spread, "high": rate * spread}
+            {
+                "name": self.model.parameters,
+                "estimate": shape,
+                "low": np.maximum(shape - half, 0.0),
+                "high": shape + half,
+            }
         )
+
+    def _quantile(self, level: float) -> float:
+        return float(stats.t.ppf((1 + level) / 2, self.freedom)) if self.freedom > 0 else np.nan
 
     def _slopes(self, nodes: np.ndarray) -> np.ndarray:
         """(n, p+1) derivatives of log throughput by (log f1, *shape)."""
@@ -74,6 +95,21 @@ class ModelFit:
             ratio = self.model.efficiency(nodes, *above) / self.model.efficiency(nodes, *below)
             columns.append(np.log(ratio) / (2 * step))
         return np.stack(columns, axis=1)
+
+
+def bounded(
+    nodes: np.ndarray | Sequence[float], fovs_per_second: np.ndarray, half_width: np.ndarray
+) -> pd.DataFrame:
+    """Bounds `half_width` away in the logarithm: nodes, fovs_per_second, low, high."""
+    spread = np.exp(half_width)
+    return pd.DataFrame(
+        {
+            "nodes": np.asarray(nodes, dtype=float),
+            "fovs_per_second": fovs_per_second,
+            "low": fovs_per_second / spread,
+            "high": fovs_per_second * spread,
+        }
+    )
 
 
 def fit_model(model: ScalingModel, nodes: np.ndarray, fovs_per_second: np.ndarray) -> ModelFit:
@@ -133,51 +169,3 @@ def _aicc(squares: float, count: int, parameters: int) -> float:
     correction = 2 * parameters * (parameters + 1) / (count - parameters - 1)
     # A perfect fit would give log(0).
     return count * np.log(max(squares / count, 1e-30)) + 2 * parameters + correction
-
-
-def compare_models(
-    nodes: np.ndarray,
-    fovs_per_second: np.ndarray,
-    models: Sequence[ScalingModel] = MODELS,
-) -> pd.DataFrame:
-    """Fits every model and ranks them by AICc, with the error on the largest node count.
-
-    Models with more parameters than there are points are left out.
-
-    Returns:
-        Ordered by aicc: model, parameters (text), aicc, delta_aicc, rms_error (relative, of the
-        fit to all points), left_out_nodes, left_out_error (relative error of the throughput of
-        the largest node count, predicted from all smaller ones; > 0 is too high).
-    """
-    counts = np.asarray(nodes, dtype=float)
-    rates = np.asarray(fovs_per_second, dtype=float)
-    largest = counts.max()
-    rows = []
-    for model in models:
-        if counts.size < 1 + len(model.parameters):
-            continue
-        fit = fit_model(model, counts, rates)
-        named = zip(model.parameters, fit.shape, strict=True)
-        rows.append(
-            {
-                "model": model.name,
-                "parameters": ", ".join(f"{name} {value:.3g}" for name, value in named),
-                "aicc": fit.aicc,
-                "rms_error": float(np.sqrt(np.mean((fit.throughput(counts) / rates - 1) ** 2))),
-                "left_out_nodes": largest,
-                "left_out_error": leave_largest_out(model, counts, rates),
-            }
-        )
-    table = pd.DataFrame(rows).sort_values("aicc", ignore_index=True)
-    table.insert(3, "delta_aicc", table["aicc"] - table["aicc"].min())
-    return table
-
-
-def leave_largest_out(model: ScalingModel, nodes: np.ndarray, fovs_per_second: np.ndarray) -> float:
-    """Relative error at the largest node count of a fit to all smaller ones; NaN if too few."""
-    rest = nodes < nodes.max()
-    if rest.sum() < 1 + len(model.parameters):
-        return float("nan")
-    fit = fit_model(model, nodes[rest], fovs_per_second[rest])
-    measured = float(np.mean(fovs_per_second[~rest]))
-    return float(fit.throughput([nodes.max()])[0] / measured - 1)

@@ -54,8 +54,8 @@ def usl(nodes: np.ndarray, contention: float, coherency: float) -> np.ndarray:
 def ring_allreduce(nodes: np.ndarray, latency: float, transfer: float) -> np.ndarray:
     """Step time t (1 + 2 (N-1) a + 2 (N-1)/N b) of a ring allreduce.
 
-    a is the latency of one message and b the time to send the whole gradient once, both over the
-    compute time of a step. Patarasuk and Yuan 2009.
+    2 (N-1) messages of 1/N of the gradient each: a is the latency of one, b the time to send and
+    add the whole gradient, both over the compute time of a step. Patarasuk and Yuan 2009.
     """
     return 1 / (1 + 2 * (nodes - 1) * latency + 2 * (nodes - 1) / nodes * transfer)
 
@@ -64,7 +64,8 @@ def tree_allreduce(nodes: np.ndarray, hop: float) -> np.ndarray:
     """Step time t (1 + 2 log2(N) h) of a reduce and a broadcast along a binomial tree.
 
     h is latency plus transfer of one hop over the compute time of a step: throughput alone cannot
-    tell the two apart. Thakur, Rabenseifner and Gropp 2005.
+    tell the two apart. The number of rounds is taken between powers of two without rounding up.
+    Thakur, Rabenseifner and Gropp 2005.
     """
     return 1 / (1 + 2 * np.log2(nodes) * hop)
 
@@ -73,7 +74,7 @@ def straggler(nodes: np.ndarray, variation: float) -> np.ndarray:
     """Everyone waits for the slowest of N independent normal step times.
 
     E = 1 / (1 + c e(N)) with c the coefficient of variation of a node's step time and e(N) the
-    expected maximum of N standard normal values.
+    expected maximum of N standard normal values (order statistics; David and Nagaraja 2003).
     """
     return 1 / (1 + variation * expected_maximum(nodes))
 

@@ -80,7 +80,8 @@ def best_recipe_runs(runs: Runs, score: pd.Series) -> Runs:
         score: indexed by run_id; a run without a score loses.
     """
     columns = recipe_columns(runs.table)
-    scored = runs.table.assign(_score=runs.table["run_id"].map(score).fillna(-1.0))
+    scores = runs.table["run_id"].map(score).astype(float).fillna(-1.0)
+    scored = runs.table.assign(_score=scores)
     means = scored.groupby(["nodes", *columns], dropna=False)["_score"].mean().reset_index()
     winners = means.loc[means.groupby("nodes")["_score"].idxmax(), ["nodes", *columns]]
     kept = runs.table.merge(winners, on=["nodes", *columns], how="inner")

@@ -50,14 +50,7 @@ def weak_scaling_table(measured: pd.DataFrame, level: float = 0.95) -> pd.DataFr
     Raises:
         ValueError: no rows.
     """
-    rates = _by_nodes(measured, "fovs_per_second")
-    baseline = min(rates)
-    rows = []
-    for nodes, values in rates.items():
-        speedup = ratio_interval(values, rates[baseline], level)
-        ideal = float(rates[baseline].mean()) * nodes / baseline
-        rows.append(_row(nodes, baseline, "fovs_per_second", values, ideal, speedup, level))
-    return pd.DataFrame(rows)
+    return _scaling_table(measured, "fovs_per_second", level)
 
 
 def strong_scaling_table(measured: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
@@ -74,13 +67,22 @@ def strong_scaling_table(measured: pd.DataFrame, level: float = 0.95) -> pd.Data
     Raises:
         ValueError: no rows.
     """
-    times = _by_nodes(measured, "time_s")
-    baseline = min(times)
+    return _scaling_table(measured, "time_s", level)
+
+
+def _scaling_table(measured: pd.DataFrame, column: str, level: float) -> pd.DataFrame:
+    """The table of either kind: ideally throughput grows with the nodes and time as 1/nodes."""
+    by_nodes = _by_nodes(measured, column)
+    baseline = min(by_nodes)
     rows = []
-    for nodes, values in times.items():
-        speedup = ratio_interval(times[baseline], values, level)
-        ideal = float(times[baseline].mean()) * baseline / nodes
-        rows.append(_row(nodes, baseline, "time_s", values, ideal, speedup, level))
+    for nodes, values in by_nodes.items():
+        base = by_nodes[baseline]
+        if column == "time_s":
+            speedup, growth = ratio_interval(base, values, level), baseline / nodes
+        else:
+            speedup, growth = ratio_interval(values, base, level), nodes / baseline
+        ideal = float(base.mean()) * growth
+        rows.append(_row(nodes, baseline, column, values, ideal, speedup, level))
     return pd.DataFrame(rows)
 
 
@@ -138,11 +140,13 @@ class ScalingSeries:
         kind: "weak" (work per node fixed) or "strong" (total batch fixed).
         label: for legends; names the fixed batch size and whatever else tells series apart.
         table: from `weak_scaling_table` or `strong_scaling_table`.
+        points: the measured points behind it, one row per run.
     """
 
     kind: str
     label: str
     table: pd.DataFrame
+    points: pd.DataFrame
 
 
 def scaling_series(points: pd.DataFrame) -> list[ScalingSeries]:
@@ -170,7 +174,7 @@ def scaling_series(points: pd.DataFrame) -> list[ScalingSeries]:
             scope = "per node" if kind == "weak" else "in all"
             words = [f"{kind}, {first[fixed]:g} FOV{'s' if first[fixed] != 1 else ''} {scope}"]
             words += [f"{column} {first[column]}" for column in varying]
-            series.append(ScalingSeries(kind, ", ".join(words), _table(kind, group)))
+            series.append(ScalingSeries(kind, ", ".join(words), _table(kind, group), group))
     return series
 
 

@@ -11,6 +11,8 @@ import pandas as pd
 from analysis.runs import Runs
 
 F1_TARGETS = (0.5, 0.7, 0.8, 0.9)
+# Validation F1 swings between evaluations: a target counts when so many in a row average it.
+WINDOW = 3
 
 
 def first_reached(x: np.ndarray, score: np.ndarray, target: float, window: int = 1) -> float:
@@ -43,6 +45,14 @@ def first_reached(x: np.ndarray, score: np.ndarray, target: float, window: int =
         return float(x[0])
     share = (target - smoothed[index - 1]) / (smoothed[index] - smoothed[index - 1])
     return float(x[index - 1] + share * (x[index] - x[index - 1]))
+
+
+def highest(score: np.ndarray, window: int = 1) -> float:
+    """The highest mean of `window` evaluations in a row; NaN where there are fewer."""
+    defined = np.asarray(score, dtype=float)[np.isfinite(score)]
+    if len(defined) < window:
+        return math.nan
+    return float(np.convolve(defined, np.full(window, 1 / window), mode="valid").max())
 
 
 def targets_table(

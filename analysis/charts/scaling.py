@@ -25,7 +25,7 @@ _PUBLISHED_BASELINE = "The published baseline is 1 node."
 
 def throughput(material: Material) -> Drawing:
     """Throughput against nodes with the ideal line, beside the published one."""
-    shown, series = _real_series(material)
+    shown, series = real_series(material)
     weak = [one for one in series if one.kind == "weak"]
     if not weak:
         raise NothingToDraw("no two real node counts share the same local batch size")
@@ -53,9 +53,9 @@ def throughput(material: Material) -> Drawing:
 
 def efficiency(material: Material) -> Drawing:
     """Parallel efficiency against nodes, with the published values in grey."""
-    shown, series = _real_series(material)
+    shown, series = real_series(material)
     reference = published.throughput()
-    figure, (ax,) = panels(1, width_in=COLUMN_WIDTH_IN * 1.45, height_in=2.7)
+    figure, (ax,) = panels(1, width_in=COLUMN_WIDTH_IN * 1.45, height_in=3.1)
     for colour, one in zip(SERIES, series, strict=False):
         plots.draw_efficiency(ax, one.table, colour, one.label)
     coupling = shown.dropna(subset=["coupling_efficiency"])
@@ -66,12 +66,14 @@ def efficiency(material: Material) -> Drawing:
     measured = {int(n) for one in series for n in one.table["nodes"]}
     plots.finish_efficiency(ax, sorted({*measured, *reference["nodes"], 2048}))
     ax.set_title(_baselines(series))
-    ax.legend(loc="lower left")
+    # Outside: efficiencies may lie anywhere in the panel.
+    figure.legend(loc="outside lower center", ncols=2)
     caption = sentences(
         "Parallel efficiency against nodes: weak, fps(N) / (N/N0 fps(N0)); strong, T0 N0 / (T N).",
         f"This study: {_baselines(series)}.",
         _PUBLISHED_BASELINE,
         _INTERVALS,
+        "Bands join the intervals." if _repeated(series) else "",
         ""
         if coupling.empty
         else "Coupling efficiency is the throughput of ranks training together over that of the "
@@ -108,7 +110,12 @@ def phase_breakdown(material: Material) -> Drawing:
     return Drawing(figure, caption)
 
 
-def _real_series(material: Material) -> tuple[pd.DataFrame, list[ScalingSeries]]:
+def real_series(material: Material) -> tuple[pd.DataFrame, list[ScalingSeries]]:
+    """The runs on real nodes and the scaling curves they form.
+
+    Raises:
+        NothingToDraw: there is no such curve.
+    """
     real = material.finished[~material.finished["emulated"]]
     series = scaling_series(real)
     if not series:
@@ -122,6 +129,10 @@ def _real_series(material: Material) -> tuple[pd.DataFrame, list[ScalingSeries]]
 
 def _whole_node_axis(ax: plots.Axes, series: list[ScalingSeries]) -> None:
     plots.node_axis(ax, {int(n) for one in series for n in one.table["nodes"]})
+
+
+def _repeated(series: list[ScalingSeries]) -> bool:
+    return any(bool(one.table["parallel_efficiency_low"].notna().any()) for one in series)
 
 
 def _baselines(series: list[ScalingSeries]) -> str:

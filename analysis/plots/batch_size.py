@@ -10,7 +10,13 @@ from analysis.plots.axes import marker_fill
 
 
 def draw_cost(
-    ax: Axes, table: pd.DataFrame, runs: pd.DataFrame, cost: str, colour: str, label: str
+    ax: Axes,
+    table: pd.DataFrame,
+    runs: pd.DataFrame,
+    cost: str,
+    colour: str,
+    label: str,
+    style: str = "-",
 ) -> None:
     """Median cost to one target over repeats, with every repeat as a faint point.
 
@@ -21,9 +27,10 @@ def draw_cost(
         cost: fovs, optimizer_step or hours.
         colour: of the target.
         label: legend entry.
+        style: of the line; dashed where the cost is modelled.
     """
     known = table.dropna(subset=[cost])
-    ax.plot(known["nodes"], known[cost], "-", color=colour, label=label, zorder=2)
+    ax.plot(known["nodes"], known[cost], style, color=colour, label=label, zorder=2)
     for emulated, group in known.groupby("emulated"):
         fill = marker_fill(bool(emulated), colour)
         ax.plot(group["nodes"], group[cost], "o", color=colour, mfc=fill, zorder=3)

@@ -36,7 +36,15 @@ def draw_published_throughput(ax: Axes, published: pd.DataFrame) -> None:
 
 
 def draw_efficiency(ax: Axes, table: pd.DataFrame, colour: str, label: str) -> None:
-    """Parallel efficiency of one weak- or strong-scaling series with its interval."""
+    """Parallel efficiency of one weak- or strong-scaling series with its intervals.
+
+    The band joins the intervals; at the baseline, 1 by definition, it has no width.
+    """
+    known = table["parallel_efficiency_low"].notna() | (table["nodes"] == table["baseline_nodes"])
+    band = table[known].fillna({"parallel_efficiency_low": 1.0, "parallel_efficiency_high": 1.0})
+    low, high = band["parallel_efficiency_low"], band["parallel_efficiency_high"]
+    if len(band) > 1:
+        ax.fill_between(band["nodes"], low, high, color=colour, alpha=0.15, linewidth=0)
     _points(ax, table, "parallel_efficiency", colour, label, line="-")
 
 

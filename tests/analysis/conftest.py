@@ -126,6 +126,8 @@ def point_metrics(nodes: int, ranks: int, gain: float) -> list[Metric]:
             "time/step_s": nodes / rate,
             "time/compute_s": 0.8 * nodes / rate,
             "time/allreduce_s": 0.1 * nodes / rate,
+            "time/straggler_wait_s": 0.05 * nodes / rate,
+            "time/slowest_rank": float(ranks > 1 and index % 4 == 0),
             "noise_scale/simple": 10.0 + index,
             "segmentation/are": 1.0 - gain * index,
             "segmentation/voi_split": 4.0 - index / 4,

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.batch_size import fit_critical_batch, tradeoff_table
+from analysis.batch_size import complete_batches, fit_critical_batch, tradeoff_table
 
 
 def test_fit_recovers_an_exact_hyperbola():
@@ -77,3 +77,20 @@ def test_tradeoff_counts_a_missed_target_as_more_expensive():
     assert table.loc[2, "fovs"] == 30
     assert math.isnan(table.loc[2, "fovs_low"])
     assert math.isnan(table.loc[4, "fovs"])
+
+
+def test_interval_of_a_new_run_covers_it_about_as_often_as_it_says():
+    rng = np.random.default_rng(3)
+    batch = np.repeat([1.0, 4.0, 16.0, 64.0], 3)
+    covered = 0
+    for _ in range(100):
+        steps = 100 * (1 + 50 / batch) * np.exp(rng.normal(0, 0.1, batch.size))
+        fit = fit_critical_batch(batch, steps)
+        new = 100 * (1 + 50 / 32) * math.exp(rng.normal(0, 0.1))
+        covered += abs(math.log(new / fit.steps(32.0))) <= fit.half_width(32.0)
+    assert 88 <= covered <= 100
+
+
+def test_batches_that_only_lucky_seeds_finished_are_left_out():
+    reached = pd.DataFrame({"nodes": [1, 1, 8, 8], "optimizer_step": [5.0, 6.0, 2.0, math.nan]})
+    assert complete_batches(reached)["nodes"].tolist() == [1, 1]

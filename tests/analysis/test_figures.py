@@ -14,8 +14,14 @@ from analysis.charts.batch_size import cost_to_target
 from analysis.charts.drawing import STYLE
 from analysis.charts.evaluation import evaluation
 from analysis.charts.learning_rate import learning_rate
+from analysis.charts.models import models
+from analysis.charts.noise import noise_scale
+from analysis.charts.recipes import recipes_against_fovs
 from analysis.charts.scaling import efficiency, phase_breakdown, throughput
-from analysis.charts.training import noise_scale, recipes_against_fovs, scores_against_time
+from analysis.charts.stragglers import stragglers
+from analysis.charts.tradeoff import time_against_cost
+from analysis.charts.training import scores_against_time
+from analysis.charts.training_curve import training_curve
 from analysis.figures import FIGURES, draw_study, main
 from analysis.load_runs import load_runs
 from analysis.material import Material, NothingToDraw
@@ -57,6 +63,63 @@ def test_efficiency_holds_ours_and_published_in_the_same_axes(material):
     assert "baseline 1 node" in ax.get_title(loc="left")
 
 
+def test_efficiency_has_a_band_over_repeats_and_its_legend_outside(make_runs):
+    rates = {1: (9.9, 10.0, 10.1), 2: (8.8, 9.0, 9.2)}
+    points = [
+        ({"nodes": n, "seed": i}, {"throughput/fovs_per_second": [(1, rate)]})
+        for n, several in rates.items()
+        for i, rate in enumerate(several)
+    ]
+    figure = efficiency(Material("study", make_runs(*points))).figure
+    (ax,) = figure.axes
+    (band,) = ax.collections[:1]
+    corners = band.get_paths()[0].vertices
+    at_two = corners[corners[:, 0] == 2, 1]
+    assert at_two.min() < 0.45 < at_two.max()
+    assert set(corners[corners[:, 0] == 1, 1]) == {1}
+    assert ax.get_legend() is None  # a point at 0.45 would lie under it
+    assert len(figure.legends) == 1
+
+
+def test_models_are_drawn_on_the_published_values_with_ours_beside(material):
+    drawing = models(material)
+    *panels, residuals = drawing.figure.axes
+    titles = [ax.get_title(loc="left") for ax in panels]
+    assert titles[0] == "ring allreduce: $\\Delta$AICc 0 (best)"
+    assert len(panels) == 6
+    expected = published.throughput()["parallel_efficiency"].to_numpy()
+    assert line(panels[0], "published").get_ydata() == pytest.approx(expected, abs=3e-4)
+    assert line(panels[0], "this study").get_ydata() == pytest.approx([1, 1])
+    modelled = line(panels[0], "modelled")
+    assert modelled.get_xdata() == [2048]
+    assert modelled.get_ydata()[0] == pytest.approx(0.637, abs=2e-3)
+    assert modelled.get_markerfacecolor() == "white"
+    low, high = panels[0].get_ylim()
+    assert low < 0.4
+    assert high >= 1.08
+    errors = line(residuals, "ring allreduce").get_ydata()
+    assert len(errors) == 11
+    assert np.abs(errors).max() < 6
+    assert "too few real node counts" in drawing.caption
+    assert "0.67 (0.57 to 0.78) at 2048 nodes" in drawing.caption
+
+
+def test_stragglers_show_shares_of_ranks_that_wait(material):
+    drawing = stragglers(material)
+    slowest, waits = drawing.figure.axes
+    # Rank 0 is slowest in six of eight records of every run.
+    assert line(slowest, "2 ranks").get_ydata() == pytest.approx([1.5, 0.5])
+    assert waits.lines[-1].get_xdata().tolist() == [2]
+    assert waits.lines[-1].get_ydata() == pytest.approx([5])
+    assert "records: 64 on 2 ranks" in drawing.caption
+
+
+def test_one_rank_waits_for_nobody(make_runs):
+    metrics = {"time/straggler_wait_s": [(1, 0.0)], "time/step_s": [(1, 1.0)]}
+    with pytest.raises(NothingToDraw, match="one rank, which waits for nobody"):
+        stragglers(Material("study", make_runs(({}, metrics))))
+
+
 def test_phases_are_stacked_to_the_step_time_per_fov(material):
     (ax,) = phase_breakdown(material).figure.axes
     tops = {round(bar.get_x() + 0.35): bar.get_y() + bar.get_height() for bar in ax.patches}
@@ -74,6 +137,19 @@ def test_scores_show_the_mean_of_the_best_recipe_and_mark_emulation(material):
     assert f1.lines[1].get_xdata() == pytest.approx(2.5 * np.arange(1, 9))
     assert "2 on emulated nodes" in drawing.caption
     assert "Recipe at every node count: sqrt." in drawing.caption
+
+
+def test_training_curve_has_the_band_over_repeats(material):
+    drawing = training_curve(material)
+    f1, _, published_f1, published_accuracy = drawing.figure.axes
+    assert f1.lines[0].get_ydata() == pytest.approx(0.111 * np.arange(1, 9))
+    heights = f1.collections[0].get_paths()[0].vertices[:, 1]
+    assert heights.max() == pytest.approx(0.112 * 8)
+    for ax, metric in ((published_f1, "f1"), (published_accuracy, "accuracy")):
+        reference = published.training_curve()
+        expected = reference.loc[reference["metric"] == metric, "mean"].tolist()
+        assert ax.lines[0].get_ydata().tolist() == expected
+    assert "bands the range" in drawing.caption
 
 
 def test_recipes_have_one_panel_per_node_count(material):
@@ -102,9 +178,50 @@ def test_cost_to_target_drops_as_the_formula_of_the_curve_says(material):
     )
 
 
+def test_time_against_cost_keeps_measured_and_modelled_apart(material):
+    drawing = time_against_cost(material)
+    time, gain, theirs = drawing.figure.axes
+    # 10 FOVs/s per rank: on two real nodes half the time of one, for the same node-hours.
+    measured = line(gain, "F1 0.5, measured")
+    assert measured.get_xdata() == pytest.approx([1, 1])
+    assert measured.get_ydata() == pytest.approx([1, 2])
+    assert measured.get_linestyle() == "-"
+    modelled = line(gain, "F1 0.5, modelled")
+    assert modelled.get_linestyle() == "--"
+    assert modelled.get_markerfacecolor() == "white"
+    assert len(modelled.get_xdata()) == 3
+    # Same FOVs on all counts, so cost is one over the modelled efficiency, 0.84 as published.
+    assert modelled.get_xdata()[2] == pytest.approx(1 / 0.84, rel=0.06)
+    assert len(line(time, "F1 0.5, modelled").get_xdata()) == 3
+    assert line(theirs, "F1 0.7").get_marker() == "s"
+    assert "modelled" in drawing.caption
+
+
+def test_time_to_target_is_modelled_where_only_one_real_count_has_it(make_runs):
+    def curve(rate):
+        at = [100, 200, 300, 400]
+        return {
+            "validation/f1": [(f, 0.2 * i) for i, f in enumerate(at, 1)],
+            "throughput/fovs_per_second": [(f, rate) for f in at],
+            "time/elapsed_s": [(f, f / rate) for f in at],
+        }
+
+    runs = make_runs(({"nodes": 1}, curve(10.0)), ({"nodes": 8, "ranks": 2}, curve(20.0)))
+    drawing = cost_to_target(Material("study", runs))
+    time = drawing.figure.axes[2]
+    assert time.get_ylabel() == "Modelled time to target (s)"
+    modelled = line(time, "F1 0.5")
+    assert modelled.get_linestyle() == "--"
+    # Reached after 350 FOVs on 8 nodes of 10 FOVs/s at the published 84 %.
+    assert modelled.get_ydata()[1] == pytest.approx(350 / (80 * 0.84), rel=0.03)
+    assert "modelled, for want of two real node counts" in drawing.caption
+
+
 def test_noise_scale_follows_the_history(material):
     (ax,) = noise_scale(material).figure.axes
     assert ax.lines[0].get_ydata().tolist() == list(range(11, 19))
+    batches = [one.get_ydata()[0] for one in ax.lines if one.get_marker() == "<"]
+    assert batches == [1, 2, 8]
 
 
 def test_segmentation_errors_are_means_over_seeds_above_the_published_ones(material):
@@ -131,11 +248,24 @@ def test_a_run_that_failed_before_its_parameters_does_not_blur_the_counts(make_r
     assert "2.0" not in console.file.getvalue().splitlines()[4]
 
 
+def test_a_study_none_of_whose_runs_has_finished_yet(make_runs, tmp_path):
+    curve = {"validation/f1": [(10, 0.5), (20, 0.9)]}
+    runs = make_runs(({"status": "RUNNING"}, curve), ({"status": "RUNNING", "nodes": 4}, curve))
+    assert draw_study(runs, "study", tmp_path, Console(file=io.StringIO())) == []
+
+
 @pytest.mark.parametrize("name", FIGURES)
 def test_runs_without_anything_to_show_give_a_reason(make_runs, name):
     runs = make_runs(({"status": "FAILED"}, {}), ({"nodes": 4, "ranks": 2}, {}))
     with pytest.raises(NothingToDraw, match=r"\w{2,}"):
         FIGURES[name](Material("study", runs))
+
+
+def test_scaling_runs_without_validation_give_figures_of_time_alone(make_runs, tmp_path):
+    metrics = {"throughput/fovs_per_second": [(1, 10.0)], "time/step_s": [(1, 0.1)]}
+    runs = make_runs(({"nodes": 1}, metrics), ({"nodes": 2}, metrics))
+    drawn = draw_study(runs, "study", tmp_path, Console(file=io.StringIO()))
+    assert drawn == ["throughput", "parallel_efficiency", "models", "phase_breakdown"]
 
 
 def test_command_writes_figures_captions_and_summary(store, tmp_path, capsys):

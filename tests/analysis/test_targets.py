@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.targets import first_reached, targets_table
+from analysis.targets import first_reached, highest, targets_table
 
 FOVS = np.array([100.0, 200.0, 300.0, 400.0])
 
@@ -71,3 +71,8 @@ def test_steps_follow_from_the_batch_where_not_recorded(make_runs):
 
 def test_table_of_runs_without_the_metric(make_runs):
     assert targets_table(make_runs(({}, {"train/f1": [(1, 0.5)]}))).empty
+
+
+def test_highest_mean_of_evaluations_in_a_row():
+    assert highest(np.array([0.1, 0.9, 0.2, 0.4, 0.6]), 3) == pytest.approx(0.5)
+    assert math.isnan(highest(np.array([0.1, math.nan]), 2))

@@ -1,0 +1,173 @@
+"""Figure of the time to a target against its cost in node-hours."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from analysis import published
+from analysis.batch_size import complete_batches, fit_critical_batch
+from analysis.charts.drawing import PUBLISHED_TITLE, Drawing, panels, sentences
+from analysis.grouping import groups, varies
+from analysis.material import Material, NothingToDraw, describe_best, describe_runs
+from analysis.plots import tradeoff as plots
+from analysis.plots.axes import DARK, GREY, SERIES, log_axis
+from analysis.prediction import Predictor
+from analysis.targets import F1_TARGETS, WINDOW, targets_table
+from analysis.throughput_models import ThroughputModel, modelled_throughput
+from analysis.tradeoff import MEASURED, MODELLED, published_time_and_cost, time_and_cost
+
+_COLOURS = dict(zip(F1_TARGETS, SERIES, strict=False))
+_PUBLISHED_TARGETS = (0.5, 0.7)
+
+
+def time_against_cost(material: Material) -> Drawing:
+    """Time to each F1 target against node-hours, speed-up against cost, beside the published."""
+    shown = material.best.dropna(subset=["fovs_per_second"])
+    if shown["nodes"].nunique() < 2:
+        raise NothingToDraw("the trade-off needs throughput and F1 at two node counts or more")
+    history = material.runs.select(material.runs.table["run_id"].isin(shown["run_id"]))
+    columns = ["run_id", "nodes", "emulated", "global_batch_size"]
+    reached = targets_table(history, window=WINDOW).merge(shown[columns], on="run_id")
+    if reached["fovs"].isna().all():
+        raise NothingToDraw(f"no finished run reached F1 {F1_TARGETS[0]}")
+    throughput = modelled_throughput(shown)
+    table = time_and_cost(reached, throughput)
+    table = table[table.groupby(["target", "kind"])["nodes"].transform("size") > 1]
+    if table.empty:
+        raise NothingToDraw(f"no two node counts reached F1 {F1_TARGETS[0]}")
+    figure, (time, gain, theirs) = panels(3, height_in=3.1)
+    # One target's points carry their node counts: the highest that most of them reached.
+    sizes = table.groupby("target").size()
+    named = sizes[sizes == sizes.max()].index.max()
+    for _, group in table.groupby(["target", "kind"]):
+        target, kind = group["target"].iloc[0], group["kind"].iloc[0]
+        colour, modelled = _COLOURS[target], kind == MODELLED
+        for ax, x, y in ((time, "node_hours", "hours"), (gain, "cost_ratio", "speedup")):
+            plots.draw_tradeoff(
+                ax,
+                group,
+                x,
+                y,
+                colour,
+                f"F1 {target}, {kind}",
+                modelled,
+                named=target == named,
+                front=ax is time,
+            )
+    notes = _mark_critical(time, gain, reached, table, throughput)
+    gain.axvline(1, color=GREY, linestyle=":", linewidth=1)
+    _axes(time, "Node-hours", "Time to target (h)")
+    _axes(gain, "Node-hours over the baseline's", "Speed-up over the baseline")
+    time.set_title("this study")
+    _draw_published(theirs)
+    figure.legend(handles=_handles(table, bool(notes)), loc="outside lower center", ncols=5)
+    bases = "; ".join(
+        f"F1 {target} {kind}: {rows['nodes'].min()}"
+        for (target, kind), rows in table.groupby(["target", "kind"])
+    )
+    caption = sentences(
+        f"Time until validation F1 (mean of {WINDOW} evaluations) reaches a target against the"
+        " node-hours spent; numbers: nodes. Underlaid: the Pareto front, node counts that no other"
+        " beats in both. Medians over seeds.",
+        "Filled: measured on real nodes."
+        if (table["kind"] == MEASURED).any()
+        else "No target was reached on two real node counts: nothing here is measured.",
+        "Open, dashed: modelled, the FOVs that the runs needed (on real or emulated nodes) over"
+        f" {throughput.node_fovs_per_second:.3g} FOVs/s per node, as one rank of these runs, times"
+        f" the efficiency of the published scaling ({published.ARXIV}, models averaged by AICc).",
+        f"Middle: speed-up against cost, both over the baseline (smallest node count: {bases});"
+        " dotted: no extra cost.",
+        *notes,
+        "Right: published F1 curves reaching 0.5 and 0.7, without smoothing (rows marked poor left"
+        " out).",
+        describe_best(shown),
+        describe_runs(shown),
+    )
+    return Drawing(figure, caption)
+
+
+def _mark_critical(
+    time: Axes, gain: Axes, reached: pd.DataFrame, table: pd.DataFrame, throughput: ThroughputModel
+) -> list[str]:
+    """Marks the critical batch size of every target it can be fitted to, in the range tried."""
+    per_node = reached["global_batch_size"] / reached["nodes"]
+    if varies(per_node):
+        return []
+    local_batch = float(per_node.iloc[0])
+    notes = []
+    for target, group in groups(reached, "target"):
+        runs = complete_batches(group)
+        base = table[(table["target"] == target) & (table["kind"] == MODELLED)].head(1)
+        if runs["nodes"].nunique() < 3 or base.empty:
+            continue
+        fit = fit_critical_batch(
+            runs["global_batch_size"].to_numpy(), runs["optimizer_step"].to_numpy()
+        )
+        if not fit.smallest <= fit.batch_size <= fit.largest:
+            continue
+        row = Predictor(throughput, fit, local_batch).table([fit.nodes(local_batch)]).iloc[0]
+        first = base.iloc[0]
+        plots.draw_critical(time, row["node_hours"], row["hours"], _COLOURS[target])
+        plots.draw_critical(
+            gain,
+            row["node_hours"] / first["node_hours"],
+            first["hours"] / row["hours"],
+            _COLOURS[target],
+        )
+        notes.append(f"F1 {target}: {fit.nodes(local_batch):.3g} nodes.")
+    if notes:
+        notes.insert(0, "Diamonds: the critical batch size (McCandlish et al. 2018, fitted).")
+    return notes
+
+
+def _draw_published(ax: Axes) -> None:
+    vertices = published.f1_against_hours()
+    vertices = vertices[vertices["reliability"] != "poor"]
+    table = published_time_and_cost(vertices, _PUBLISHED_TARGETS)
+    for target, group in groups(table, "target"):
+        plots.draw_tradeoff(
+            ax,
+            group,
+            "node_hours",
+            "hours",
+            _COLOURS[target],
+            f"F1 {target}",
+            modelled=False,
+            marker="s",
+            named=True,
+        )
+    _axes(ax, "Node-hours", "Time to target (h)")
+    ax.set_title(PUBLISHED_TITLE)
+
+
+def _axes(ax: Axes, x: str, y: str) -> None:
+    log_axis(ax, "x")
+    log_axis(ax, "y")
+    ax.set(xlabel=x, ylabel=y)
+
+
+def _handles(table: pd.DataFrame, critical: bool) -> list[Line2D]:
+    targets = sorted({*table["target"], *_PUBLISHED_TARGETS})
+    handles = [Line2D([], [], color=_COLOURS[t], label=f"F1 {t}") for t in targets]
+    if (table["kind"] == MEASURED).any():
+        handles.append(Line2D([], [], color=DARK, marker="o", markersize=3.5, label="measured"))
+    handles.append(
+        Line2D(
+            [],
+            [],
+            color=DARK,
+            linestyle="--",
+            marker="o",
+            markersize=3.5,
+            mfc="white",
+            label="modelled",
+        )
+    )
+    handles.append(Line2D([], [], color=DARK, alpha=0.2, linewidth=5, label="Pareto front"))
+    if critical:
+        mark = Line2D([], [], color=DARK, marker="D", mfc="white", linestyle="none")
+        mark.set_label("critical batch")
+        handles.append(mark)
+    return handles

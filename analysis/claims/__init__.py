@@ -1,0 +1,1 @@
+"""The claims of the published study, each judged by recorded runs. Pure."""

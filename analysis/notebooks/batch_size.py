@@ -1,0 +1,77 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Batch size and the gradient noise scale
+#
+# **Question.** What does a large batch cost in data, what does it save in time, and can that be
+# told in advance from the gradient noise?
+
+# %%
+from IPython.display import display
+
+from analysis.results.report import open_report
+
+# None: FFN_SCALING_STORE where set, else the recorded study. Yours: "sqlite:////absolute/mlflow.db".
+STORE = None
+
+report = open_report(STORE)
+
+# %%
+report.runs_shown("batch_size", "lr_rules")
+
+# %% [markdown]
+# ## Method
+#
+# The same recipe (Adam, square-root scaling, warm-up) runs at every node count to one budget of
+# FOVs. The cost is the FOVs until validation F1, averaged over three evaluations, reaches a
+# target: the highest that every seed of at least three node counts reaches. Steps and FOVs follow
+# (S/Smin - 1)(E/Emin - 1) = 1 (McCandlish et al. 2018), whose fit gives the critical batch size.
+# Times on real nodes are **modelled**: FOVs of this study over the published throughput.
+
+# %%
+figure = report.figure("data_and_time")
+display(figure, figure.caption)
+
+# %% [markdown]
+# ## Finding: data against time
+
+# %%
+report.findings("small_batch_data", "large_batch_time")
+
+# %%
+report.evidence("large_batch_time")
+
+# %% [markdown]
+# ## Every target
+
+# %%
+figure = report.figure("cost_to_target", "batch_size")
+display(figure, figure.caption)
+
+# %%
+figure = report.figure("scores_vs_fovs", "batch_size")
+display(figure, figure.caption)
+
+# %% [markdown]
+# ## Finding: the noise scale
+
+# %%
+figure = report.figure("noise_scale", "batch_size")
+display(figure, figure.caption)
+
+# %%
+report.findings("noise_predicts_critical_batch")
+
+# %%
+report.evidence("noise_predicts_critical_batch")

@@ -1,0 +1,58 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Optimizers
+#
+# **Question.** Which optimizer survives the large batch? The published study chose Adam.
+
+# %%
+from IPython.display import display
+
+from analysis.results.report import open_report
+
+# None: FFN_SCALING_STORE where set, else the recorded study. Yours: "sqlite:////absolute/mlflow.db".
+STORE = None
+
+report = open_report(STORE)
+
+# %%
+report.runs_shown("optimizers")
+
+# %% [markdown]
+# ## Method
+#
+# Every optimizer trains at its own base rate, scaled by the square root of the nodes, with warm-
+# up. It survives a node count where the interval of its score lies above a share of the best score
+# at the smallest count. One base rate each was tried: a better-tuned rate could save an optimizer
+# that fails here.
+
+# %%
+figure = report.figure("optimizers")
+display(figure, figure.caption)
+
+# %% [markdown]
+# ## Finding
+
+# %%
+report.findings("adam_best", "adaptive_survive")
+
+# %%
+report.evidence("adam_best")
+
+# %% [markdown]
+# ## Along training
+
+# %%
+figure = report.figure("recipes_vs_fovs", "optimizers")
+display(figure, figure.caption)

@@ -1,0 +1,55 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # How many nodes?
+#
+# **Question.** How many nodes reach a target F1 in a given time, and what do they cost? The
+# command `python -m analysis.predict --f1 F1 --hours H` answers it for your own runs.
+
+# %%
+from IPython.display import display
+
+from analysis.results.report import open_report
+
+# None: FFN_SCALING_STORE where set, else the recorded study. Yours: "sqlite:////absolute/mlflow.db".
+STORE = None
+
+report = open_report(STORE)
+
+# %%
+report.runs_shown("batch_size")
+
+# %% [markdown]
+# ## Method
+#
+# Hours on N nodes are FOVs to the target at the batch of N nodes over FOVs per second of N nodes.
+# The first half is fitted to the recorded runs, the second to the published throughput of KNL
+# nodes. All of it is **modelled**, for the small network of the recorded study: shapes and ratios
+# carry over, hours do not.
+
+# %% [markdown]
+# ## Figure and finding
+
+# %%
+figure = report.figure("prediction")
+display(figure, figure.caption)
+
+# %% [markdown]
+# ## How sure is the fit?
+
+# %%
+report.findings("small_batch_data", "noise_predicts_critical_batch")
+
+# %%
+report.evidence("small_batch_data")

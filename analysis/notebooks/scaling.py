@@ -1,0 +1,66 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Weak and strong scaling
+#
+# **Question.** How far does throughput follow the nodes?
+
+# %%
+from IPython.display import display
+
+from analysis.results.report import open_report
+
+# None: FFN_SCALING_STORE where set, else the recorded study. Yours: "sqlite:////absolute/mlflow.db".
+STORE = None
+
+report = open_report(STORE)
+
+# %%
+report.runs_shown("weak_scaling", "strong_scaling")
+
+# %% [markdown]
+# ## Method
+#
+# Only real processes count here: an emulated node adds no hardware. Weak scaling keeps the work of
+# a node, fps(N) / (N/N0 fps(N0)); strong scaling keeps the whole batch, T0 N0 / (T N). Beyond what
+# was measured, scaling models fitted to the published throughput speak: **modelled**.
+
+# %%
+figure = report.figure("throughput", "weak_scaling")
+display(figure, figure.caption)
+
+# %%
+figure = report.figure("parallel_efficiency", "weak_scaling")
+display(figure, figure.caption)
+
+# %%
+figure = report.figure("phase_breakdown", "weak_scaling")
+display(figure, figure.caption)
+
+# %%
+figure = report.figure("parallel_efficiency", "strong_scaling")
+display(figure, figure.caption)
+
+# %% [markdown]
+# ## Finding: efficiency at 1024 and 2048 nodes
+
+# %%
+figure = report.figure("scaling_models")
+display(figure, figure.caption)
+
+# %%
+report.findings("efficiency_1024", "efficiency_2048")
+
+# %%
+report.evidence("efficiency_2048")

@@ -1,0 +1,51 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Segmentation
+#
+# **Question.** Is the trained network any good at what it is for, and as good when trained on many
+# nodes? F1 counts voxels of single canvases; segmentation joins them over a volume.
+
+# %%
+from IPython.display import display
+
+from analysis.results.report import open_report
+
+# None: FFN_SCALING_STORE where set, else the recorded study. Yours: "sqlite:////absolute/mlflow.db".
+STORE = None
+
+report = open_report(STORE)
+
+# %%
+report.runs_shown("checkpoints")
+
+# %% [markdown]
+# ## Method
+#
+# `python -m experiments.segment_checkpoints` segments the held-out part of the volume with every
+# checkpoint of a run and records adapted Rand error and variation of information. Voxels left
+# unsegmented count as one more segment.
+
+# %%
+figure = report.figure("evaluation", "checkpoints")
+display(figure, figure.caption)
+
+# %% [markdown]
+# ## Finding
+
+# %%
+report.findings("segmentation_improves", "segmentation_at_scale")
+
+# %%
+report.evidence("segmentation_improves")

@@ -1,0 +1,119 @@
+"""How many nodes for a score in a time: `python -m analysis.predict --f1 0.8 --hours 4`.
+
+Joins how many FOVs recorded runs needed to reach the score at several batch sizes with how
+throughput grows with the nodes, prints time and cost over node counts and the answer, and says
+what it assumes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib import style
+from rich.console import Console
+
+from analysis.prediction import Predictor, node_grid
+from analysis.prediction_inputs import TrainingCost, measured_throughput, training_cost
+from analysis.prediction_report import Question, answer, assumptions, prediction_table
+from analysis.source import add_source, read_source
+from analysis.throughput_models import published_throughput
+from ffn_core.errors import InputError
+
+_CAPTIONS = "captions.md"
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m analysis.predict", description=__doc__)
+    parser.add_argument("--f1", type=float, required=True, help="validation F1 to reach")
+    parser.add_argument("--hours", type=float, required=True, help="training time allowed")
+    parser.add_argument("--price", type=float, help="of one node-hour, in any currency")
+    parser.add_argument("--experiment", help="of the training runs; default: the only one there is")
+    parser.add_argument(
+        "--throughput",
+        choices=("measured", "published"),
+        default="measured",
+        help="scaling of the store's runs on real nodes, or the published one to 1024 nodes",
+    )
+    parser.add_argument(
+        "--node-fovs-per-second",
+        type=float,
+        help="throughput of one of your nodes: keeps the efficiency, replaces the speed",
+    )
+    parser.add_argument("--most-nodes", type=int, default=2048, help="largest count considered")
+    parser.add_argument("--out", type=Path, help="directory for figures and prediction.csv")
+    add_source(parser)
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit code."""
+    arguments = _arguments(argv)
+    console = Console(width=None if sys.stdout.isatty() else 120, highlight=False, soft_wrap=True)
+    try:
+        question = _question(arguments)
+        runs = read_source(arguments)
+        cost = training_cost(runs, arguments.experiment, question.f1)
+        if arguments.throughput == "published":
+            throughput = published_throughput()
+        else:
+            throughput = measured_throughput(runs, cost.runs)
+        if arguments.node_fovs_per_second is not None:
+            throughput = throughput.with_node(arguments.node_fovs_per_second)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    predictor = Predictor(throughput, cost.fit, cost.local_batch_size)
+    table = predictor.table(node_grid(question.most_nodes))
+    console.print(prediction_table(table, cost, question))
+    for line in answer(predictor, cost, question):
+        console.print(line)
+    console.print("\nAssumptions:")
+    for line in assumptions(throughput, cost):
+        console.print(f"- {line}")
+    if arguments.out is not None:
+        arguments.out.mkdir(parents=True, exist_ok=True)
+        table.to_csv(arguments.out / "prediction.csv", index=False, float_format="%.6g")
+        _draw(arguments.out, predictor, cost, question)
+        console.print(f"\nfigures, captions and table: {arguments.out}")
+    return 0
+
+
+def _draw(out: Path, predictor: Predictor, cost: TrainingCost, question: Question) -> None:
+    # Imported here: an answer on the terminal needs none of it.
+    from analysis.charts.drawing import STYLE
+    from analysis.charts.models import fitted_models
+    from analysis.charts.prediction import prediction
+    from analysis.figures import save
+
+    captions = []
+    with style.context(STYLE):
+        for name, drawing in (
+            ("prediction", prediction(predictor, cost, question)),
+            ("models", fitted_models(predictor.throughput)),
+        ):
+            save(drawing.figure, out / name)
+            captions.append(f"## {name}\n\n![{name}]({name}.png)\n\n{drawing.caption}\n")
+    (out / _CAPTIONS).write_text("\n".join(captions))
+
+
+def _question(arguments: argparse.Namespace) -> Question:
+    if not 0 < arguments.f1 < 1:
+        raise InputError(f"--f1 {arguments.f1:g} must lie between 0 and 1")
+    for option in ("hours", "node_fovs_per_second"):
+        value = getattr(arguments, option)
+        if value is not None and not 0 < value < float("inf"):
+            raise InputError(f"--{option.replace('_', '-')} {value:g} must be above 0")
+    if arguments.price is not None and not 0 <= arguments.price < float("inf"):
+        raise InputError(f"--price {arguments.price:g} must not be negative")
+    if not 1 <= arguments.most_nodes <= 2**20:
+        raise InputError(f"--most-nodes {arguments.most_nodes} must lie between 1 and {2**20}")
+    if arguments.out is not None and arguments.out.exists() and not arguments.out.is_dir():
+        raise InputError(f"--out {arguments.out} is a file: name a directory")
+    return Question(arguments.f1, arguments.hours, arguments.price, arguments.most_nodes)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,146 @@
+"""What a prediction takes from recorded runs: FOVs to the target, and throughput."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from analysis.batch_size import CriticalBatch, complete_batches, fit_critical_batch
+from analysis.grouping import groups, varies
+from analysis.material import Material
+from analysis.runs import Runs
+from analysis.scaling import scaling_series
+from analysis.summary import summarize
+from analysis.targets import WINDOW, highest, targets_table
+from analysis.throughput_models import ThroughputModel, fit_throughput, same_work
+from ffn_core.errors import InputError
+
+_METRIC = "validation/f1"
+
+
+@dataclass(frozen=True)
+class TrainingCost:
+    """FOVs to a target over node counts.
+
+    Attributes:
+        experiment: whose runs.
+        target: validation F1.
+        fit: FOVs against batch size.
+        local_batch_size: FOVs per node and step.
+        runs: one row per run of the recipes chosen: nodes, emulated, fovs, elapsed_s and
+            optimizer_step to the target (NaN where it was not reached), and the summary columns.
+        missed: node counts of which not every run reached the target; they are not fitted.
+    """
+
+    experiment: str
+    target: float
+    fit: CriticalBatch
+    local_batch_size: float
+    runs: pd.DataFrame
+    missed: tuple[int, ...]
+
+
+def training_cost(runs: Runs, experiment: str | None, target: float) -> TrainingCost:
+    """Fits FOVs-to-target over the batch sizes of one experiment, its best recipe at each count.
+
+    Args:
+        runs: of the store.
+        experiment: its name; None where only one experiment tried several node counts.
+        target: validation F1.
+
+    Raises:
+        InputError: no such runs, the target was never reached, or too few batch sizes reached it.
+    """
+    material = _material(runs, experiment)
+    name = material.experiment
+    shown = material.best.dropna(subset=["final_f1"])
+    if shown.empty:
+        raise InputError(f"experiment {name!r} has no finished run with {_METRIC}")
+    if varies(shown["local_batch_size"]):
+        sizes = ", ".join(f"{b:g}" for b in sorted(shown["local_batch_size"].unique()))
+        raise InputError(
+            f"the best runs of {name!r} have local batch sizes {sizes}: keep one per experiment"
+        )
+    history = runs.select(runs.table["run_id"].isin(shown["run_id"]))
+    reached = targets_table(history, _METRIC, (target,), WINDOW)
+    reached = reached.merge(shown.drop(columns=["fovs"]), on="run_id")
+    if reached["fovs"].isna().all():
+        raise InputError(
+            f"no run of {name!r} reached F1 {target} (mean of {WINDOW} evaluations); the highest"
+            f" is {_highest(history):.3f}: lower --f1 or train longer"
+        )
+    complete = complete_batches(reached)
+    missed = tuple(sorted(set(reached["nodes"]) - set(complete["nodes"])))
+    if not varies(complete["nodes"]):
+        counts = ", ".join(str(n) for n in sorted(set(complete["nodes"]))) or "none"
+        raise InputError(
+            f"at least two node counts of {name!r} must reach F1 {target} with every run; there"
+            f" are: {counts} (missed at: {', '.join(map(str, missed)) or 'none'}): lower --f1"
+        )
+    batch = complete["global_batch_size"].to_numpy()
+    fit = fit_critical_batch(batch, complete["optimizer_step"].to_numpy())
+    local_batch_size = float(shown["local_batch_size"].iloc[0])
+    return TrainingCost(name, target, fit, local_batch_size, reached, missed)
+
+
+def measured_throughput(runs: Runs, like: pd.DataFrame) -> ThroughputModel:
+    """Scaling models of the store's own runs on real nodes.
+
+    Args:
+        runs: of the store, any experiment.
+        like: summary rows of the training runs; only runs of the same network and local batch
+            size say how fast those are.
+
+    Raises:
+        InputError: fewer than three real node counts or five runs of that kind.
+    """
+    points = summarize(runs.finished())
+    real = points[~points["emulated"]].dropna(subset=["fovs_per_second"])
+    mine = real[same_work(real, like)]
+    weak = [one for one in scaling_series(mine) if one.kind == "weak"]
+    best = max(weak, key=lambda one: len(one.table), default=None)
+    instead = (
+        "measure more (experiment=weak_scaling), or give --throughput published with"
+        " --node-fovs-per-second of your node"
+    )
+    try:
+        if best is None:
+            raise ValueError("a scaling model takes three node counts and five points or more")
+        source = f"measured, {best.label}, experiments " + ", ".join(
+            sorted(best.points["experiment"].unique())
+        )
+        return fit_throughput(
+            source, best.points["nodes"].to_numpy(), best.points["fovs_per_second"].to_numpy()
+        )
+    except ValueError as error:
+        counts = ", ".join(str(int(n)) for n in sorted(mine["nodes"].unique())) or "none"
+        raise InputError(
+            f"{error}; real node counts with the training runs' network and batch: {counts}"
+            f" ({len(mine)} runs): {instead}"
+        ) from error
+
+
+def _material(runs: Runs, experiment: str | None) -> Material:
+    names = runs.experiments()
+    if experiment is not None and experiment not in names:
+        raise InputError(f"no experiment {experiment!r}; there are: {', '.join(names)}")
+    if experiment is None:
+        scored = set(runs.history.loc[runs.history["metric"] == _METRIC, "run_id"])
+        useful = runs.table[runs.table["run_id"].isin(scored)]
+        several = [name for name, rows in groups(useful, "experiment") if varies(rows["nodes"])]
+        if not several:
+            raise InputError(f"no experiment recorded {_METRIC} at several node counts")
+        if len(several) > 1:
+            raise InputError(
+                f"several experiments can answer: name one with --experiment: {', '.join(several)}"
+            )
+        experiment = several[0]
+    return Material(experiment, runs.select(runs.table["experiment"] == experiment))
+
+
+def _highest(runs: Runs) -> float:
+    scores = runs.history[runs.history["metric"] == _METRIC].sort_values("fovs")
+    return float(
+        scores.groupby("run_id")["value"].agg(lambda v: highest(v.to_numpy(), WINDOW)).max()
+    )

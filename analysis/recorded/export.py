@@ -1,0 +1,101 @@
+"""Studies of an MLflow store written as small files."""
+
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from analysis.load_runs import load_runs
+from analysis.recorded import provenance
+from analysis.recorded.plan import planned_points
+from analysis.recorded.thinning import thin, without_machine_paths
+from analysis.runs import Runs
+from ffn_core.errors import InputError
+
+MOST_BYTES: Final = 400_000
+"""Largest history a study may have before it is thinned."""
+
+_SQLITE = "sqlite:///"
+_COARSEST = 64
+
+
+@contextmanager
+def snapshot(uri: str) -> Iterator[str]:
+    """URI of a consistent copy of a SQLite store, which may be being written; else the URI itself.
+
+    Raises:
+        InputError: the SQLite file is missing or not a database.
+    """
+    path = Path(uri.removeprefix(_SQLITE))
+    if not uri.startswith(_SQLITE) or not path.is_file():
+        yield uri  # whatever is wrong with it, loading it says so
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "mlflow.db"
+        try:
+            with (
+                closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as source,
+                closing(sqlite3.connect(copy)) as target,
+            ):
+                source.backup(target)
+        except sqlite3.DatabaseError as error:
+            raise InputError(f"cannot copy {path}: {error}") from error
+        yield f"{_SQLITE}{copy}"
+
+
+def export(
+    uri: str, out: Path, experiment: str | None = None, size: str = "small"
+) -> dict[str, dict[str, object]]:
+    """Writes the finished and failed points of one study, or of all, into a folder each.
+
+    Points still under way are left out; exporting again brings them in. A study recorded before
+    is replaced.
+
+    Args:
+        uri: of the MLflow store.
+        out: folder of the studies' folders.
+        experiment: name of the study; None for all.
+        size: which values of conf/size the planned number of points follows from.
+
+    Returns:
+        Provenance of each study written.
+
+    Raises:
+        InputError: no store, no such study, or no point recorded.
+    """
+    with snapshot(uri) as copy:
+        try:
+            names = load_runs(copy, experiment).experiments()
+            # One by one: a parameter that only other studies have is no column of this one.
+            studies = {name: load_runs(copy, name) for name in names}
+        except InputError as error:
+            raise InputError(str(error).replace(copy, uri)) from error
+    written = {}
+    for name, study in studies.items():
+        ended = study.select(study.table["status"].isin(["FINISHED", "FAILED"]))
+        if ended.table.empty:
+            continue
+        facts = provenance.describe(ended, study.table["status"], planned_points(name, size))
+        folder = out / name
+        kept = _write(Runs(without_machine_paths(ended.table), ended.history), folder)
+        facts["exported"] = f"{datetime.now(UTC):%Y-%m-%d}"
+        facts["records of train metrics kept"] = "all" if kept == 1 else f"one in {kept}"
+        provenance.write(folder, facts)
+        written[name] = facts
+    return written
+
+
+def _write(runs: Runs, folder: Path) -> int:
+    """Writes a study thinned no more than its size demands; returns which records were kept."""
+    keep_every = 1
+    while True:
+        thin(runs, keep_every).to_parquet(folder)
+        size = (folder / "history.parquet").stat().st_size
+        if size <= MOST_BYTES or keep_every >= _COARSEST:
+            return keep_every
+        keep_every *= 2

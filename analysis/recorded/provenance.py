@@ -1,0 +1,92 @@
+"""Where the runs of a study come from: configuration, commit, versions, hardware, counts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from analysis.grouping import varies
+from analysis.runs import RUN_COLUMNS, Runs
+
+FILE = "provenance.json"
+_UNKNOWN = "unknown"
+# A run's own provenance.json holds more; the machine's name is nobody's business.
+_FACTS = ("version.", "git.", "host.cpu", "host.cores", "host.memory_gib", "host.system")
+# Where and how a run was carried out.
+_RUN_LOCAL = ("runs_dir", "data_cache_dir", "sweep_", "launcher_", "checkpoint_")
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """Provenance of a recorded study; empty where its folder holds none."""
+    path = folder / FILE
+    found: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
+    return found
+
+
+def write(folder: Path, provenance: Mapping[str, Any]) -> None:
+    """Writes what `describe` returned."""
+    (folder / FILE).write_text(json.dumps(provenance, indent=1, default=str) + "\n")
+
+
+def describe(runs: Runs, all_statuses: pd.Series, planned: int | None) -> dict[str, Any]:
+    """What is to be known about a study beside its tables.
+
+    Args:
+        runs: those exported, with `run_dir` as recorded: each run's own provenance is read there
+            and counts as unknown where the folder cannot be reached.
+        all_statuses: status of every run in the store, exported or not.
+        planned: points of the preset; None where not known.
+    """
+    table = runs.table
+    finished, failed = ((table["status"] == status).sum() for status in ("FINISHED", "FAILED"))
+    parameters = [c for c in table.columns if c not in RUN_COLUMNS and not c.startswith(_RUN_LOCAL)]
+    started = pd.to_datetime(table["start_time"])
+    return {
+        "experiment": str(table["experiment"].iloc[0]),
+        "points": {
+            "planned": planned,
+            "finished": int(finished),
+            "failed": int(failed),
+            "missing": None if planned is None else max(planned - len(table), 0),
+            "under way or stopped": int((~all_statuses.isin(["FINISHED", "FAILED"])).sum()),
+        },
+        "emulated points": int(table["emulated"].sum()),
+        "recorded": {"first": f"{started.min():%Y-%m-%d}", "last": f"{started.max():%Y-%m-%d}"},
+        "produced by": _facts(table["run_dir"].dropna()),
+        "varied": {c: _listed(table[c]) for c in parameters if varies(table[c])},
+        "same for all": {
+            c: _plain(table[c].iloc[0])
+            for c in parameters
+            if not varies(table[c]) and table[c].notna().all()
+        },
+    }
+
+
+def _facts(folders: Iterable[str]) -> dict[str, list[str]]:
+    """Every value of every fact, over the runs whose folder can be read."""
+    facts: dict[str, set[str]] = {}
+    for folder in folders:
+        for name, value in read(Path(folder)).items():
+            if name.startswith(_FACTS):
+                facts.setdefault(name, set()).add(str(value))
+    return {name: sorted(values) for name, values in sorted(facts.items())}
+
+
+def _listed(values: pd.Series) -> list[Any]:
+    return sorted((_plain(v) for v in values.unique()), key=lambda v: (str(type(v)), v))
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON holds it; text of what is missing."""
+    if pd.isna(value):
+        return "none"
+    return value.item() if hasattr(value, "item") else value
+
+
+def one_fact(provenance: Mapping[str, Any], name: str) -> str:
+    """A fact of `produced by` as text, several values joined; `unknown` where not recorded."""
+    return ", ".join(provenance.get("produced by", {}).get(name, [])) or _UNKNOWN

@@ -1,0 +1,40 @@
+"""Metric histories made small enough to be kept with the code. Pure."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from analysis.runs import Runs
+
+# Column -> parts of the path that are kept.
+_FOLDERS = {"run_dir": 2, "runs_dir": 1, "data_cache_dir": 1}
+# What no figure, table or verdict needs every record of.
+_COARSE = ("train/", "learning_rate", "gradient_norm", "optimizer_step")
+
+
+def thin(runs: Runs, keep_every: int) -> Runs:
+    """Keeps every `keep_every`-th record, and the last, of the metrics that may be coarse.
+
+    Those are `train/*`, `learning_rate`, `gradient_norm` and `optimizer_step`. Evaluations,
+    throughput, step phases and the noise scale stay whole, so that summaries do not change.
+    """
+    history = runs.history
+    coarse = history["metric"].str.startswith(_COARSE)
+    place = history.groupby(["run_id", "metric"]).cumcount(ascending=False)
+    kept = history[~coarse | (place % keep_every == 0)]
+    return Runs(runs.table, kept.reset_index(drop=True))
+
+
+def without_machine_paths(table: pd.DataFrame) -> pd.DataFrame:
+    """Folders without the part that only the machine of the runs has.
+
+    `run_dir` becomes EXPERIMENT/POINT, other folders their own name; missing ones stay missing.
+    """
+    folders = [c for c in _FOLDERS if c in table]
+    return table.assign(
+        **{c: table[c].map(lambda path, c=c: _tail(path, _FOLDERS[c])) for c in folders}
+    )
+
+
+def _tail(path: object, parts: int) -> object:
+    return path if pd.isna(path) else "/".join(str(path).split("/")[-parts:])  # type: ignore[call-overload]

@@ -1,0 +1,200 @@
+"""Figures over several studies, made for the verdicts."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from analysis.charts.drawing import COLUMN_WIDTH_IN, Drawing, panels, sentences
+from analysis.claims.crossover import PUBLISHED_CROSSOVER, late_noise_scale
+from analysis.claims.data_cost import batch_points, best_target, cost_table, reached_table
+from analysis.claims.optimizers import RETAINED
+from analysis.claims.optimizers import STUDY as OPTIMIZERS
+from analysis.claims.points import SCORE, Studies, describe, scored_points
+from analysis.claims.rules import STUDY as RULES
+from analysis.claims.rules import rule_difference, warmup_difference
+from analysis.claims.seeds import contrast_table
+from analysis.grouping import groups
+from analysis.material import NothingToDraw
+from analysis.plots.axes import (
+    BLUE,
+    DARK,
+    GREEN,
+    GREY,
+    ORANGE,
+    SERIES,
+    VERMILION,
+    log_axis,
+    node_axis,
+)
+
+_RULES: Final = {"linear": ("linear", BLUE), "sqrt": ("square root", VERMILION)}
+_UNSCALED: Final = ("none", "unscaled", GREEN)
+_MARGIN: Final = 1.35
+_INTERVALS: Final = "Bars: 95 % intervals over seeds, where there are several."
+
+
+def final_scores(studies: Studies) -> Drawing:
+    """Final F1 of every learning-rate rule against nodes, with and without warm-up."""
+    points = scored_points(studies, RULES)
+    if points["nodes"].nunique() < 2:
+        raise NothingToDraw(f"`{RULES}` has finished points at fewer than two node counts")
+    figure, (with_warmup, without) = panels(2, height_in=2.6)
+    shown = {**_RULES, _UNSCALED[0]: _UNSCALED[1:]}
+    for ax, warm in ((with_warmup, True), (without, False)):
+        here = points[(points["warmup"] != "none") == warm]
+        for index, (rule, (label, colour)) in enumerate(shown.items()):
+            _draw_scores(ax, here[here["lr_rule"] == rule], label, colour, index - 1)
+        _finish(ax, points["nodes"], "Final validation F1")
+        ax.set_ylim(-0.03, 1)
+        ax.set_title("with warm-up" if warm else "without warm-up")
+    with_warmup.legend(loc="lower left")
+    caption = sentences(
+        f"Final score ({SCORE}) of each learning-rate rule against nodes: lines are means over",
+        "seeds, small points the seeds.",
+        f"{_capital(describe(points))}.",
+    )
+    return Drawing(figure, caption)
+
+
+def rule_differences(studies: Studies) -> Drawing:
+    """What linear scaling gains over square-root, and warm-up over none, against nodes."""
+    points = scored_points(studies, RULES)
+    between = rule_difference(points)
+    if between.empty:
+        raise NothingToDraw(f"`{RULES}` has no seed with both rules at one node count")
+    figure, (rules, warmup) = panels(2, height_in=2.6)
+    _draw_differences(rules, between, DARK, "linear minus square root", 0)
+    low, high = PUBLISHED_CROSSOVER
+    rules.axvspan(low, high, color=GREY, alpha=0.2, linewidth=0, label="published crossover")
+    noise = late_noise_scale(studies, points)
+    if len(noise):
+        batch = float(points["local_batch_size"].iloc[0])
+        at = noise.to_numpy() / batch
+        rules.axvspan(at.min(), at.max() * 1.03, color=ORANGE, alpha=0.35, linewidth=0)
+        rules.axvline(float(np.exp(np.log(at).mean())), color=ORANGE, label="noise scale")
+    for index, (rule, (label, colour)) in enumerate(_RULES.items()):
+        gain = warmup_difference(points[points["lr_rule"] == rule])
+        if not gain.empty:
+            _draw_differences(warmup, gain, colour, label, index)
+    for ax in (rules, warmup):
+        ax.axhline(0, color=GREY, linewidth=0.8)
+        _finish(ax, points["nodes"], "Difference in final F1")
+        ax.legend(loc="best")
+    rules.set_title("linear minus square root, warmed up")
+    warmup.set_title("with minus without warm-up")
+    caption = sentences(
+        f"Differences in final score ({SCORE}), paired by seed (small points). {_INTERVALS}",
+        "Grey: between the last node count of linear and the first of square-root scaling in the",
+        "published study.",
+        "Orange: node count whose global batch is the gradient noise scale at convergence, range"
+        " over seeds."
+        if len(noise)
+        else "",
+        f"{_capital(describe(points))}.",
+    )
+    return Drawing(figure, caption)
+
+
+def optimizers(studies: Studies) -> Drawing:
+    """Final F1 of every optimizer against nodes."""
+    points = scored_points(studies, OPTIMIZERS)
+    if points["optimizer"].nunique() < 2:
+        raise NothingToDraw(f"`{OPTIMIZERS}` has finished points of fewer than two optimizers")
+    figure, (ax,) = panels(1, width_in=COLUMN_WIDTH_IN * 1.5, height_in=2.8)
+    names = sorted(points["optimizer"].unique())
+    colours = dict(zip(names, (*SERIES, DARK), strict=False))
+    middle = (len(names) - 1) / 2
+    for index, name in enumerate(names):
+        rows = points[points["optimizer"] == name]
+        _draw_scores(ax, rows, name, colours[name], index - middle)
+    first = points[points["nodes"] == points["nodes"].min()]
+    level = RETAINED * float(first.groupby("optimizer")["score"].mean().max())
+    ax.axhline(level, color=GREY, linestyle=":", linewidth=1, label="survives above")
+    _finish(ax, points["nodes"], "Final validation F1")
+    ax.set_ylim(-0.03, 1)
+    figure.legend(*ax.get_legend_handles_labels(), loc="outside right upper")
+    caption = sentences(
+        f"Final score ({SCORE}) of each optimizer at its own base rate against nodes, square-root",
+        "scaling with warm-up: lines are means over seeds, small points the seeds (set apart",
+        f"sideways). Dotted: {RETAINED:.0%} of the best mean at the smallest node count.",
+        f"{_capital(describe(points))}.",
+    )
+    return Drawing(figure, caption)
+
+
+def data_and_time(studies: Studies) -> Drawing:
+    """FOVs to the target and the time they take on real nodes, against nodes."""
+    points = batch_points(studies)
+    reached = reached_table(studies, points)
+    target = best_target(reached)
+    if target is None:
+        raise NothingToDraw("no F1 target is reached by every seed of three node counts")
+    rows = reached[reached["target"] == target]
+    table = cost_table(rows)
+    figure, (data, time) = panels(2, height_in=2.6)
+    met = table["reached"] == table["seeds"]
+    for ax, column, colour in ((data, "fovs", BLUE), (time, "modelled_hours", VERMILION)):
+        ax.plot(table["nodes"], table[column], "-", color=colour)
+        full, part = table[met], table[~met]
+        ax.plot(full["nodes"], full[column], "o", color=colour, label="every seed reached it")
+        if len(part):
+            ax.plot(
+                part["nodes"],
+                part[column],
+                "^",
+                color=colour,
+                mfc="white",
+                label="at least: not every seed did",
+            )
+        _finish(ax, table["nodes"], "")
+        log_axis(ax, "y")
+        ax.legend(loc="best")
+    data.plot(rows["nodes"], rows["fovs"], "o", color=BLUE, alpha=0.4, markersize=2, mew=0)
+    data.set_ylabel(f"FOVs to F1 {target}")
+    time.set_ylabel(f"Modelled hours to F1 {target}")
+    data.set_title("data: measured")
+    time.set_title("time: modelled")
+    caption = sentences(
+        f"Left: FOVs to validation F1 {target}, mean over seeds; small points: seeds. Right: the",
+        "time those FOVs would take at the published throughput of as many KNL nodes: modelled,",
+        "a smaller network on other data, so that only ratios mean anything.",
+        f"{_capital(describe(points))}.",
+    )
+    return Drawing(figure, caption)
+
+
+def _draw_scores(ax: Axes, points: pd.DataFrame, label: str, colour: str, place: float) -> None:
+    """Mean over seeds as a line, seeds as small points set apart sideways by `place`."""
+    if points.empty:
+        return
+    mean = points.groupby("nodes")["score"].mean()
+    aside = 2 ** (0.07 * place)
+    ax.plot(mean.index * aside, mean, "o-", color=colour, label=label)
+    ax.plot(points["nodes"] * aside, points["score"], "o", color=colour, alpha=0.4, ms=2, mew=0)
+
+
+def _draw_differences(
+    ax: Axes, difference: pd.DataFrame, colour: str, label: str, place: int
+) -> None:
+    aside = 2 ** (0.12 * place)
+    table = contrast_table(difference)
+    for _, row in groups(difference.melt(ignore_index=False).reset_index(), "nodes"):
+        ax.plot(row["nodes"] * aside, row["value"], "o", color=colour, alpha=0.4, ms=2.5, mew=0)
+    errors = np.abs(table[["low", "high"]].to_numpy().T - table["difference"].to_numpy())
+    x = table["nodes"] * aside
+    ax.errorbar(x, table["difference"], errors, fmt="o-", color=colour, label=label, elinewidth=0.8)
+
+
+def _finish(ax: Axes, nodes: pd.Series, label: str) -> None:
+    node_axis(ax, nodes)
+    # Room for the points that stand beside their node count.
+    ax.set_xlim(nodes.min() / _MARGIN, nodes.max() * _MARGIN)
+    ax.set_ylabel(label)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

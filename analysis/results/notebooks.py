@@ -1,0 +1,94 @@
+"""Runs the notebooks: `python -m analysis.results.notebooks [--store STORE] [--out DIR]`.
+
+Each is kept as a script and, beside it, as an .ipynb with its figures; the script is what to edit.
+Needs the dependency group `notebooks`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import jupytext  # type: ignore[import-untyped]
+import nbformat
+from jupyter_client.manager import KernelManager
+from nbclient import NotebookClient
+from nbformat import NotebookNode
+
+from analysis.recorded.studies import STORE_VARIABLE
+
+NOTEBOOKS: Final = Path(__file__).parents[1] / "notebooks"
+_TIMEOUT_S: Final = 120
+
+
+def scripts() -> list[Path]:
+    """The notebooks as scripts, sorted by name."""
+    return sorted(NOTEBOOKS.glob("*.py"))
+
+
+@contextmanager
+def kernel() -> Iterator[KernelManager]:
+    """One Python process for several notebooks, which all import the same."""
+    manager = KernelManager(kernel_name="python3", transport="ipc")
+    manager.start_kernel()
+    try:
+        yield manager
+    finally:
+        manager.shutdown_kernel(now=True)
+
+
+def execute(script: Path, manager: KernelManager) -> NotebookNode:
+    """The notebook of a script with its outputs; names of an earlier one are forgotten.
+
+    Raises:
+        nbclient.exceptions.CellExecutionError: a cell failed.
+    """
+    notebook = jupytext.read(script)
+    for index, cell in enumerate(notebook.cells):
+        cell["id"] = f"cell-{index}"  # the same notebook gives the same file
+    client = NotebookClient(
+        notebook, km=manager, timeout=_TIMEOUT_S, record_timing=False, store_widget_state=False
+    )
+    with client.setup_kernel(cleanup_kc=False):
+        channels = client.kc
+        assert channels is not None
+        channels.execute("%reset -f", silent=True, store_history=False)
+        count = 0
+        for index, cell in enumerate(notebook.cells):
+            count += cell.cell_type == "code"
+            client.execute_cell(cell, index, execution_count=count)
+    channels.stop_channels()
+    notebook.metadata.pop("language_info", None)
+    return notebook
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m analysis.results.notebooks", description=__doc__
+    )
+    parser.add_argument("--store", help=f"MLflow tracking URI or folder; default: {STORE_VARIABLE}")
+    parser.add_argument("--out", type=Path, default=NOTEBOOKS, help="folder of the .ipynb files")
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit code."""
+    arguments = _arguments(argv)
+    if arguments.store:
+        os.environ[STORE_VARIABLE] = arguments.store
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    with kernel() as manager:
+        for script in scripts():
+            path = arguments.out / f"{script.stem}.ipynb"
+            nbformat.write(execute(script, manager), path)
+            print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,148 @@
+"""The results page in Markdown, from a report. Pure: pictures are returned, not written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import pandas as pd
+
+from analysis.claims.judging import effect_text
+from analysis.claims.points import SCORE
+from analysis.claims.seeds import METHOD
+from analysis.claims.verdict import Verdict
+from analysis.published import ARXIV
+from analysis.recorded.provenance import one_fact
+from analysis.results.report import Picture, Report, seeds_of
+from analysis.results.sections import SECTIONS, Section
+from analysis.results.tables import markdown_table
+
+COMMAND: Final = "nox -s figures"
+NOTEBOOKS: Final = "analysis/notebooks"
+
+
+def page(report: Report, figures: str) -> tuple[str, dict[str, bytes]]:
+    """The page, and the pictures it shows by file name.
+
+    Args:
+        report: the studies.
+        figures: folder of the pictures as the page links to them.
+    """
+    pictures: dict[str, bytes] = {}
+    parts = [_head(), _ran(report), _verdicts(list(report.verdicts.values()))]
+    parts += [_section(report, section, figures, pictures) for section in SECTIONS]
+    return "\n\n".join(parts) + "\n", pictures
+
+
+def _head() -> str:
+    return (
+        "# Results\n\n"
+        f"<!-- Written by `{COMMAND}` from analysis/recorded; edits are lost. -->\n\n"
+        f"What the recorded runs say about the claims of {ARXIV}. `{COMMAND}` writes this page, "
+        "its figures and `analysis/recorded/verdicts.csv` again; "
+        f"[{NOTEBOOKS}]({NOTEBOOKS}) holds the same as notebooks that also read your own store."
+    )
+
+
+def _ran(report: Report) -> str:
+    """What was run where; what is emulated and what is modelled."""
+    known = report.provenance()
+    rows = [_study_row(name, report, known.get(name, {})) for name in sorted(report.studies)]
+    machines = sorted({_machine(facts) for facts in known.values() if facts})
+    return "\n\n".join(
+        [
+            "## What was run",
+            markdown_table(pd.DataFrame(rows)),
+            f"Machine: {'; '.join(machines) or 'not recorded'}.",
+            "Each node count above the number of processes is **emulated**: a few processes carry "
+            "all logical nodes and take exactly the steps that so many real nodes would. That "
+            "answers what happens to learning, and nothing about time. Throughput and efficiency "
+            "are measured on real processes only. What is **modelled** says so: times on many "
+            "nodes are FOVs of this study over the published throughput, and efficiencies beyond "
+            "1024 nodes come from models fitted to it. Points missing or failed are not replaced "
+            "by anything.",
+        ]
+    )
+
+
+def _study_row(name: str, report: Report, facts: Mapping[str, Any]) -> dict[str, object]:
+    table = report.studies[name].table
+    points = facts.get("points", {})
+    nodes = sorted({int(n) for n in table["nodes"].dropna()})
+    produced = facts.get("produced by", {})
+    return {
+        "study": f"`{name}`",
+        "finished": int((table["status"] == "FINISHED").sum()),
+        "failed": int((table["status"] == "FAILED").sum()),
+        "missing": points.get("missing"),
+        "planned": points.get("planned"),
+        "network": _same(table, "model_name"),
+        "budget": _same(table, "budget"),
+        "emulated": int(table["emulated"].astype(bool).sum()),
+        "nodes": ", ".join(str(n) for n in nodes),
+        "seeds": seeds_of(table),
+        "commit": ", ".join(c[:8] for c in produced.get("git.commit", [])) or "unknown",
+        "recorded": facts.get("recorded", {}).get("last", "unknown"),
+    }
+
+
+def _same(table: pd.DataFrame, column: str) -> str:
+    """Every value of a column, joined; `-` where it was not recorded."""
+    return ", ".join(str(v) for v in table[column].dropna().unique()) if column in table else "-"
+
+
+def _machine(facts: Mapping[str, Any]) -> str:
+    return (
+        f"{one_fact(facts, 'host.cpu')}, {one_fact(facts, 'host.cores')} cores, "
+        f"{one_fact(facts, 'host.memory_gib')} GiB; Python {one_fact(facts, 'version.python')}, "
+        f"TensorFlow {one_fact(facts, 'version.tensorflow-cpu')}, "
+        f"Horovod {one_fact(facts, 'version.horovod')}"
+    )
+
+
+def _verdicts(verdicts: list[Verdict]) -> str:
+    rows = [
+        {
+            "claim": one.claim,
+            "verdict": f"**{one.verdict}**",
+            "effect (95 % interval)": effect_text(one.effect),
+            "effect is": one.measure,
+            "kind": one.kind.partition(":")[0],
+        }
+        for one in verdicts
+    ]
+    return "\n\n".join(
+        [
+            "## Verdicts",
+            markdown_table(pd.DataFrame(rows)),
+            f"The score of a run is its {SCORE}. {METHOD} Two effects are no means over seeds: "
+            "the slope of the best rate has the Student t interval of its fit over node counts, "
+            "and modelled efficiencies the prediction interval of the averaged models. Undecided "
+            "is what the runs cannot tell: points are missing, or the interval holds both answers.",
+        ]
+    )
+
+
+def _section(report: Report, section: Section, figures: str, pictures: dict[str, bytes]) -> str:
+    notebook = f"{NOTEBOOKS}/{section.key}.ipynb"
+    parts = [f"## {section.title}", f"{section.question} ([notebook]({notebook}))"]
+    for name, study in section.figures:
+        shown = report.figure(name, study)
+        if isinstance(shown, Picture):
+            file = f"{name}.png" if study is None else f"{study}_{name}.png"
+            pictures[file] = shown.png
+            parts.append(f"![{name.replace('_', ' ')}]({figures}/{file})")
+        parts.append(shown.caption.markdown)
+    parts.append(report.findings(*section.claims).markdown)
+    for key in section.claims:
+        evidence = report.verdicts[key].evidence
+        if not evidence.empty:
+            parts.append(_folded(report.verdicts[key]))
+    return "\n\n".join(parts)
+
+
+def _folded(verdict: Verdict) -> str:
+    return (
+        f"<details><summary>Numbers: {verdict.claim}</summary>\n\n{verdict.rule}.\n\n"
+        f"{markdown_table(verdict.evidence)}\n\n</details>"
+    )

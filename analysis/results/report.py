@@ -1,0 +1,167 @@
+"""What the notebooks and the page show: figures, tables and findings of a store's studies."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from matplotlib import style
+
+from analysis.charts.drawing import STYLE, Drawing
+from analysis.charts.models import fitted_models
+from analysis.claims.judging import judge, verdict_sentence
+from analysis.claims.points import Studies
+from analysis.claims.verdict import Verdict
+from analysis.figures import FIGURES
+from analysis.material import Material, NothingToDraw
+from analysis.recorded import provenance
+from analysis.recorded.studies import default_store, is_tracking_uri, load_studies
+from analysis.results import drawings
+from analysis.results.picture import png
+from analysis.results.predicted import predicted
+from analysis.results.tables import markdown_table
+from analysis.throughput_models import published_throughput
+
+_IDS = re.compile(r"\): (`[^`]+`(, )?)+( and \d+ more \(in `summary.csv`\))?\.")
+
+# Figures that are not of one study.
+OVERVIEWS: Mapping[str, Callable[[Studies], Drawing]] = {
+    "final_scores": drawings.final_scores,
+    "rule_differences": drawings.rule_differences,
+    "optimizers": drawings.optimizers,
+    "data_and_time": drawings.data_and_time,
+    "scaling_models": lambda _: fitted_models(published_throughput()),
+    "prediction": predicted,
+}
+
+
+@dataclass(frozen=True)
+class Text:
+    """Markdown, shown as such in a notebook."""
+
+    markdown: str
+
+    def __repr__(self) -> str:
+        return self.markdown
+
+    def _repr_markdown_(self) -> str:
+        return self.markdown
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure as PNG, shown as such in a notebook."""
+
+    png: bytes = field(repr=False)
+    caption: Text = field(repr=False)
+
+    def _repr_png_(self) -> bytes:
+        return self.png
+
+
+@dataclass(frozen=True)
+class Missing:
+    """In the place of a figure that the runs do not support."""
+
+    caption: Text
+
+    def _repr_markdown_(self) -> str:
+        return ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """Studies of one store.
+
+    Attributes:
+        store: MLflow tracking URI or folder of recorded studies.
+        studies: runs of each study by name.
+    """
+
+    store: str
+    studies: Studies
+
+    @cached_property
+    def verdicts(self) -> dict[str, Verdict]:
+        """Verdict on every claim, by key."""
+        return {one.key: one for one in judge(self.studies)}
+
+    def figure(self, name: str, study: str | None = None) -> Picture | Missing:
+        """A figure by name: one of `OVERVIEWS`, or one of `analysis.figures.FIGURES` of a study."""
+        try:
+            with style.context(STYLE):
+                drawing = self._draw(name, study)
+                return Picture(png(drawing.figure), Text(f"*{without_ids(drawing.caption)}*"))
+        except NothingToDraw as reason:
+            return Missing(Text(f"*No figure: {reason}.*"))
+
+    def findings(self, *keys: str) -> Text:
+        """The verdicts on some claims, in words."""
+        return Text("\n".join(f"- {verdict_sentence(self.verdicts[key])}" for key in keys))
+
+    def evidence(self, key: str) -> Text:
+        """The numbers a verdict rests on."""
+        return Text(markdown_table(self.verdicts[key].evidence))
+
+    def provenance(self) -> dict[str, dict[str, Any]]:
+        """Provenance of the recorded studies, by name; none of an MLflow store."""
+        if is_tracking_uri(self.store):
+            return {}
+        return {name: provenance.read(Path(self.store) / name) for name in self.studies}
+
+    def runs_shown(self, *names: str) -> Text:
+        """Which points of some studies there are, and where they come from."""
+        known = self.provenance()
+        lines = [_study_line(name, self.studies, known.get(name, {})) for name in names]
+        return Text("\n".join(lines))
+
+    def _draw(self, name: str, study: str | None) -> Drawing:
+        if study is None:
+            return OVERVIEWS[name](self.studies)
+        if study not in self.studies or self.studies[study].table.empty:
+            raise NothingToDraw(f"no run of `{study}` is recorded")
+        return FIGURES[name](Material(study, self.studies[study]))
+
+
+def open_report(store: str | None = None) -> Report:
+    """Studies of an MLflow store or a folder; None for `FFN_SCALING_STORE` or the recorded ones.
+
+    Raises:
+        InputError: there is no such store, or no study in it.
+    """
+    where = store or default_store()
+    return Report(where, load_studies(where))
+
+
+def without_ids(caption: str) -> str:
+    """A caption without the list of its runs' ids, which the recorded tables hold."""
+    return _IDS.sub(").", caption)
+
+
+def _study_line(name: str, studies: Studies, facts: Mapping[str, Any]) -> str:
+    if name not in studies:
+        return f"- `{name}`: no run recorded"
+    table = studies[name].table
+    finished = int((table["status"] == "FINISHED").sum())
+    emulated = int(table["emulated"].astype(bool).sum())
+    planned = facts.get("points", {}).get("planned")
+    of = f" of {planned} planned" if planned else ""
+    where = f", {emulated} of them on emulated nodes" if emulated else ", on real nodes"
+    line = f"- `{name}`: {finished} points finished{of}{where}"
+    if not facts:
+        return line
+    host = provenance.one_fact(facts, "host.cpu")
+    cores = provenance.one_fact(facts, "host.cores")
+    commit = ", ".join(c[:8] for c in facts.get("produced by", {}).get("git.commit", []))
+    recorded = facts.get("recorded", {}).get("last", "unknown")
+    return f"{line}; {host}, {cores} cores, commit {commit or 'unknown'}, {recorded}"
+
+
+def seeds_of(table: pd.DataFrame) -> str:
+    """Seeds of a study, as text."""
+    return ", ".join(str(int(s)) for s in sorted(table["seed"].dropna().unique()))

@@ -1,0 +1,95 @@
+"""The questions of the results page: their figures and the claims they decide."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Section:
+    """One question.
+
+    Attributes:
+        key: name of its notebook.
+        title: heading.
+        question: what is asked, in a sentence or two.
+        studies: whose runs answer it.
+        figures: (figure, study or None for a figure over several) in order.
+        claims: keys of the verdicts.
+    """
+
+    key: str
+    title: str
+    question: str
+    studies: tuple[str, ...]
+    figures: tuple[tuple[str, str | None], ...]
+    claims: tuple[str, ...]
+
+
+SECTIONS = (
+    Section(
+        "learning_rate_rules",
+        "Learning-rate rules and warm-up",
+        "Which rule should set the learning rate at which node count, and does it need a warm-up?",
+        ("lr_rules", "lr_scan"),
+        (
+            ("final_scores", None),
+            ("rule_differences", None),
+            ("recipes_vs_fovs", "lr_rules"),
+            ("learning_rate", "lr_scan"),
+        ),
+        (
+            "linear_small",
+            "sqrt_large",
+            "crossover",
+            "noise_predicts_crossover",
+            "warmup_linear",
+            "warmup_sqrt",
+            "rate_growth",
+        ),
+    ),
+    Section(
+        "batch_size",
+        "Batch size and the gradient noise scale",
+        "What does a large batch cost in data, what does it save in time, and can that be told in "
+        "advance from the gradient noise?",
+        ("batch_size", "lr_rules"),
+        (
+            ("data_and_time", None),
+            ("cost_to_target", "batch_size"),
+            ("scores_vs_fovs", "batch_size"),
+            ("noise_scale", "batch_size"),
+        ),
+        ("small_batch_data", "large_batch_time", "noise_predicts_critical_batch"),
+    ),
+    Section(
+        "optimizers",
+        "Optimizers",
+        "Which optimizer survives the large batch?",
+        ("optimizers",),
+        (("optimizers", None), ("recipes_vs_fovs", "optimizers")),
+        ("adam_best", "adaptive_survive"),
+    ),
+    Section(
+        "scaling",
+        "Weak and strong scaling",
+        "How far does throughput follow the nodes?",
+        ("weak_scaling", "strong_scaling"),
+        (
+            ("throughput", "weak_scaling"),
+            ("parallel_efficiency", "weak_scaling"),
+            ("phase_breakdown", "weak_scaling"),
+            ("parallel_efficiency", "strong_scaling"),
+            ("scaling_models", None),
+        ),
+        ("efficiency_1024", "efficiency_2048"),
+    ),
+    Section(
+        "segmentation",
+        "Segmentation",
+        "Is the trained network any good, and as good when trained on many nodes?",
+        ("checkpoints",),
+        (("evaluation", "checkpoints"),),
+        ("segmentation_improves", "segmentation_at_scale"),
+    ),
+)

@@ -1,0 +1,82 @@
+"""The notebooks run, and what lies beside them is what their scripts give."""
+
+import subprocess
+import sys
+from contextlib import nullcontext
+
+import jupytext
+import nbformat
+import pytest
+
+from analysis.results import notebooks
+from analysis.results.notebooks import NOTEBOOKS, execute, kernel, scripts
+from analysis.results.sections import SECTIONS
+
+# The kernel writes what it thinks of its transport to stderr, which is not the notebooks'.
+STREAMS = ("stderr", "error")
+
+
+@pytest.fixture(scope="module")
+def python():
+    with kernel() as manager:
+        yield manager
+
+
+def outputs(notebook):
+    return [one for cell in notebook.cells for one in cell.get("outputs", [])]
+
+
+def test_there_is_a_notebook_for_every_question():
+    assert {one.key for one in SECTIONS} <= {path.stem for path in scripts()}
+
+
+@pytest.mark.parametrize("script", scripts(), ids=lambda path: path.stem)
+def test_notebook_runs_from_recorded_data(python, script):
+    notebook = execute(script, python)
+    found = outputs(notebook)
+    assert found
+    assert not [one for one in found if one.get("name") in STREAMS or one.output_type in STREAMS]
+    texts = [one.data["text/markdown"] for one in found if "text/markdown" in one.get("data", {})]
+    assert any("**Supported**" in t or "ndecided**" in t or "**Not" in t for t in texts)
+
+
+@pytest.mark.parametrize("script", scripts(), ids=lambda path: path.stem)
+def test_kept_notebook_has_the_cells_of_its_script_and_its_outputs(script):
+    path = script.with_suffix(".ipynb")
+    kept = nbformat.read(path, as_version=4)
+    written = jupytext.read(script)
+    assert [(c.cell_type, c.source) for c in kept.cells] == [
+        (c.cell_type, c.source) for c in written.cells
+    ]
+    figures = [c for c in kept.cells if c.source.startswith("figure = ")]
+    assert figures
+    assert all(c.outputs for c in figures)
+    assert path.stat().st_size < 300_000
+
+
+def test_notebook_runs_from_a_store_of_ones_own(store, tmp_path, monkeypatch):
+    """A store without the studies of a notebook: it says so, and does not fail."""
+    monkeypatch.setenv("FFN_SCALING_STORE", store)
+    with kernel() as own:
+        notebook = execute(NOTEBOOKS / "optimizers.py", own)
+    text = str(outputs(notebook))
+    assert "no run recorded" in text
+    assert "**Undecided**" in text
+
+
+def test_reading_recorded_runs_imports_no_training_and_no_mlflow():
+    code = (
+        "import sys; from analysis.results.report import open_report; open_report().verdicts;"
+        "print([m for m in ('tensorflow', 'horovod', 'mlflow', 'hydra') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_command_writes_them_elsewhere(python, tmp_path, monkeypatch, capsys):
+    # Another kernel would take as long as all notebooks.
+    monkeypatch.setattr(notebooks, "kernel", lambda: nullcontext(python))
+    monkeypatch.setattr(notebooks, "scripts", lambda: [NOTEBOOKS / "segmentation.py"])
+    assert notebooks.main(["--out", str(tmp_path)]) == 0
+    assert "segmentation.ipynb" in capsys.readouterr().out
+    assert [p.name for p in tmp_path.iterdir()] == ["segmentation.ipynb"]

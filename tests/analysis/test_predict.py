@@ -1,0 +1,147 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.predict import main
+from analysis.prediction_inputs import measured_throughput, training_cost
+from ffn_core.errors import InputError
+
+# F1 rises linearly to 1 over E = 4000 (1 + B/64) FOVs: it passes 0.8 at 0.8 E.
+FOVS_TO_ONE = 4000
+
+
+def curve(nodes: int, ranks: int, f1_scale: float = 1.0):
+    fovs = FOVS_TO_ONE * (1 + nodes / 64)
+    at = np.linspace(0, fovs, 41)[1:]
+    rate = 10.0 * ranks
+    return {
+        "validation/f1": [(round(f), f1_scale * f / fovs) for f in at],
+        "time/elapsed_s": [(round(f), f / rate) for f in at],
+        "optimizer_step": [(round(f), f / nodes) for f in at],
+        "throughput/fovs_per_second": [(round(f), rate) for f in at],
+    }
+
+
+@pytest.fixture(scope="module")
+def study(make_runs):
+    training = [
+        (
+            {"nodes": nodes, "ranks": min(nodes, 2), "seed": seed, "experiment": "batch_size"},
+            curve(nodes, min(nodes, 2)),
+        )
+        for nodes in (1, 8, 64)
+        for seed in (1, 2)
+    ]
+    scaling = [
+        (
+            {"nodes": nodes, "seed": 1, "experiment": "weak_scaling"},
+            {"throughput/fovs_per_second": [(100, 10.0 * nodes)]},
+        )
+        for nodes in (1, 2, 4, 8)
+    ]
+    return make_runs(*training, *scaling)
+
+
+@pytest.fixture(scope="module")
+def recorded(study, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("recorded")
+    study.to_csv(folder)
+    return str(folder)
+
+
+def test_fovs_to_the_target_are_fitted_over_the_batch_sizes(study):
+    cost = training_cost(study, None, 0.8)
+    assert (cost.experiment, cost.local_batch_size, cost.missed) == ("batch_size", 1, ())
+    # The mean of three evaluations lags by one interval of E/40.
+    assert cost.fit.min_fovs == pytest.approx(FOVS_TO_ONE * (0.8 + 1 / 40), rel=0.01)
+    assert cost.fit.batch_size == pytest.approx(64, rel=0.02)
+
+
+def test_measured_throughput_takes_real_nodes_of_the_same_network(study, make_runs):
+    cost = training_cost(study, "batch_size", 0.8)
+    model = measured_throughput(study, cost.runs)
+    assert sorted(set(model.nodes)) == [1, 2, 4, 8]
+    assert model.throughput([64])[0] == pytest.approx(640, rel=1e-3)
+    assert "weak_scaling" in model.source
+    with pytest.raises(InputError, match=r"real node counts .* none \(0 runs\)"):
+        measured_throughput(study, cost.runs.assign(local_batch_size=7))
+
+
+def test_a_count_that_missed_the_target_is_left_out_and_named(make_runs):
+    points = [({"nodes": n, "ranks": 1}, curve(n, 1)) for n in (1, 8, 64)]
+    runs = make_runs(*points, ({"nodes": 256, "ranks": 1}, curve(256, 1, 0.7)))
+    cost = training_cost(runs, None, 0.8)
+    assert cost.missed == (256,)
+    assert cost.fit.largest == 64
+
+
+def test_a_target_never_reached_names_the_highest(study):
+    with pytest.raises(InputError, match=r"reached F1 0.99 .* the highest is 0.975: lower --f1"):
+        training_cost(study, None, 0.99)
+
+
+def test_one_batch_size_is_too_few(make_runs):
+    runs = make_runs(
+        ({"nodes": 1}, curve(1, 1)), ({"nodes": 8, "ranks": 1}, curve(8, 1, f1_scale=0.5))
+    )
+    with pytest.raises(InputError, match=r"there are: 1 \(missed at: 8\)"):
+        training_cost(runs, None, 0.8)
+
+
+def test_several_experiments_that_could_answer_must_be_told_apart(make_runs):
+    points = [
+        ({"nodes": nodes, "ranks": 1, "experiment": name}, curve(nodes, 1))
+        for name in ("a", "b")
+        for nodes in (1, 8)
+    ]
+    with pytest.raises(InputError, match="name one with --experiment: a, b"):
+        training_cost(make_runs(*points), None, 0.8)
+
+
+def test_command_answers_with_nodes_hours_and_cost(recorded, tmp_path, capsys):
+    # hours(N) = 4000 (0.825) / 36000 (1/N + 1/64) = 0.0917 (...): 0.01 h takes 11 nodes.
+    options = ["--recorded", recorded, "--f1", "0.8", "--hours", "0.01", "--price", "2"]
+    assert main([*options, "--most-nodes", "64", "--out", str(tmp_path)]) == 0
+    printed = capsys.readouterr().out
+    assert "F1 0.8 within 0.01 h: 11 nodes, 0.009" in printed
+    assert "outside what was tried: throughput" in printed
+    assert "Assumptions:" in printed
+    table = pd.read_csv(tmp_path / "prediction.csv")
+    assert table["nodes"].tolist() == [1, 2, 4, 8, 16, 32, 64]
+    expected = FOVS_TO_ONE * 0.825 / 36000 * (1 / 8 + 1 / 64)
+    assert table.loc[3, "hours"] == pytest.approx(expected, rel=0.02)
+    assert table.loc[3, "node_hours"] == pytest.approx(8 * expected, rel=0.02)
+    for name in ("prediction", "models"):
+        assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+        assert f"![{name}]" in (tmp_path / "captions.md").read_text()
+
+
+def test_published_efficiency_on_nodes_of_a_given_speed(recorded, capsys):
+    options = ["--recorded", recorded, "--f1", "0.8", "--hours", "0.0001"]
+    options += ["--throughput", "published", "--node-fovs-per-second", "10"]
+    assert main(options) == 0
+    printed = capsys.readouterr().out
+    assert "on no node count up to 2048; the shortest time is" in printed
+    assert "10 FOVs/s per node at 1 node; that speed is given" in printed
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--f1", "1.2", "--hours", "1"], "--f1 1.2 must lie between 0 and 1"),
+        (["--f1", "0.8", "--hours", "0"], "--hours 0 must be above 0"),
+        (["--f1", "0.8", "--hours", "1", "--price", "-1"], "--price -1 must not be negative"),
+        (["--f1", "0.8", "--hours", "1", "--experiment", "x"], "no experiment 'x'; there are:"),
+        (["--f1", "0.8", "--hours", "1", "--most-nodes", "0"], "--most-nodes 0 must lie between"),
+    ],
+)
+def test_bad_input_ends_with_one_line_and_code_2(recorded, capsys, options, message):
+    assert main(["--recorded", recorded, *options]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {message}")
+    assert error.count("\n") == 1
+
+
+def test_nothing_recorded_there(tmp_path, capsys):
+    assert main(["--f1", "0.8", "--hours", "1", "--recorded", str(tmp_path)]) == 2
+    assert capsys.readouterr().err.startswith(f"error: no recorded runs in {tmp_path}")

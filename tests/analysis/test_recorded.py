@@ -1,0 +1,193 @@
+import json
+import math
+import re
+import sqlite3
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from analysis.load_runs import load_runs
+from analysis.recorded.__main__ import main
+from analysis.recorded.export import export, snapshot
+from analysis.recorded.plan import CONF, planned_points
+from analysis.recorded.studies import RECORDED, empty_runs, load_studies, load_study, study_folders
+from analysis.recorded.thinning import thin, without_machine_paths
+from analysis.summary import summarize
+from ffn_core.errors import InputError
+
+
+@pytest.fixture(scope="module")
+def recorded(store, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("recorded")
+    export(store, folder)
+    return folder
+
+
+def test_recorded_studies_are_the_tables_of_the_store(store, recorded):
+    assert set(load_studies(str(recorded))) == {"demo_sweep", "single"}
+    ours, theirs = load_study("demo_sweep", str(recorded)), load_runs(store, "demo_sweep")
+    pd.testing.assert_frame_equal(ours.history, theirs.history)
+    pd.testing.assert_frame_equal(
+        ours.table.drop(columns="run_dir"), theirs.table.drop(columns="run_dir")
+    )
+    pd.testing.assert_frame_equal(
+        summarize(ours).drop(columns="run_dir"), summarize(theirs).drop(columns="run_dir")
+    )
+
+
+def test_a_tracking_uri_is_read_like_a_folder(store, recorded, monkeypatch):
+    monkeypatch.setenv("FFN_SCALING_STORE", store)
+    from_store = load_studies()
+    assert set(from_store) == set(load_studies(str(recorded)))
+    assert len(from_store["demo_sweep"].table) == 13
+    assert load_study("lr_scan").table.empty
+
+
+def test_provenance_counts_points_and_lists_what_varies(recorded):
+    facts = json.loads((recorded / "demo_sweep" / "provenance.json").read_text())
+    assert facts["points"] == {
+        "planned": 8,
+        "finished": 12,
+        "failed": 1,
+        "missing": 0,
+        "under way or stopped": 0,
+    }
+    assert facts["emulated points"] == 4
+    assert facts["varied"]["nodes"] == [1, 2, 8]
+    assert facts["varied"]["lr_rule"] == ["linear", "sqrt"]
+    assert facts["same for all"]["optimizer"] == "adam"
+    assert facts["records of train metrics kept"] == "all"
+
+
+def test_provenance_of_the_runs_themselves_is_gathered(make_runs, tmp_path):
+    from analysis.recorded.provenance import describe, one_fact
+
+    columns = []
+    for index, commit in enumerate(("abc", "def", "abc")):
+        folder = tmp_path / f"run{index}"
+        folder.mkdir()
+        facts = {"git.commit": commit, "host.cpu": "a CPU", "host.name": "secret"}
+        (folder / "provenance.json").write_text(json.dumps(facts))
+        columns.append(({"seed": index, "run_dir": str(folder)}, {}))
+    columns.append(({"seed": 3, "run_dir": str(tmp_path / "gone")}, {}))
+    runs = make_runs(*columns)
+    facts = describe(runs, runs.table["status"], planned=5)
+    assert facts["produced by"] == {"git.commit": ["abc", "def"], "host.cpu": ["a CPU"]}
+    assert one_fact(facts, "git.commit") == "abc, def"
+    assert one_fact(facts, "host.cores") == "unknown"
+    assert facts["points"]["missing"] == 1
+
+
+def test_points_under_way_are_left_out_and_counted(store, tmp_path):
+    path = tmp_path / "mlflow.db"
+    path.write_bytes(Path(store.removeprefix("sqlite:///")).read_bytes())
+    with sqlite3.connect(path) as connection:
+        for name, status in (("n=1 sqrt s0", "RUNNING"), ("n=2 sqrt s1", "KILLED")):
+            connection.execute("update runs set status = ? where name = ?", (status, name))
+    connection.close()
+    facts = export(f"sqlite:///{path}", tmp_path / "out", "demo_sweep")["demo_sweep"]
+    assert facts["points"]["finished"] == 10
+    assert facts["points"]["under way or stopped"] == 2
+    names = set(load_study("demo_sweep", str(tmp_path / "out")).table["name"])
+    assert len(names) == 11
+    assert not names & {"n=1 sqrt s0", "n=2 sqrt s1"}
+
+
+def test_a_store_that_is_being_written_is_copied_whole(store):
+    path = store.removeprefix("sqlite:///")
+    writing = sqlite3.connect(path, isolation_level=None)
+    writing.execute("begin")
+    writing.execute("update experiments set name = 'half done' where name = 'single'")
+    try:
+        with snapshot(store) as copy:
+            assert copy != store
+            assert load_runs(copy, "single").table["name"].tolist() == ["alone"]
+    finally:
+        writing.rollback()
+        writing.close()
+    assert not Path(copy.removeprefix("sqlite:///")).exists()
+
+
+def test_thinning_keeps_the_last_record_and_all_evaluations(make_runs):
+    runs = make_runs(
+        (
+            {},
+            {
+                "train/loss": [(f, f / 10) for f in range(10, 80, 10)],
+                "validation/f1": [(f, 0.5) for f in range(10, 80, 10)],
+            },
+        )
+    )
+    history = thin(runs, 3).history
+    assert history.query("metric == 'train/loss'")["fovs"].tolist() == [10, 40, 70]
+    assert len(history.query("metric == 'validation/f1'")) == 7
+    pd.testing.assert_frame_equal(thin(runs, 1).history, runs.history)
+
+
+def test_a_large_history_is_thinned_no_more_than_needed(make_runs, tmp_path, monkeypatch):
+    from analysis.recorded import export as module
+
+    values = [(f, math.sin(f)) for f in range(1, 4001)]
+    runs = make_runs(({}, {"train/loss": values, "validation/f1": values[::100]}))
+    runs.to_parquet(tmp_path / "whole")
+    whole = (tmp_path / "whole" / "history.parquet").stat().st_size
+    monkeypatch.setattr(module, "MOST_BYTES", whole // 3)
+    kept = module._write(runs, tmp_path / "thinned")
+    assert kept in (4, 8)
+    assert (tmp_path / "thinned" / "history.parquet").stat().st_size <= whole // 3
+
+
+def test_the_machine_is_not_in_the_tables():
+    table = pd.DataFrame(
+        {
+            "run_dir": ["/home/me/runs/study/n1-abc", None],
+            "runs_dir": ["/home/me/runs", "runs"],
+            "nodes": [1, 2],
+        }
+    )
+    cleaned = without_machine_paths(table)
+    assert cleaned["run_dir"].tolist()[0] == "study/n1-abc"
+    assert pd.isna(cleaned["run_dir"].tolist()[1])
+    assert cleaned["runs_dir"].tolist() == ["runs", "runs"]
+
+
+def test_planned_points_are_those_that_the_presets_announce():
+    counted = {}
+    for path in sorted((CONF / "experiment").glob("*.yaml")):
+        announced = re.search(r"^# Cost: (\d+) points?\b", path.read_text(), re.MULTILINE)
+        planned = planned_points(path.stem)
+        if announced and planned is not None:
+            counted[path.stem] = (planned, int(announced[1]))
+    assert {"lr_rules", "optimizers", "batch_size", "lr_scan", "strong_scaling"} <= set(counted)
+    assert {name: planned for name, (planned, _) in counted.items()} == {
+        name: announced for name, (_, announced) in counted.items()
+    }
+    assert planned_points("no such preset") is None
+
+
+def test_what_lies_in_the_repository_is_small_and_names_no_machine():
+    for folder in study_folders(RECORDED):
+        for path in folder.iterdir():
+            assert path.stat().st_size < 500_000, path
+        table = load_study(folder.name, str(RECORDED)).table
+        assert not table["run_dir"].dropna().str.startswith("/").any()
+        facts = (folder / "provenance.json").read_text()
+        assert "host.name" not in facts
+
+
+def test_a_folder_without_studies_and_a_missing_store_are_named(tmp_path):
+    with pytest.raises(InputError, match="no recorded study in"):
+        load_studies(str(tmp_path))
+    with pytest.raises(InputError, match=r"no MLflow store at .*none\.db"):
+        export(f"sqlite:///{tmp_path}/none.db", tmp_path)
+    assert list(empty_runs().table["run_id"]) == []
+
+
+def test_command(store, tmp_path, capsys):
+    assert main(["export", "--uri", store, "--out", str(tmp_path), "--experiment", "single"]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith("single: 1 finished, 0 failed")
+    assert [f.name for f in study_folders(tmp_path)] == ["single"]
+    assert main(["export", "--uri", f"sqlite:///{tmp_path}/none.db"]) == 2
+    assert capsys.readouterr().err.startswith("error: no MLflow store at")
