@@ -14,8 +14,8 @@ from typing import Any
 
 from experiments import records
 from experiments.environment import configure_tensorflow
+from experiments.run_config import load_config
 from experiments.schema import Config
-from experiments.worker import load_config
 
 ROUNDS = 7
 BLOCK_S = 0.2
@@ -34,31 +34,40 @@ def seconds_per_call(call: Callable[[], object]) -> float:
 
 
 def measure(config: Config) -> dict[str, list[float]]:
-    """FOVs per second of bare steps and GEMM operations per second, for each round."""
+    """Rates of every round.
+
+    Returns:
+        ``fovs_per_second`` of bare steps, ``forward_fovs_per_second`` of forward passes alone, and
+        ``gemm_flops``, floating-point operations per second of a matrix product.
+    """
     configure_tensorflow(config.cluster.threads_per_rank or 1)
     import numpy as np
     import tensorflow as tf
 
     local, micro = config.cluster.local_batch_size, config.model.micro_batch_size
-    accumulate, update = _step(config)
+    accumulate, update, forward = _step(config)
     rng = np.random.default_rng(0)
     factors = [tf.constant(rng.random((GEMM_EDGE,) * 2, np.float32)) for _ in range(2)]
 
     def gemm() -> None:
         tf.matmul(*factors).numpy()
 
-    for call in (accumulate, update, gemm) * 2:  # tracing, and buffers that are made once
+    for call in (accumulate, update, forward, gemm) * 2:  # tracing, and buffers that are made once
         call()
-    rates: dict[str, list[float]] = {"fovs_per_second": [], "gemm_flops": []}
+    names = ("fovs_per_second", "forward_fovs_per_second", "gemm_flops")
+    rates: dict[str, list[float]] = {name: [] for name in names}
     for _ in range(ROUNDS):
         step_s = local / micro * seconds_per_call(accumulate) + seconds_per_call(update)
         rates["fovs_per_second"].append(local / step_s)
+        rates["forward_fovs_per_second"].append(micro / seconds_per_call(forward))
         rates["gemm_flops"].append(2 * GEMM_EDGE**3 / seconds_per_call(gemm))
     return rates
 
 
-def _step(config: Config) -> tuple[Callable[[], object], Callable[[], object]]:
-    """One micro-batch, and the update that ends a step, of a rank that is alone."""
+def _step(
+    config: Config,
+) -> tuple[Callable[[], object], Callable[[], object], Callable[[], object]]:
+    """A micro-batch, the update that ends a step, and a forward pass, of a rank that is alone."""
     import numpy as np
 
     from ffn_core.model import ConvStack
@@ -80,6 +89,7 @@ def _step(config: Config) -> tuple[Callable[[], object], Callable[[], object]]:
     return (
         lambda: step.accumulate(image, seed, is_object).numpy(),
         lambda: step.apply(step.reduce(), rate),
+        lambda: step.predict(image, seed, is_object),
     )
 
 

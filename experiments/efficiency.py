@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from experiments.clock import PHASES
+from experiments.cost import TRAINING_OVER_FORWARD
 from experiments.records import Record
 from experiments.throughput_plan import Shape
 
@@ -23,11 +24,28 @@ class Reference:
         gemm_flops: Floating-point operations per second of a matrix product, likewise.
         fraction_of_peak: Median over rounds of the operations per second of bare steps over those
             of the product beside them.
+        forward_fraction_of_peak: The same of forward passes.
     """
 
     fovs_per_second: float
     gemm_flops: float
     fraction_of_peak: float
+    forward_fraction_of_peak: float
+
+
+@dataclass(frozen=True)
+class BareRates:
+    """What one process measured, a value for every round.
+
+    Attributes:
+        fovs_per_second: Of bare training steps.
+        forward_fovs_per_second: Of forward passes alone.
+        gemm_flops: Floating-point operations per second of a matrix product.
+    """
+
+    fovs_per_second: Sequence[float]
+    forward_fovs_per_second: Sequence[float]
+    gemm_flops: Sequence[float]
 
 
 @dataclass(frozen=True)
@@ -139,27 +157,27 @@ def phases(records: Sequence[Record]) -> tuple[dict[str, float], int]:
     return means, statistics.mode(int(metrics["time/slowest_rank"]) for metrics in kept)
 
 
-def combine(
-    processes: Sequence[tuple[Sequence[float], Sequence[float]]],
-    training_flops: float,
-    scale: float,
-) -> Reference:
+def combine(processes: Sequence[BareRates], forward_flops: float, scale: float) -> Reference:
     """The reference that simultaneous processes make up.
 
     Args:
-        processes: For each, FOVs per second and GEMM operations per second of every round.
-        training_flops: Operations of training on one FOV.
+        processes: What each measured.
+        forward_flops: Operations of a forward pass on one FOV; training takes
+            `TRAINING_OVER_FORWARD` times as many.
         scale: Ranks per process that was measured; not 1 where ranks are on other hosts.
     """
-    fractions = [
-        training_flops * rate / gemm
-        for rates, gemms in processes
-        for rate, gemm in zip(rates, gemms, strict=True)
-    ]
+    training, forward = [], []
+    for rates in processes:
+        gemm = np.array(rates.gemm_flops)
+        training += list(
+            TRAINING_OVER_FORWARD * forward_flops * np.array(rates.fovs_per_second) / gemm
+        )
+        forward += list(forward_flops * np.array(rates.forward_fovs_per_second) / gemm)
     return Reference(
-        scale * sum(statistics.median(rates) for rates, _ in processes),
-        scale * sum(statistics.median(gemms) for _, gemms in processes),
-        statistics.median(fractions),
+        scale * sum(statistics.median(p.fovs_per_second) for p in processes),
+        scale * sum(statistics.median(p.gemm_flops) for p in processes),
+        statistics.median(training),
+        statistics.median(forward),
     )
 
 

@@ -67,6 +67,17 @@ def cpu_quota(sys_root: Path) -> float | None:
     return None if quota == "max" else int(quota) / int(period)
 
 
+def peak_rss_bytes() -> int:
+    """Largest resident memory this program has had.
+
+    Not ``ru_maxrss``, which a new program inherits from the process that started it.
+    """
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    raise RuntimeError("/proc/self/status has no VmHWM line")
+
+
 def warnings_before(machine: Machine, ranks: int, threads_per_rank: int) -> list[str]:
     """What will hold back ``ranks`` processes here, a line each.
 

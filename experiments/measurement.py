@@ -9,6 +9,7 @@ import numpy as np
 import psutil
 
 from experiments.clock import PHASES, PhaseTimes, Throughput
+from experiments.machine import peak_rss_bytes
 from experiments.schema import Config
 from ffn_core.distributed import Collectives
 from ffn_core.examples import Canvas, CanvasSource, ExampleStream
@@ -76,7 +77,10 @@ class Meter:
     def _system(self) -> dict[str, float]:
         """Load of this host, from its first rank, and memory of this rank."""
         topology = self._collectives.topology
-        memory = {f"system/rank{topology.rank}_rss_gib": self._process.memory_info().rss / _GIB}
+        memory = {
+            f"system/rank{topology.rank}_rss_gib": self._process.memory_info().rss / _GIB,
+            f"system/rank{topology.rank}_peak_rss_gib": peak_rss_bytes() / _GIB,
+        }
         if topology.local_rank:
             return memory
         host = socket.gethostname()

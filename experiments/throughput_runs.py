@@ -14,6 +14,7 @@ import yaml
 from experiments import records
 from experiments.cost import TRAINING_OVER_FORWARD
 from experiments.efficiency import (
+    BareRates,
     Measurement,
     Reference,
     Uncoupled,
@@ -23,10 +24,10 @@ from experiments.efficiency import (
 )
 from experiments.launch import Ranks
 from experiments.point import run_point
+from experiments.run_config import load_config
 from experiments.schema import Config
 from experiments.screen import PointBar, Screen
 from experiments.throughput_plan import Plan, Shape, uncoupled_configs, uncoupled_steps
-from experiments.worker import load_config
 from ffn_core.errors import InputError
 
 POLL_S = 0.25
@@ -69,7 +70,6 @@ class Bench:
         result = records.read_json(run_dir / records.RESULT)
         phases_s, slowest = phases(records.read_records(run_dir / records.METRICS))
         forward = config.model.size.forward_flops(config.model.geometry.fov_voxels)
-        flops = float(TRAINING_OVER_FORWARD * forward)
         prepared = load_config(run_dir)
         folder = self._folder / f"{run_dir.name}-references"
         measurement = Measurement(
@@ -78,11 +78,11 @@ class Bench:
             result["fovs_per_second"],
             phases_s,
             slowest,
-            flops,
+            float(TRAINING_OVER_FORWARD * forward),
             self._uncoupled(prepared, phases_s["step"], folder)
             if coupling and shape.ranks > 1
             else None,
-            self._reference(run_dir, shape, flops, folder) if peak else None,
+            self._reference(run_dir, shape, forward, folder) if peak else None,
         )
         return measurement, run_dir
 
@@ -124,7 +124,7 @@ class Bench:
             )
         return rate
 
-    def _reference(self, run_dir: Path, shape: Shape, flops: float, folder: Path) -> Reference:
+    def _reference(self, run_dir: Path, shape: Shape, forward: float, folder: Path) -> Reference:
         """Bare steps and matrix products, in as many processes as ranks share this host."""
         count = min(shape.ranks, self._plan.ranks_per_host)
         folder.mkdir(parents=True, exist_ok=True)
@@ -151,8 +151,7 @@ class Bench:
                 if process.wait():
                     raise BenchmarkError(f"the bare step failed; see {log_path}")
         rates = [records.read_json(file) for file in files]
-        pairs = [(each["fovs_per_second"], each["gemm_flops"]) for each in rates]
-        return combine(pairs, flops, shape.ranks / count)
+        return combine([BareRates(**each) for each in rates], forward, shape.ranks / count)
 
 
 def _show(bar: PointBar, run_dir: Path) -> None:

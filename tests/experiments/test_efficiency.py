@@ -2,6 +2,7 @@ import pytest
 
 from experiments.clock import PHASES
 from experiments.efficiency import (
+    BareRates,
     Measurement,
     Reference,
     Results,
@@ -33,7 +34,9 @@ def test_parallel_efficiency_strong():
 
 
 def test_ratios_of_a_measurement():
-    reference = Reference(fovs_per_second=20.0, gemm_flops=60.0, fraction_of_peak=0.9)
+    reference = Reference(
+        fovs_per_second=20.0, gemm_flops=60.0, fraction_of_peak=0.9, forward_fraction_of_peak=0.9
+    )
     known = measurement(rate=16.0, uncoupled=Uncoupled(32.0, 1.0), reference=reference)
     assert known.coupling_efficiency == 0.5
     assert known.fraction_of_peak == pytest.approx(3 * 16 / 60)
@@ -93,10 +96,13 @@ def test_phases_leave_the_tracing_out():
 
 
 def test_combine_sums_processes_and_pairs_rounds():
-    found = combine([([2.0, 4.0, 3.0], [8.0, 8.0, 6.0]), ([1.0], [4.0])], 2.0, 1.5)
+    one = BareRates([2.0, 4.0, 3.0], [3.0, 6.0, 4.5], [24.0, 24.0, 18.0])
+    other = BareRates([1.0], [4.0], [12.0])
+    found = combine([one, other], 2.0, 1.5)
     assert found.fovs_per_second == pytest.approx(1.5 * (3 + 1))
-    assert found.gemm_flops == pytest.approx(1.5 * (8 + 4))
+    assert found.gemm_flops == pytest.approx(1.5 * (24 + 12))
     assert found.fraction_of_peak == pytest.approx(0.75), "median of 0.5, 1, 1, 0.5"
+    assert found.forward_fraction_of_peak == pytest.approx(0.5), "of 0.25, 0.5, 0.5, 0.67"
 
 
 def test_spread():

@@ -1,11 +1,13 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from experiments.machine import (
     Machine,
     cpu_quota,
+    peak_rss_bytes,
     physical_cores,
     read_machine,
     warn_of_noise,
@@ -83,3 +85,9 @@ def test_shared_hardware_shows_in_the_gemm_rate():
 def test_noise():
     assert warn_of_noise("1 rank", 0.1) is None
     assert "repeats of 1 rank differ by 40%" in str(warn_of_noise("1 rank", 0.4))
+
+
+def test_peak_memory_follows_what_was_touched():
+    before = peak_rss_bytes()
+    held = np.ones(80_000_000, np.uint8)
+    assert peak_rss_bytes() - before > 0.5 * held.nbytes

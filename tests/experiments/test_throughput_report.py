@@ -31,7 +31,7 @@ def measurement(
         slowest_rank=repeat,
         training_flops=3.0,
         uncoupled=None if together is None else Uncoupled(together, 0.4),
-        reference=Reference(2 * rate, gemm, 0.95),
+        reference=Reference(2 * rate, gemm, 0.95, 0.9),
     )
 
 

@@ -10,7 +10,7 @@ import yaml
 from mlflow.tracking import MlflowClient
 
 from experiments import records, throughput, throughput_plan
-from experiments.efficiency import combine
+from experiments.efficiency import BareRates, combine
 
 
 @pytest.fixture
@@ -90,10 +90,11 @@ def test_bare_step_and_gemm_are_timed_in_turns(make_config, tmp_path):
         check=True,
     )
     rates = records.read_json(file)
-    assert [len(rates[name]) for name in ("fovs_per_second", "gemm_flops")] == [7, 7]
-    flops = 3 * config.model.size.forward_flops(7**3)
-    reference = combine([(rates["fovs_per_second"], rates["gemm_flops"])], flops, 1.0)
+    assert [len(values) for values in rates.values()] == [7, 7, 7]
+    forward_flops = config.model.size.forward_flops(7**3)
+    reference = combine([BareRates(**rates)], forward_flops, 1.0)
     assert 0 < reference.fraction_of_peak < 1
+    assert 0 < reference.forward_fraction_of_peak < 1
 
 
 @pytest.mark.parametrize(

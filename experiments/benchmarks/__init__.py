@@ -1,0 +1,1 @@
+"""What the performance claims of this project rest on: measurements that anyone can repeat."""

@@ -1,0 +1,81 @@
+"""``python -m experiments.benchmarks [--out DIR]``: repeat the performance claims here."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import shutil
+import sys
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+from experiments import records
+from experiments.benchmarks.claim import COLUMNS, Claim, markdown, row
+from experiments.benchmarks.parts import Parts
+from experiments.exit_codes import EXIT_INPUT
+from experiments.provenance import provenance
+from experiments.screen import Screen
+from ffn_core.errors import InputError
+
+
+def main(argv: list[str]) -> int:
+    """Measure, show and write; returns the exit code."""
+    screen = Screen()
+    folder = Path(tempfile.mkdtemp(prefix="ffn-benchmark-"))
+    try:
+        arguments = _parser().parse_args(argv)
+        parts = Parts(folder, arguments.repeats, arguments.quick).all
+        chosen = arguments.only or list(parts)
+        facts = _facts(arguments)
+        claims: list[Claim] = []
+        for number, name in enumerate(chosen, start=1):
+            screen.say(f"[{number}/{len(chosen)}] {name}")
+            claims += parts[name]()
+            _write(arguments.out, claims, facts)
+    except InputError as error:
+        screen.error(str(error))
+        return EXIT_INPUT
+    screen.table("performance", COLUMNS, [row(claim) for claim in claims])
+    screen.say(f"written to {arguments.out}")
+    shutil.rmtree(folder)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m experiments.benchmarks", description=__doc__)
+    parser.add_argument(
+        "--out", type=Path, default=Path("benchmark"), metavar="DIR", help="default: %(default)s"
+    )
+    parser.add_argument("--repeats", type=int, default=5, metavar="N", help="default: %(default)s")
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        choices=list(Parts(Path(), 1, True).all),
+        metavar="PART",
+        help="some of: %(choices)s",
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="go through everything quickly; no number means much"
+    )
+    return parser
+
+
+def _facts(arguments: argparse.Namespace) -> dict[str, str]:
+    run = {
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "repeats": str(arguments.repeats)
+        + (" (quick: not for quoting)" if arguments.quick else ""),
+    }
+    return run | {k: v for k, v in provenance().items() if k != "host.name"}
+
+
+def _write(folder: Path, claims: list[Claim], facts: dict[str, str]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    values = {"about": facts, "claims": [dataclasses.asdict(c) | {"met": c.met} for c in claims]}
+    records.write_json(folder / "benchmark.json", values)
+    (folder / "benchmark.md").write_text(markdown(claims, facts))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
