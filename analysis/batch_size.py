@@ -65,7 +65,7 @@ class CriticalBatch:
         residual: rms of log(steps) around the fit.
         count: points fitted.
         smallest, largest: batch sizes fitted, in FOVs.
-        covariance: (2, 2) of log(S_min) and log(E_min); NaN with fewer than three points.
+        covariance: (2, 2) of S_min and E_min; NaN with fewer than three points.
     """
 
     min_steps: float
@@ -79,6 +79,11 @@ class CriticalBatch:
     largest: float
     covariance: np.ndarray
 
+    @property
+    def unseen(self) -> bool:
+        """Whether the critical batch size lies far above all batch sizes tried."""
+        return self.batch_size > 10 * self.largest
+
     def steps(self, batch_size: np.ndarray | float) -> np.ndarray:
         """Steps to the target at a batch size in FOVs: S_min * (1 + B_crit / B)."""
         return self.min_steps * (1 + self.batch_size / np.asarray(batch_size, dtype=float))
@@ -90,18 +95,19 @@ class CriticalBatch:
     def half_width(self, batch_size: np.ndarray | float, level: float = 0.95) -> np.ndarray:
         """Half the interval of log(steps), and so of log(FOVs), of one new run at a batch size.
 
-        First-order: the curve's own uncertainty and the scatter of runs around it. NaN with fewer
-        than three points.
+        First-order: the curve's own uncertainty and the scatter of runs around it. Where the data
+        do not show S_min the curve's part, relative h, can be large: it enters as log(1 + h), so
+        that the upper bound is the additive one. NaN with fewer than three points.
         """
         batch = np.asarray(batch_size, dtype=float)
         freedom = self.count - 2
         if freedom < 1:
             return np.full(batch.shape, np.nan)
-        share = 1 / (1 + self.batch_size / batch)
-        slopes = np.stack([share, 1 - share], axis=-1)
+        slopes = np.stack([np.ones_like(batch), 1 / batch], axis=-1) / self.steps(batch)[..., None]
         variance = np.einsum("...p,pq,...q->...", slopes, self.covariance, slopes)
-        noise = self.residual**2 * self.count / freedom
-        return stats.t.ppf((1 + level) / 2, freedom) * np.sqrt(variance + noise)
+        quantile = stats.t.ppf((1 + level) / 2, freedom)
+        scatter = quantile * self.residual * np.sqrt(self.count / freedom)
+        return np.hypot(np.log1p(quantile * np.sqrt(variance)), scatter)
 
     def nodes(self, local_batch_size: float) -> float:
         """Node count whose global batch is critical.
@@ -138,8 +144,10 @@ def fit_critical_batch(
     start = np.log([needed.min() / 2, (needed * batch).min() / 2])
     fit = optimize.least_squares(residuals, start, xtol=1e-14, ftol=1e-14, gtol=1e-14)
     log_critical = float(fit.x[1] - fit.x[0])
-    covariance = _covariance(fit)
-    contrast = np.array([-1.0, 1.0])
+    min_steps, min_fovs = np.exp(fit.x)
+    covariance = _covariance(fit, batch)
+    # Of log(E_min / S_min).
+    contrast = np.array([-1.0 / min_steps, 1.0 / min_fovs])
     freedom = batch.size - 2
     quantile = stats.t.ppf((1 + level) / 2, freedom) if freedom > 0 else np.nan
     half = quantile * np.sqrt(contrast @ covariance @ contrast)
@@ -147,8 +155,8 @@ def fit_critical_batch(
     with np.errstate(over="ignore"):
         low, high = np.exp(log_critical - half), np.exp(log_critical + half)
     return CriticalBatch(
-        min_steps=float(np.exp(fit.x[0])),
-        min_fovs=float(np.exp(fit.x[1])),
+        min_steps=float(min_steps),
+        min_fovs=float(min_fovs),
         batch_size=float(np.exp(log_critical)),
         low=float(low),
         high=float(high),
@@ -160,12 +168,18 @@ def fit_critical_batch(
     )
 
 
-def _covariance(fit: optimize.OptimizeResult) -> np.ndarray:
-    """Of the parameters, from the curvature of the fit; NaN without degrees of freedom."""
+def _covariance(fit: optimize.OptimizeResult, batch: np.ndarray) -> np.ndarray:
+    """Of S_min and E_min, from the curvature of the fit; NaN without degrees of freedom.
+
+    Not of their logarithms: in those, data without a sign of S_min would seem to fix it at 0.
+    """
     freedom = fit.fun.size - fit.x.size
     if freedom < 1:
         return np.full((fit.x.size, fit.x.size), np.nan)
-    return np.linalg.pinv(fit.jac.T @ fit.jac) * (2 * fit.cost / freedom)
+    min_steps, min_fovs = np.exp(fit.x)
+    slopes = np.stack([np.ones_like(batch), 1 / batch], axis=1)
+    slopes /= (min_steps + min_fovs / batch)[:, None]
+    return np.linalg.pinv(slopes.T @ slopes) * (2 * fit.cost / freedom)
 
 
 def complete_batches(reached: pd.DataFrame) -> pd.DataFrame:

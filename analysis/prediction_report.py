@@ -11,6 +11,7 @@ import pandas as pd
 from rich import box
 from rich.table import Table
 
+from analysis.batch_size import CriticalBatch
 from analysis.plots.axes import short_number
 from analysis.prediction import Predictor, node_grid
 from analysis.prediction_inputs import TrainingCost
@@ -97,9 +98,8 @@ def assumptions(throughput: ThroughputModel, cost: TrainingCost) -> list[str]:
     fit, runs = cost.fit, cost.runs
     emulated = " (emulated nodes: training does not depend on who carries them)"
     lines = [
-        f"FOVs to F1 {cost.target}: E = {fit.min_fovs:.3g} (1 + B / {fit.batch_size:.3g}) for a "
-        f"batch of B FOVs (McCandlish et al. 2018), fitted to {fit.count} runs of "
-        f"{cost.experiment} with B from {fit.smallest:g} to {fit.largest:g}"
+        f"FOVs to F1 {cost.target}: {_curve(fit)} (McCandlish et al. 2018), fitted to {fit.count}"
+        f" runs of {cost.experiment} with B from {fit.smallest:g} to {fit.largest:g}"
         f"{emulated if runs['emulated'].any() else ''}. The target counts as reached by the mean "
         f"of {WINDOW} evaluations.",
         "The recipe at every node count is the best of those tried there: other counts are taken "
@@ -117,6 +117,12 @@ def assumptions(throughput: ThroughputModel, cost: TrainingCost) -> list[str]:
             "which may be too optimistic there and beyond.",
         )
     return lines
+
+
+def _curve(fit: CriticalBatch) -> str:
+    if fit.unseen:
+        return f"E = {fit.min_fovs:.3g} at any batch of B FOVs, no rise with B being seen"
+    return f"E = {fit.min_fovs:.3g} (1 + B / {fit.batch_size:.3g}) for a batch of B FOVs"
 
 
 def _speed(throughput: ThroughputModel) -> str:
@@ -155,7 +161,7 @@ def _fastest(predictor: Predictor, question: Question) -> str:
 
 def _critical(predictor: Predictor) -> str:
     fit = predictor.cost
-    if fit.batch_size > 10 * fit.largest:
+    if fit.unseen:
         return "Larger batches cost no more FOVs as far as was tried."
     return (
         f"Critical batch size {fit.batch_size:.3g} FOVs = {predictor.critical_nodes():.3g} nodes: "

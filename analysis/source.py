@@ -5,6 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import pandas as pd
+
+from analysis.recorded.studies import load_studies, study_folders
 from analysis.runs import Runs
 from ffn_core.errors import InputError
 
@@ -18,7 +21,9 @@ def add_source(parser: argparse.ArgumentParser) -> None:
         help="MLflow tracking URI; default: MLFLOW_TRACKING_URI or sqlite:///<cwd>/mlflow.db",
     )
     source.add_argument(
-        "--recorded", type=Path, help="directory of recorded tables, in place of a store"
+        "--recorded",
+        type=Path,
+        help="folder of a recorded study, or of several, in place of a store",
     )
 
 
@@ -29,7 +34,7 @@ def read_source(arguments: argparse.Namespace, experiment: str | None = None) ->
         InputError: nothing to read there, or no such experiment.
     """
     if arguments.recorded is not None:
-        runs = Runs.from_recorded(arguments.recorded)
+        runs = _recorded(arguments.recorded)
         if experiment is None:
             return runs
         if experiment not in runs.experiments():
@@ -42,3 +47,11 @@ def read_source(arguments: argparse.Namespace, experiment: str | None = None) ->
     from analysis.load_runs import default_store, load_runs
 
     return load_runs(arguments.store or default_store(), experiment)
+
+
+def _recorded(folder: Path) -> Runs:
+    if not study_folders(folder):
+        return Runs.from_recorded(folder)
+    studies = load_studies(str(folder)).values()
+    table = pd.concat([runs.table for runs in studies], ignore_index=True)
+    return Runs(table, pd.concat([runs.history for runs in studies], ignore_index=True))

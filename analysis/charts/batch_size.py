@@ -127,7 +127,7 @@ def _draw_fits(fovs: Axes, steps: Axes, reached: pd.DataFrame) -> list[str]:
 
 
 def _finding(target: float, fit: CriticalBatch, local_batch: float) -> str:
-    if fit.batch_size > 10 * fit.largest:
+    if fit.unseen:
         return f"F1 {target}: larger batches cost no more data as far as was tried."
     return (
         f"F1 {target}: critical batch size {fit.batch_size:.3g} FOVs (95 % interval {fit.low:.3g} "

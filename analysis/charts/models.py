@@ -38,7 +38,8 @@ def models(material: Material) -> Drawing:
         ours = fit_throughput(f"this study ({most.label})", nodes, rates)
     except ValueError:
         ours = None
-    note = f"Dots: means of this study, {most.label}; baseline: the smallest node count, {int(nodes.min())}"
+    base = int(nodes.min())
+    note = f"Dots: means of this study, {most.label}; baseline: its smallest node count, {base}"
     note += (
         ", with the same models fitted to it (thin)."
         if ours

@@ -38,7 +38,8 @@ def prediction(predictor: Predictor, cost: TrainingCost, question: Question) -> 
     plots.draw_counts(price, counts, "node_hours", "hours", labels=True)
     for ax in (hours, price):
         plots.draw_deadline(ax, question.hours)
-    _mark(axes, predictor, question)
+    critical = 1 <= predictor.critical_nodes() <= question.most_nodes
+    _mark(axes, predictor, question, critical)
     for ax, label in zip(axes, ("FOVs to target", "Time (h)", "Time (h)"), strict=True):
         log_axis(ax, "y")
         ax.set_ylabel(label)
@@ -47,7 +48,7 @@ def prediction(predictor: Predictor, cost: TrainingCost, question: Question) -> 
     log_axis(price, "x")
     price.set_xlabel("Node-hours")
     fovs.set_title(f"F1 {cost.target}, modelled")
-    figure.legend(handles=_handles(), loc="outside lower center", ncols=5)
+    figure.legend(handles=_handles(critical), loc="outside lower center", ncols=5)
     caption = sentences(
         f"Modelled cost of reaching validation F1 {cost.target}: FOVs (grey: runs), training time"
         " and node-hours; numbers: nodes. Solid within the batch sizes and node counts fitted,"
@@ -58,16 +59,15 @@ def prediction(predictor: Predictor, cost: TrainingCost, question: Question) -> 
     return Drawing(figure, caption)
 
 
-def _mark(axes: list[Axes], predictor: Predictor, question: Question) -> None:
+def _mark(axes: list[Axes], predictor: Predictor, question: Question, critical: bool) -> None:
     """The answer and the critical batch size, where they lie in the range drawn."""
     fovs, hours, price = axes
     count = predictor.fewest_nodes(question.hours, question.most_nodes)
-    critical = predictor.critical_nodes()
     marks: list[tuple[Callable[[Axes, float, float], None], float]] = []
     if count is not None:
         marks.append((plots.draw_answer, count))
-    if 1 <= critical <= question.most_nodes:
-        marks.append((plots.draw_critical, critical))
+    if critical:
+        marks.append((plots.draw_critical, predictor.critical_nodes()))
     for draw, nodes in marks:
         row = predictor.table([nodes]).iloc[0]
         draw(fovs, nodes, row["fovs"])
@@ -75,13 +75,15 @@ def _mark(axes: list[Axes], predictor: Predictor, question: Question) -> None:
         draw(price, row["node_hours"], row["hours"])
 
 
-def _handles() -> list[Line2D]:
-    return [
+def _handles(critical: bool) -> list[Line2D]:
+    handles = [
         Line2D([], [], color=plots.CURVE, linewidth=1.6, label="modelled, in range"),
         Line2D([], [], color=plots.CURVE, linestyle="--", linewidth=1, label="extrapolated"),
         Line2D([], [], color=GREY, marker="o", markersize=2.6, linestyle="none", label="runs"),
         Line2D([], [], color=plots.DEADLINE, linestyle=":", marker="*", label="deadline, answer"),
-        Line2D(
-            [], [], color=DARK, marker="D", mfc="white", linestyle="none", label="critical batch"
-        ),
     ]
+    if critical:
+        mark = Line2D([], [], color=DARK, marker="D", mfc="white", linestyle="none")
+        mark.set_label("critical batch")
+        handles.append(mark)
+    return handles

@@ -83,14 +83,14 @@ def late_noise_scale(studies: Studies, points: pd.DataFrame) -> pd.Series:
     names = trained["experiment"].unique()
     noise = pd.concat([late_noise_of_runs(ended(studies[name])) for name in names])
     logs = trained["run_id"].map(np.log(noise)).astype(float)
-    means: pd.Series = np.exp(logs.groupby(trained["seed"]).mean().dropna())
-    return means
+    return logs.groupby(trained["seed"]).mean().dropna().map(math.exp)
 
 
 def late_noise_of_runs(runs: Runs) -> pd.Series:
     """Median noise scale in FOVs over the last quarter of every run, by run_id."""
     rows = runs.history[runs.history["metric"] == NOISE]
-    last = rows["run_id"].map(runs.history.groupby("run_id")["fovs"].max())
+    # Without any such record the column would keep the type of the ids.
+    last = rows["run_id"].map(runs.history.groupby("run_id")["fovs"].max()).astype(float)
     late = rows[(rows["fovs"] >= (1 - LATE_SHARE) * last) & np.isfinite(rows["value"])]
     return late[late["value"] > 0].groupby("run_id")["value"].median()
 

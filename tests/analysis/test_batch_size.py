@@ -94,3 +94,15 @@ def test_interval_of_a_new_run_covers_it_about_as_often_as_it_says():
 def test_batches_that_only_lucky_seeds_finished_are_left_out():
     reached = pd.DataFrame({"nodes": [1, 1, 8, 8], "optimizer_step": [5.0, 6.0, 2.0, math.nan]})
     assert complete_batches(reached)["nodes"].tolist() == [1, 1]
+
+
+def test_without_a_sign_of_the_critical_batch_larger_ones_are_uncertain():
+    rng = np.random.default_rng(0)
+    batch = np.repeat([1.0, 4.0, 16.0], 3)
+    needed = 5000 / batch * batch**-0.05 * np.exp(rng.normal(0, 0.1, batch.size))
+    fit = fit_critical_batch(batch, needed)
+    assert fit.unseen
+    # S_min may be some tens of steps, which at B = 4096 are many times E_min / B.
+    assert fit.half_width(16.0) < 0.5
+    assert math.exp(fit.half_width(4096.0)) > 8
+    assert np.isfinite(fit.half_width(4096.0))

@@ -142,6 +142,16 @@ def test_bad_input_ends_with_one_line_and_code_2(recorded, capsys, options, mess
     assert error.count("\n") == 1
 
 
+def test_a_folder_of_studies_is_read_like_one_study(study, recorded, tmp_path, capsys):
+    for name in study.experiments():
+        study.select(study.table["experiment"] == name).to_csv(tmp_path / name)
+    options = ["--f1", "0.8", "--hours", "0.01", "--recorded"]
+    assert main([*options, recorded]) == 0
+    one = capsys.readouterr().out
+    assert main([*options, str(tmp_path)]) == 0
+    assert capsys.readouterr().out == one
+
+
 def test_nothing_recorded_there(tmp_path, capsys):
     assert main(["--f1", "0.8", "--hours", "1", "--recorded", str(tmp_path)]) == 2
     assert capsys.readouterr().err.startswith(f"error: no recorded runs in {tmp_path}")
