@@ -69,10 +69,13 @@ class Ranks:
 
     def died(self) -> str:
         """What can be said of ranks that ended without leaving a reason themselves."""
+        killed = "a rank was killed by SIGKILL: out of memory, or killed by hand"
+        if self._process.returncode == -signal.SIGKILL:  # a single rank has no launcher
+            return killed
         tail = self.log_tail().splitlines()
         for line in reversed(tail):
             if re.search(r"Exit code: (137|-9)\b|signal 9\b|\bKilled\b", line):
-                return "a rank was killed by SIGKILL: out of memory, or killed by hand"
+                return killed
             if "Exit code:" in line:
                 return f"the launcher reports: {line.strip()}"
         return f"the ranks ended without a result; last line: {tail[-1] if tail else 'none'}"

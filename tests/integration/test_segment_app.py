@@ -40,7 +40,7 @@ from ffn_core.inference.forward import make_forward
 from ffn_core.volumes import open_volume
 
 REPOSITORY = Path(__file__).parents[2]
-LIMIT_S = 120
+LIMIT_S = 240
 SHAPE = (40, 34, 34)
 GREY, CONTRAST = 100.0, 50.0
 
