@@ -49,10 +49,3 @@ report.findings("adam_best", "adaptive_survive")
 
 # %%
 report.evidence("adam_best")
-
-# %% [markdown]
-# ## Along training
-
-# %%
-figure = report.figure("recipes_vs_fovs", "optimizers")
-display(figure, figure.caption)

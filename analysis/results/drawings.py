@@ -66,7 +66,7 @@ def rule_differences(studies: Studies) -> Drawing:
     between = rule_difference(points)
     if between.empty:
         raise NothingToDraw(f"`{RULES}` has no seed with both rules at one node count")
-    figure, (rules, warmup) = panels(2, height_in=2.6)
+    figure, (rules, warmup) = panels(2, height_in=2.9)
     _draw_differences(rules, between, DARK, "linear minus square root", 0)
     low, high = PUBLISHED_CROSSOVER
     rules.axvspan(low, high, color=GREY, alpha=0.2, linewidth=0, label="published crossover")
@@ -83,7 +83,9 @@ def rule_differences(studies: Studies) -> Drawing:
     for ax in (rules, warmup):
         ax.axhline(0, color=GREY, linewidth=0.8)
         _finish(ax, points["nodes"], "Difference in final F1")
-        ax.legend(loc="best")
+    # Below the panels: intervals of few seeds leave no corner free.
+    figure.legend(*rules.get_legend_handles_labels(), loc="outside lower left", ncols=3)
+    figure.legend(*warmup.get_legend_handles_labels(), loc="outside lower right", ncols=2)
     rules.set_title("linear minus square root, warmed up")
     warmup.set_title("with minus without warm-up")
     caption = sentences(

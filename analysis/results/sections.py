@@ -67,7 +67,7 @@ SECTIONS = (
         "Optimizers",
         "Which optimizer survives the large batch?",
         ("optimizers",),
-        (("optimizers", None), ("recipes_vs_fovs", "optimizers")),
+        (("optimizers", None),),
         ("adam_best", "adaptive_survive"),
     ),
     Section(
