@@ -135,6 +135,7 @@ def _record(run: Run, names: dict[str, str]) -> dict[str, object]:
         "experiment": names[run.info.experiment_id],
         "parent_id": tags.get("mlflow.parentRunId"),
         "status": run.info.status,
+        "outcome": tags.get("ffn_scaling.outcome"),
         "emulated": tags.get("cluster.emulated") == "true",
         "run_dir": tags.get("ffn_scaling.run_dir"),
         "start_time": pd.Timestamp(run.info.start_time, unit="ms"),

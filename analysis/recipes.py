@@ -12,7 +12,7 @@ from analysis.runs import RUN_COLUMNS, Runs
 _NOT_RECIPE = (*RUN_COLUMNS, "nodes", "ranks", "seed", "lr_peak", "global_batch_size")
 # Where and how a run is carried out, not what it computes.
 _RUN_LOCAL = ("runs_dir", "data_cache_dir", "model_micro_batch_size")
-_RUN_LOCAL_SECTIONS = ("cluster_", "launcher_", "checkpoint_", "report_")
+_RUN_LOCAL_SECTIONS = ("cluster_", "launcher_", "checkpoint_", "report_", "sweep_", "batch_")
 # Named first in a label, in this order; a budget is never named.
 _LABEL_ORDER = ("optimizer", "lr_rule", "lr_base", "warmup", "local_batch_size")
 
@@ -45,12 +45,17 @@ def latest_of_each_point(runs: Runs) -> Runs:
 def recipe_labels(table: pd.DataFrame) -> pd.Series:
     """Short name of each row's recipe: only what varies over the table, `sqrt, warm-up` say.
 
+    A detail that follows from what is named already, an optimizer's argument say, is left out.
     Aligned with `table`; the optimizer where nothing varies.
     """
     columns = [c for c in recipe_columns(table) if c != "budget"]
     varying = [c for c in columns if varies(table[c])]
     order = [c for c in _LABEL_ORDER if c in varying]
-    order += [c for c in varying if c not in order]
+    for column in (c for c in varying if c not in _LABEL_ORDER):
+        # An empty cell is a value too: an argument that only one of the recipes has.
+        rows = table[[*order, column]].astype(str).drop_duplicates()
+        if not order or rows.duplicated(order).any():
+            order.append(column)
     kinds_of_warmup = table["warmup"][table["warmup"] != "none"].nunique()
     labels = table.apply(
         lambda row: ", ".join(_word(c, row[c], kinds_of_warmup > 1) for c in order), axis=1

@@ -34,6 +34,7 @@ RUN_COLUMNS = (
     "experiment",
     "parent_id",
     "status",
+    "outcome",
     "emulated",
     "run_dir",
     "start_time",

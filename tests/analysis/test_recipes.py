@@ -17,6 +17,12 @@ def test_warmups_of_different_length_are_spelled_out(make_runs):
     assert labels == ["warm-up 60 steps", "warm-up 0.1 fraction", "no warm-up"]
 
 
+def test_what_follows_from_the_optimizer_is_not_named(make_runs):
+    momentum = {"optimizer": "momentum", "lr_base": 0.01, "optimizer_arguments_momentum": 0.9}
+    runs = make_runs(({"lr_base": 0.001, "sweep_retries": 1}, {}), (momentum, {}))
+    assert recipe_labels(runs.table).tolist() == ["adam, lr 0.001", "momentum, lr 0.01"]
+
+
 def test_label_where_nothing_varies(make_runs):
     assert recipe_labels(make_runs(({}, {}), ({"seed": 1}, {})).table).tolist() == ["adam", "adam"]
 
