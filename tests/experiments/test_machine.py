@@ -1,7 +1,8 @@
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from experiments.machine import (
@@ -87,7 +88,15 @@ def test_noise():
     assert "repeats of 1 rank differ by 40%" in str(warn_of_noise("1 rank", 0.4))
 
 
-def test_peak_memory_follows_what_was_touched():
-    before = peak_rss_bytes()
-    held = np.ones(80_000_000, np.uint8)
-    assert peak_rss_bytes() - before > 0.5 * held.nbytes
+def test_peak_memory_follows_what_was_touched_and_is_not_inherited():
+    held = bytearray(200_000_000)  # of the parent: a child must not report it
+    code = (
+        "from experiments.machine import peak_rss_bytes as peak\n"
+        "before = peak()\n"
+        "held = b'1' * 80_000_000\n"
+        "print(before, peak() - before)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    before, grown = map(int, done.stdout.split())
+    assert before < len(held) / 2
+    assert 0.9 * 80e6 < grown < 1.5 * 80e6
