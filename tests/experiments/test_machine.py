@@ -8,7 +8,6 @@ import pytest
 from experiments.machine import (
     Machine,
     cpu_quota,
-    peak_rss_bytes,
     physical_cores,
     read_machine,
     warn_of_noise,
