@@ -121,7 +121,8 @@ def fuzz(session: nox.Session) -> None:
     sync(session)
     kills = session.posargs[0] if session.posargs else "50"
     environment = {"FUZZ_KILLS": kills, "FUZZ_REPORT": str(Path("fuzz.json").absolute())}
-    run(session, "pytest", "-s", "tests/integration/test_crash_fuzz.py", env=environment)
+    files = ("test_crash_fuzz.py", "test_faults.py")
+    run(session, "pytest", "-s", *(f"tests/integration/{f}" for f in files), env=environment)
 
 
 @nox.session

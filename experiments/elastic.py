@@ -4,18 +4,24 @@ With ``cluster.elastic`` Horovod's elastic launcher watches the ranks. When one 
 again without it, when a host returns they meet again with it, and each time all go on from the
 newest checkpoint with the logical nodes dealt out anew: a checkpoint is keyed by logical node, so
 the trajectory stays that of ``cluster.nodes`` nodes, whoever carries them. The price of a change is
-the work since that checkpoint and the time to build the network again.
+the work since that checkpoint and the time a rank takes to start.
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 from experiments.environment import available_cores, threads_per_rank
 from experiments.schema import Config
 from ffn_core.errors import InputError
+
+AGAIN = "FFN_SCALING_STARTED_OVER"
+"""Set in the environment of a rank that took the place of another, see `start_over`."""
 
 _LONGEST_BAN_S = 3600
 
@@ -72,6 +78,21 @@ def compute_threads(config: Config) -> int:
     if cluster.elastic and config.launcher.hosts is None:
         return max(1, available_cores() // cluster.ranks)  # not each a host, whatever they are told
     return threads_per_rank(cluster.ranks)
+
+
+def start_over(run_dir: Path) -> NoReturn:
+    """Become a new process in the place of this one, to meet the ranks that there are now.
+
+    Horovod can start anew within a process, but then keeps connections of the old ranks open; a
+    rank that waits at one of these never learns that the others have gone.
+    """
+    for descriptor in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):
+            os.set_inheritable(int(descriptor.name), int(descriptor.name) <= 2)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.environ[AGAIN] = "1"
+    os.execv(sys.executable, [sys.executable, "-m", "experiments.worker", str(run_dir)])
 
 
 def carried_by(config: Config, ranks: int) -> Config:

@@ -140,8 +140,12 @@ def to_json(values: Any) -> str:
 def write_json(path: Path, values: Any) -> None:
     """Replace ``path`` atomically."""
     partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_text(to_json(values))
-    partial.replace(path)
+    try:
+        partial.write_text(to_json(values))
+        partial.replace(path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
 
 
 def read_json(path: Path) -> Any:

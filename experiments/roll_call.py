@@ -39,6 +39,7 @@ class Presence:
         pid: its process.
         beat: how often it has said so.
         entered: how many collectives it has come to.
+        left: whether it has gone to meet others anew.
     """
 
     rank: int
@@ -46,6 +47,22 @@ class Presence:
     pid: int
     beat: int
     entered: int
+    left: bool = False
+
+
+@dataclass(frozen=True)
+class Stall:
+    """Why a rank waits too long.
+
+    Attributes:
+        problem: on one line.
+        silent: what ranks that no longer answer said last.
+        left: whether some rank has gone to meet others anew: this one only has not noticed.
+    """
+
+    problem: str
+    silent: list[Presence]
+    left: bool
 
 
 def read_presence(folder: Path, rank: int) -> Presence | None:
@@ -68,6 +85,8 @@ def missing_ranks(
     for rank, (old, new) in enumerate(zip(before, after, strict=True)):
         if new is None:
             missing[rank] = f"rank {rank} (never heard of)"
+        elif new.left:
+            missing[rank] = f"rank {rank} (host {new.host}: has left)"
         elif old is not None and new.beat == old.beat:
             missing[rank] = f"rank {rank} (host {new.host}, process {new.pid}: stopped or gone)"
         elif new.entered < entered:
@@ -83,7 +102,7 @@ class RollCall:
         run_dir: Path,
         collectives: Collectives,
         timeout_s: float,
-        on_stall: Callable[[str, list[Presence]], None],
+        on_stall: Callable[[Stall], None],
     ) -> None:
         """Say so for the first time.
 
@@ -91,8 +110,7 @@ class RollCall:
             run_dir: on a file system that all ranks share.
             collectives: of this rank.
             timeout_s: how long it may wait in one collective.
-            on_stall: called in a thread of its own with what is wrong, on one line, and with what
-                the silent ranks said last.
+            on_stall: called in a thread of its own.
         """
         self._folder = run_dir / FOLDER
         self._collectives = collectives
@@ -112,11 +130,12 @@ class RollCall:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join()
+        self._say(left=True)
 
-    def _say(self) -> None:
+    def _say(self, left: bool = False) -> None:
         self._beat += 1
         rank, entered = self._collectives.topology.rank, self._collectives.entered
-        presence = Presence(rank, socket.gethostname(), os.getpid(), self._beat, entered)
+        presence = Presence(rank, socket.gethostname(), os.getpid(), self._beat, entered, left)
         with contextlib.suppress(OSError):  # a full disk ends a run where it matters, not here
             records.write_json(self._folder / f"{rank:05d}.json", asdict(presence))
 
@@ -154,11 +173,11 @@ class RollCall:
         silent = [
             new
             for old, new in zip(before, after, strict=True)
-            if old is not None and new is not None and new.beat == old.beat
+            if old is not None and new is not None and new.beat == old.beat and not new.left
         ]
-        self._on_stall(
-            f"{problem}; repeat the command to go on, or raise cluster.stall_timeout_s", silent
-        )
+        left = any(presence is not None and presence.left for presence in after)
+        advice = "repeat the command to go on, or raise cluster.stall_timeout_s"
+        self._on_stall(Stall(f"{problem}; {advice}", silent, left))
 
 
 def end_silent(run_dir: Path, silent: Sequence[Presence]) -> bool:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments import records
-from experiments.elastic import carried_by, compute_threads
+from experiments.elastic import AGAIN, carried_by, compute_threads, start_over
 from experiments.environment import configure_tensorflow
 from experiments.exit_codes import EXIT_DIVERGED, EXIT_FAILED, EXIT_INPUT, EXIT_STOPPED
 from experiments.run_config import load_config
@@ -31,41 +31,41 @@ def run_rank(run_dir: Path) -> int:
     config = load_config(run_dir)
     cluster = config.cluster
     configure_tensorflow(cluster.threads_per_rank or compute_threads(config))
-    from experiments.roll_call import Presence, RollCall, end_silent
+    from experiments.roll_call import RollCall, Stall, end_silent
     from experiments.trainer import Trainer
     from ffn_core import distributed
 
     stop_request = StopRequest(run_dir)
     stop_request.listen()
 
-    def on_stall(problem: str, silent: list[Presence]) -> None:
+    def on_stall(stall: Stall) -> None:
         """Called in another thread while the main one waits for ever."""
-        if cluster.elastic and end_silent(run_dir, silent):
-            print(f"killed, and going on without: {problem}", file=sys.stderr, flush=True)
+        if cluster.elastic and stall.left:
+            start_over(run_dir)
+        elif cluster.elastic and end_silent(run_dir, stall.silent):
+            print(f"killed, and going on without: {stall.problem}", file=sys.stderr, flush=True)
         else:
-            os._exit(_fail(run_dir, EXIT_FAILED, problem))
+            os._exit(_fail(run_dir, EXIT_FAILED, stall.problem))
 
-    def train(collectives: distributed.Collectives) -> dict[str, Any]:
-        now = carried_by(config, collectives.topology.size)
-        is_first = collectives.topology.rank == 0
-        recorder: records.Recorder = (
-            records.FileRecorder(run_dir) if is_first else records.NullRecorder()
-        )
-        watched = cluster.stall_timeout_s and not collectives.alone
-        with (
-            RollCall(run_dir, collectives, cluster.stall_timeout_s, on_stall)
-            if watched
-            else nullcontext()
-        ):
-            summary = Trainer(now, run_dir, collectives, recorder, stop_request).train()
-        if is_first and summary["finished"]:
-            records.write_json(run_dir / records.RESULT, {"outcome": "finished"} | summary)
-        return summary
-
-    if cluster.elastic:
-        summary = distributed.run_elastic(train, cluster.stall_timeout_s)
-    else:
-        summary = train(distributed.start(cluster.ranks, cluster.stall_timeout_s))
+    collectives = (
+        distributed.start_elastic(cluster.stall_timeout_s, AGAIN in os.environ)
+        if cluster.elastic
+        else distributed.start(cluster.ranks, cluster.stall_timeout_s)
+    )
+    topology = collectives.topology
+    recorder: records.Recorder = (
+        records.NullRecorder() if topology.rank else records.FileRecorder(run_dir)
+    )
+    watched = cluster.stall_timeout_s and not collectives.alone
+    with (
+        RollCall(run_dir, collectives, cluster.stall_timeout_s, on_stall)
+        if watched
+        else nullcontext()
+    ):
+        config = carried_by(config, topology.size)
+        summary = Trainer(config, run_dir, collectives, recorder, stop_request).train()
+    if topology.rank == 0 and summary["finished"]:
+        records.write_json(run_dir / records.RESULT, {"outcome": "finished"} | summary)
     distributed.stop()
     return 0 if summary["finished"] else EXIT_STOPPED
 
@@ -87,11 +87,14 @@ def main(arguments: list[str]) -> int:
     except Exception as error:
         from ffn_core.distributed import peer_lost
 
+        elastic = "HOROVOD_ELASTIC" in os.environ
         if peer_lost(error):
+            if elastic:
+                start_over(run_dir)
             # Whoever failed first leaves the reason; one that was killed is told by the launcher.
             print(f"error: another rank is gone: {error}", file=sys.stderr, flush=True)
             return EXIT_FAILED
-        ends_run = "HOROVOD_ELASTIC" not in os.environ  # or the others go on
+        ends_run = not elastic  # or the others go on
         if isinstance(error, OSError) and error.errno in DISK_FULL:
             message = f"{error}; free space and repeat the command"
             return _fail(run_dir, EXIT_FAILED, message, ends_run=ends_run)
@@ -110,11 +113,15 @@ def _fail(run_dir: Path, code: int, message: str, trace: str = "", ends_run: boo
         "ends_run": ends_run,
     }
     path = run_dir / records.FAILURE
-    with contextlib.suppress(OSError):
-        earlier = records.read_json(path)
-        # The first rank counts, but what ends all of them more than what ended one.
-        if earlier is None or (ends_run and not earlier["ends_run"]):
+    earlier = records.read_json(path)
+    # The first rank counts, but what ends all of them more than what ended one.
+    if earlier is None or (ends_run and not earlier["ends_run"]):
+        try:
             records.write_json(path, failure)
+        except OSError:
+            (run_dir / records.PROGRESS).unlink(missing_ok=True)  # makes room on a full disk
+            with contextlib.suppress(OSError):
+                records.write_json(path, failure)
     return code
 
 

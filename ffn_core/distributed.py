@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import horovod.tensorflow as hvd
 import numpy as np
 import tensorflow as tf
-from horovod.common import elastic
-from horovod.common.exceptions import HorovodInternalError, HostsUpdatedInterrupt
+from horovod.common.elastic import notification_manager
+from horovod.common.exceptions import HorovodInternalError
 
-T = TypeVar("T")
+_PLACE = ("RANK", "SIZE", "LOCAL_RANK", "LOCAL_SIZE", "CROSS_RANK", "CROSS_SIZE")
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Collectives:
         self.entered = 0
         self.waiting_since_s: float | None = None
 
-    @contextmanager
+    @contextlib.contextmanager
     def waiting(self) -> Iterator[None]:
         """Mark a block that ends only when every rank is in it, for whoever looks for stalls.
 
@@ -96,6 +97,29 @@ class Collectives:
                 hvd.allreduce(tf.zeros([1]), op=hvd.Sum, name="barrier")
 
 
+class ElasticCollectives(Collectives):
+    """Those of ranks that may become more or fewer: they end with `RanksChangedError`."""
+
+    def __init__(self, topology: Topology) -> None:
+        super().__init__(topology)
+        self._changed = False
+        notification_manager.init()
+        notification_manager.register_listener(self)
+
+    def on_hosts_updated(self, *_: object) -> None:
+        """Horovod calls this, on one rank and in another thread, when hosts come or go."""
+        self._changed = True
+
+    def saved(self) -> None:
+        """Let all ranks meet anew, with nothing lost, if there are hosts to be taken in."""
+        if any(self.gather(self._changed)):
+            raise RanksChangedError("hosts came or went")
+
+
+class RanksChangedError(RuntimeError):
+    """The ranks are others now: each has to become a new process, which meets those there are."""
+
+
 def start(expected_size: int, timeout_s: float = 0.0) -> Collectives:
     """Join the other ranks.
 
@@ -106,9 +130,7 @@ def start(expected_size: int, timeout_s: float = 0.0) -> Collectives:
     Raises:
         RuntimeError: if another number of ranks came together than was asked for.
     """
-    _outlast(timeout_s)
-    hvd.init()
-    topology = _topology()
+    topology = _meet(2 * timeout_s + 60)
     if topology.size != expected_size:
         raise RuntimeError(
             f"{expected_size} Horovod ranks were asked for, but this process sees {topology.size}: "
@@ -117,81 +139,51 @@ def start(expected_size: int, timeout_s: float = 0.0) -> Collectives:
     return Collectives(topology)
 
 
-class _Membership(elastic.State):
-    """What Horovod tells of hosts that come and go; it is given no state, which is on disk."""
-
-    def __init__(self) -> None:
-        super().__init__(bcast_object=None, get_rank=None)
-
-    @property
-    def changed(self) -> bool:
-        return not self._host_messages.empty()
-
-    def save(self) -> None:
-        pass
-
-    def restore(self) -> None:
-        pass
-
-    def sync(self) -> None:
-        pass
-
-
-class ElasticCollectives(Collectives):
-    """Those of ranks that may become more or fewer, until `saved` or the loss of one ends them."""
-
-    def __init__(self, topology: Topology, membership: _Membership) -> None:
-        super().__init__(topology)
-        self._membership = membership
-
-    def saved(self) -> None:
-        """Let all ranks meet anew, with nothing lost, if there are hosts to be taken in."""
-        if any(self.gather(self._membership.changed)):
-            raise HostsUpdatedInterrupt(skip_sync=False)
-
-
-def run_elastic(body: Callable[[Collectives], T], timeout_s: float = 0.0) -> T:
-    """Call ``body`` with the ranks there are, again each time they become others.
+def start_elastic(timeout_s: float, again: bool) -> ElasticCollectives:
+    """Join the other ranks there are at the moment.
 
     Args:
-        body: starts from what is on disk; its exceptions are its own but for the loss of a rank.
         timeout_s: as of `start`.
-
-    Returns:
-        What ``body`` returned in the end.
+        again: whether this process takes the place of one whose ranks have changed.
     """
-    _outlast(timeout_s)
+    if again:
+        _ask_for_place()
+    # Those that were there before wait for a new one to start.
+    return ElasticCollectives(_meet(max(2 * timeout_s + 60, 600.0)))
+
+
+def _meet(patience_s: float) -> Topology:
+    # Gloo cannot tell whom it waits for: whoever can should give up before it does.
+    os.environ.setdefault("HOROVOD_GLOO_TIMEOUT_SECONDS", str(round(patience_s)))
     hvd.init()
-
-    def attempt(membership: _Membership) -> T:
-        try:
-            return body(ElasticCollectives(_topology(), membership))
-        except Exception as error:
-            if peer_lost(error):
-                raise HorovodInternalError(str(error)) from None
-            raise
-
-    def meet_again() -> None:
-        hvd.shutdown()
-        hvd.init()
-
-    return elastic.run_fn(attempt, meet_again)(_Membership())
-
-
-def _topology() -> Topology:
     return Topology(hvd.rank(), hvd.size(), hvd.local_rank(), hvd.local_size())
 
 
-def _outlast(timeout_s: float) -> None:
-    """Keep Gloo, which cannot tell whom it waits for, from giving up before ``timeout_s``."""
-    os.environ.setdefault("HOROVOD_GLOO_TIMEOUT_SECONDS", str(round(2 * timeout_s + 60)))
+def _ask_for_place() -> None:
+    """Wait until Horovod's elastic driver knows the ranks, and take the place that it gives us.
+
+    Horovod asks by itself when it starts anew in a process; a new process believes its environment.
+
+    Raises:
+        RuntimeError: There is no place for this process any more.
+    """
+    given = os.environ
+    server = given["HOROVOD_GLOO_RENDEZVOUS_ADDR"], int(given["HOROVOD_GLOO_RENDEZVOUS_PORT"])
+    connection = http.client.HTTPConnection(*server)
+    with contextlib.closing(connection):
+        slot = f"{given['HOROVOD_HOSTNAME']}:{given['HOROVOD_LOCAL_RANK']}"
+        connection.request("GET", f"/rank_and_size/{slot}")
+        place = connection.getresponse().read().decode().split(",")
+    if len(place) != len(_PLACE) or place[0] == "-1":
+        raise RuntimeError(f"the elastic driver has no place for {slot} any more")
+    given.update({f"HOROVOD_{name}": value for name, value in zip(_PLACE, place, strict=True)})
 
 
 def peer_lost(error: BaseException) -> bool:
-    """Whether a collective failed because another rank went away: a consequence, not a cause."""
+    """Whether a collective failed because others went away or came: a consequence, not a cause."""
     text = str(error)
     return (
-        isinstance(error, HorovodInternalError)
+        isinstance(error, HorovodInternalError | RanksChangedError)
         or "Horovod has been shut down" in text
         or "HorovodInternalError" in text
         or ("gloo" in text.lower() and "peer" in text.lower())

@@ -15,7 +15,8 @@ from pathlib import Path
 HOSTS = ("ffn-a", "ffn-b")
 INTERFACE = "link0"
 ADDRESSES = ("10.77.0.1", "10.77.0.2")
-BURST_BYTES = 64 * 1024  # a segment that the kernel hands over in one piece must fit
+BURST_BYTES = 16 * 1024  # sent at once after a pause: small beside the messages that are timed
+QUEUE = "2000ms"  # at the link's rate: long enough that nothing is dropped
 
 
 class LinkedHosts:
@@ -52,7 +53,7 @@ class LinkedHosts:
 
 def limit(mbit_per_s: float) -> None:
     """Let this host, on which it is called, send so much, headers of Ethernet included."""
-    rate = ("rate", f"{mbit_per_s}mbit", "burst", str(BURST_BYTES), "latency", "500ms")
+    rate = ("rate", f"{mbit_per_s}mbit", "burst", str(BURST_BYTES), "latency", QUEUE)
     _run("tc", "qdisc", "replace", "dev", INTERFACE, "root", "tbf", *rate)
 
 

@@ -32,7 +32,7 @@ from analysis.models import ring_allreduce
 from experiments.provenance import provenance
 from ffn_core.model_size import ModelSize
 
-RATES_MBIT = (100.0, 300.0, 1000.0)
+RATES_MBIT = (50.0, 100.0, 300.0)
 MODEL_BYTES = 4 * ModelSize(depth=12, features=32).parameters
 SIZES = (4096, 262_144, 1_048_576, MODEL_BYTES, 4_194_304, 8_388_608)
 FITTED = (262_144, 8_388_608)

@@ -49,18 +49,37 @@ def rank_0() -> Collectives:
 def test_the_one_who_waits_names_the_one_who_does_not_come(rank_0, tmp_path):
     stalls, found = [], threading.Event()
 
-    def on_stall(problem, silent):
-        stalls.append((problem, silent))
+    def on_stall(stall):
+        stalls.append(stall)
         found.set()
 
     rank_1 = Collectives(Topology(rank=1, size=2, local_rank=1, local_size=2))
     RollCall(tmp_path, rank_1, 0.3, on_stall)  # says so once and is never heard of again
     with RollCall(tmp_path, rank_0, 0.3, on_stall), rank_0.waiting():
         assert found.wait(10.0)
-    problem, silent = stalls[0]
+    (stall,) = stalls[:1]
     pid, host = os.getpid(), socket.gethostname()
-    assert f"for rank 1 (host {host}, process {pid}: stopped or gone)" in problem
-    assert [presence.rank for presence in silent] == [1]
+    assert f"for rank 1 (host {host}, process {pid}: stopped or gone)" in stall.problem
+    assert [presence.rank for presence in stall.silent] == [1]
+    assert not stall.left
+
+
+def test_one_who_has_left_is_not_taken_for_dead(rank_0, tmp_path):
+    stalls, found = [], threading.Event()
+
+    def on_stall(stall):
+        stalls.append(stall)
+        found.set()
+
+    rank_1 = Collectives(Topology(rank=1, size=2, local_rank=1, local_size=2))
+    with RollCall(tmp_path, rank_1, 0.3, on_stall):
+        pass
+    with RollCall(tmp_path, rank_0, 0.3, on_stall), rank_0.waiting():
+        assert found.wait(10.0)
+    assert stalls[0].left
+    assert stalls[0].silent == []
+    assert "rank 1 (host" in stalls[0].problem
+    assert "has left" in stalls[0].problem
 
 
 def test_short_waits_and_long_work_are_no_stall(rank_0, tmp_path):

@@ -8,7 +8,7 @@ import json
 import os
 import time
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -29,8 +29,9 @@ NODES = 4
 INTERVAL_STEPS = 10
 MOST_STEPS_BETWEEN = 40
 WAIT_S = 240.0
+MOMENTS = ("saving", "training", "saving", "starting", "training")
 
-pytestmark = [pytest.mark.ranks, pytest.mark.timeout(120 + 120 * KILLS)]
+pytestmark = [pytest.mark.ranks, pytest.mark.timeout(600 + 240 * KILLS)]
 
 
 @dataclass
@@ -73,12 +74,11 @@ def rank_processes(run_dir: Path) -> list[psutil.Process]:
     return found
 
 
-def wait_for_moment(rng, run_dir: Path, ranks) -> str:
-    """Let the run get to a random moment; returns what kind of moment."""
-    kind = str(rng.choice(["starting", "training", "saving"], p=[0.2, 0.4, 0.4]))
+def wait_for_moment(rng, run_dir: Path, ranks, kind: str) -> None:
+    """Let the run get to a random moment of a kind."""
     if kind == "starting":
         time.sleep(rng.uniform(0.0, 4.0))
-        return kind
+        return
     target = last_step(run_dir) + int(rng.integers(1, MOST_STEPS_BETWEEN))
     deadline = time.monotonic() + WAIT_S
     while last_step(run_dir) < target:
@@ -91,7 +91,6 @@ def wait_for_moment(rng, run_dir: Path, ranks) -> str:
         time.sleep(rng.uniform(0.0, 0.01))
     else:
         time.sleep(rng.uniform(0.0, 0.1))
-    return kind
 
 
 def check_what_is_left(run_dir: Path, newest_before: int, report: Report) -> int:
@@ -126,9 +125,9 @@ def test_nothing_is_lost_or_counted_twice_however_often_it_is_killed(
     run_to_its_end(start_ranks, config, undisturbed)
 
     rng, report, newest = np.random.default_rng(SEED), Report(), 0
-    for _ in range(KILLS):
+    for moment in itertools.islice(itertools.cycle(MOMENTS), KILLS):
         with start_ranks(config, fuzzed) as ranks:
-            moment = wait_for_moment(rng, fuzzed, ranks)
+            wait_for_moment(rng, fuzzed, ranks, moment)
             victims = rank_processes(fuzzed)
             if victims and rng.random() < 0.5:
                 victims = [victims[rng.integers(len(victims))]]  # the others notice by themselves
@@ -148,7 +147,7 @@ def test_nothing_is_lost_or_counted_twice_however_often_it_is_killed(
     np.testing.assert_array_equal(final_weights(fuzzed), final_weights(undisturbed))
     if REPORT:
         text = str(report) + "; records and final weights equal those of the undisturbed run"
-        records.write_json(Path(REPORT), asdict(report) | {"text": text})
+        records.write_json(Path(REPORT), vars(report) | {"text": text})
 
 
 def run_to_its_end(start_ranks, config, run_dir: Path) -> None:

@@ -25,6 +25,9 @@ pytestmark = [pytest.mark.ranks, pytest.mark.timeout(900)]
 
 WAIT_S = 300.0
 FOREVER = {"steps": 10**6}
+LOSSES = [(1, signal.SIGKILL)]
+if "FUZZ_KILLS" in os.environ:  # each takes a dozen starts of a rank
+    LOSSES += [(2, signal.SIGSTOP)]
 
 
 def rank_processes(run_dir: Path) -> dict[int, psutil.Process]:
@@ -64,7 +67,7 @@ def test_a_rank_that_hangs_ends_the_run_and_is_named(make_config, start_ranks, t
     assert "\n" not in failure["message"]
 
 
-@pytest.mark.parametrize(("seed", "how"), [(1, signal.SIGKILL), (2, signal.SIGSTOP)])
+@pytest.mark.parametrize(("seed", "how"), LOSSES)
 def test_elastic_ranks_go_on_without_one_and_take_it_in_again(
     seed, how, make_config, start_ranks, train, losses, final_weights, tmp_path
 ):
@@ -105,9 +108,9 @@ def test_elastic_ranks_go_on_without_one_and_take_it_in_again(
     found = records.read_records(disturbed / records.METRICS)
     assert [r.step for r in found] == sorted({r.step for r in found})
     expected = losses(tmp_path / "whole")
-    np.testing.assert_allclose(losses(disturbed), expected[: len(losses(disturbed))], rtol=1e-3)
+    np.testing.assert_allclose(losses(disturbed), expected[: len(losses(disturbed))], rtol=1e-5)
     np.testing.assert_allclose(
-        final_weights(disturbed), final_weights(tmp_path / "whole"), atol=1e-3
+        final_weights(disturbed), final_weights(tmp_path / "whole"), atol=2e-5
     )
 
 
