@@ -44,6 +44,8 @@ ReturnToService=2
 SlurmdTimeout=10
 KillWait=5
 JobRequeue=1
+# Jobs that have ended are remembered for the whole proof.
+MinJobAge=7200
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 SchedulerParameters=sched_interval=5,batch_sched_delay=1
