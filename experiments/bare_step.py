@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,30 @@ BLOCK_S = 0.2
 GEMM_EDGE = 2048
 
 
-def seconds_per_call(call: Callable[[], object]) -> float:
-    """Mean time of as many calls as fill `BLOCK_S`, at least one."""
+@dataclass(frozen=True)
+class BareStep:
+    """The parts of a training step of a rank that is alone, on fixed arrays.
+
+    Attributes:
+        accumulate: a micro-batch, forward and backward.
+        update: what ends a step.
+        forward: a micro-batch, forward only.
+    """
+
+    accumulate: Callable[[], object]
+    update: Callable[[], object]
+    forward: Callable[[], object]
+
+    @property
+    def calls(self) -> tuple[Callable[[], object], ...]:
+        """All of them."""
+        return self.accumulate, self.update, self.forward
+
+
+def seconds_per_call(call: Callable[[], object], block_s: float = BLOCK_S) -> float:
+    """Mean time of as many calls as fill ``block_s`` seconds, at least one."""
     calls, start = 0, time.perf_counter()
-    while calls == 0 or time.perf_counter() - start < BLOCK_S:
+    while calls == 0 or time.perf_counter() - start < block_s:
         call()
         calls += 1
     return (time.perf_counter() - start) / calls
@@ -41,33 +62,33 @@ def measure(config: Config) -> dict[str, list[float]]:
         ``gemm_flops``, floating-point operations per second of a matrix product.
     """
     configure_tensorflow(config.cluster.threads_per_rank or 1)
-    import numpy as np
-    import tensorflow as tf
-
     local, micro = config.cluster.local_batch_size, config.model.micro_batch_size
-    accumulate, update, forward = _step(config)
-    rng = np.random.default_rng(0)
-    factors = [tf.constant(rng.random((GEMM_EDGE,) * 2, np.float32)) for _ in range(2)]
-
-    def gemm() -> None:
-        tf.matmul(*factors).numpy()
-
-    for call in (accumulate, update, forward, gemm) * 2:  # tracing, and buffers that are made once
+    step = make_step(config)
+    gemm, gemm_operations = gemm_call()
+    for call in (*step.calls, gemm) * 2:  # tracing, and buffers that are made once
         call()
     names = ("fovs_per_second", "forward_fovs_per_second", "gemm_flops")
     rates: dict[str, list[float]] = {name: [] for name in names}
     for _ in range(ROUNDS):
-        step_s = local / micro * seconds_per_call(accumulate) + seconds_per_call(update)
+        step_s = local / micro * seconds_per_call(step.accumulate) + seconds_per_call(step.update)
         rates["fovs_per_second"].append(local / step_s)
-        rates["forward_fovs_per_second"].append(micro / seconds_per_call(forward))
-        rates["gemm_flops"].append(2 * GEMM_EDGE**3 / seconds_per_call(gemm))
+        rates["forward_fovs_per_second"].append(micro / seconds_per_call(step.forward))
+        rates["gemm_flops"].append(gemm_operations / seconds_per_call(gemm))
     return rates
 
 
-def _step(
-    config: Config,
-) -> tuple[Callable[[], object], Callable[[], object], Callable[[], object]]:
-    """A micro-batch, the update that ends a step, and a forward pass, of a rank that is alone."""
+def gemm_call() -> tuple[Callable[[], object], int]:
+    """A matrix product, and its floating-point operations."""
+    import numpy as np
+    import tensorflow as tf
+
+    rng = np.random.default_rng(0)
+    factors = [tf.constant(rng.random((GEMM_EDGE,) * 2, np.float32)) for _ in range(2)]
+    return lambda: tf.matmul(*factors).numpy(), 2 * GEMM_EDGE**3
+
+
+def make_step(config: Config) -> BareStep:
+    """The step of one rank of ``config``; TensorFlow must be configured before."""
     import numpy as np
 
     from ffn_core.model import ConvStack
@@ -86,10 +107,10 @@ def _step(
     image, seed = (rng.standard_normal(shape).astype(np.float32) for _ in range(2))
     is_object = image > 0
     rate = config.schedule()(0)
-    return (
-        lambda: step.accumulate(image, seed, is_object).numpy(),
-        lambda: step.apply(step.reduce(), rate),
-        lambda: step.predict(image, seed, is_object),
+    return BareStep(
+        accumulate=lambda: step.accumulate(image, seed, is_object).numpy(),
+        update=lambda: step.apply(step.reduce(), rate),
+        forward=lambda: step.predict(image, seed, is_object),
     )
 
 

@@ -13,9 +13,6 @@ import yaml
 from experiments import records
 from experiments.schema import Config
 
-TRAINING_OVER_FORWARD = 3
-"""A training step repeats the forward pass's products for both kinds of gradient."""
-
 ASSUMED_FRACTION_OF_PEAK = 0.5
 
 
@@ -50,8 +47,7 @@ class CostModel:
         rates = self._measured.get(_key(vars(config.model), vars(config.cluster)))
         if rates:
             return Estimate(fovs / statistics.median(rates), f"median of {len(rates)} earlier runs")
-        forward = config.model.size.forward_flops(config.model.geometry.fov_voxels)
-        flops = fovs * TRAINING_OVER_FORWARD * forward
+        flops = fovs * config.model.training_flops
         return Estimate(flops / (ASSUMED_FRACTION_OF_PEAK * self._gemm()), "modelled from FLOPs")
 
     def _gemm(self) -> float:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from experiments.clock import PHASES
-from experiments.cost import TRAINING_OVER_FORWARD
 from experiments.records import Record
 from experiments.throughput_plan import Shape
+from ffn_core.model_size import TRAINING_OVER_FORWARD
 
 
 @dataclass(frozen=True)

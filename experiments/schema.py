@@ -134,6 +134,11 @@ class ModelConfig:
         """Depth and features, checked."""
         return ModelSize(self.depth, self.features)
 
+    @property
+    def training_flops(self) -> int:
+        """Floating-point operations of training on one FOV."""
+        return self.size.training_flops(self.geometry.fov_voxels)
+
 
 @dataclass(frozen=True)
 class MovementConfig:

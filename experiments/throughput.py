@@ -17,7 +17,7 @@ from typing import Any
 from experiments import records
 from experiments.efficiency import Measurement, Results
 from experiments.exit_codes import EXIT_FAILED
-from experiments.hydra_throughput import run_throughput_app
+from experiments.hydra_section import run_section_app
 from experiments.machine import Machine, read_machine, warnings_before
 from experiments.prepare import check, prepare
 from experiments.provenance import provenance
@@ -47,8 +47,10 @@ def main() -> int:
     """Run the app; returns the exit code."""
     screen = Screen()
     try:
-        return run_throughput_app(
-            lambda section, config: Benchmark(section, config, screen).carry_out()
+        return run_section_app(
+            "throughput",
+            ThroughputConfig,
+            lambda section, config: Benchmark(section, config, screen).carry_out(),
         )
     except BenchmarkError as error:
         screen.error(str(error))

@@ -12,7 +12,6 @@ from pathlib import Path
 import yaml
 
 from experiments import records
-from experiments.cost import TRAINING_OVER_FORWARD
 from experiments.efficiency import (
     BareRates,
     Measurement,
@@ -78,7 +77,7 @@ class Bench:
             result["fovs_per_second"],
             phases_s,
             slowest,
-            float(TRAINING_OVER_FORWARD * forward),
+            float(prepared.model.training_flops),
             self._uncoupled(prepared, phases_s["step"], folder)
             if coupling and shape.ranks > 1
             else None,

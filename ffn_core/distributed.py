@@ -58,9 +58,9 @@ class Collectives:
         """Whether this is the only rank."""
         return self.topology.size == 1
 
-    def reduce_sum(self, tensor: tf.Tensor) -> tf.Tensor:
-        """Sum over ranks, usable inside a ``tf.function``; same shape on every rank."""
-        return tensor if self.alone else hvd.allreduce(tensor, op=hvd.Sum, name="gradients")
+    def reduce_sum(self, tensor: tf.Tensor, name: str = "gradients") -> tf.Tensor:
+        """Sum over ranks, usable inside a ``tf.function``; same shape and name on every rank."""
+        return tensor if self.alone else hvd.allreduce(tensor, op=hvd.Sum, name=name)
 
     def sum(self, values: np.ndarray) -> np.ndarray:
         """Sum a float64 or int64 array over ranks."""

@@ -91,7 +91,7 @@ class TrainStep(tf.Module):
             tf.zeros(sum(self._sizes) + self._EXTRAS), trainable=False, name="buffer"
         )
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def accumulate(self, image: tf.Tensor, seed: tf.Tensor, is_object: tf.Tensor) -> tf.Tensor:
         """Add a micro-batch to the buffer and return its predicted logits (b, z, y, x, 1).
 
@@ -108,7 +108,7 @@ class TrainStep(tf.Module):
         self._buffer.assign_add(tf.concat([flat, [loss, norm2, 0.0, 0.0]], axis=0))
         return logits
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def _predict(
         self, image: tf.Tensor, seed: tf.Tensor, is_object: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
@@ -122,7 +122,7 @@ class TrainStep(tf.Module):
         logits, losses = self._predict(image, seed, is_object)
         return logits.numpy(), losses.numpy()
 
-    @tf.function
+    @tf.function(autograph=False)
     def _reduce(self, votes: tf.Tensor) -> tf.Tensor:
         mine = tf.concat([self._buffer[:-2], votes], axis=0)
         with tf.control_dependencies([mine]):
@@ -138,7 +138,7 @@ class TrainStep(tf.Module):
         """
         return self._reduce(tf.constant([float(stop), float(done)]))
 
-    @tf.function
+    @tf.function(autograph=False)
     def _apply(self, total: tf.Tensor, learning_rate: tf.Tensor) -> tf.Tensor:
         flat = total[: -self._EXTRAS] / self._fovs_per_step
         norm2 = tf.reduce_sum(tf.square(flat))

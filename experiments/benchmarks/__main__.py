@@ -11,8 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from experiments import records
+from experiments.benchmarks.bench import Bench
 from experiments.benchmarks.claim import COLUMNS, Claim, markdown, row
-from experiments.benchmarks.parts import Parts
+from experiments.benchmarks.parts import PARTS
 from experiments.exit_codes import EXIT_INPUT
 from experiments.provenance import provenance
 from experiments.screen import Screen
@@ -25,13 +26,13 @@ def main(argv: list[str]) -> int:
     folder = Path(tempfile.mkdtemp(prefix="ffn-benchmark-"))
     try:
         arguments = _parser().parse_args(argv)
-        parts = Parts(folder, arguments.repeats, arguments.quick).all
-        chosen = arguments.only or list(parts)
+        bench = Bench(folder, arguments.repeats, arguments.quick)
+        chosen = arguments.only or list(PARTS)
         facts = _facts(arguments)
         claims: list[Claim] = []
         for number, name in enumerate(chosen, start=1):
             screen.say(f"[{number}/{len(chosen)}] {name}")
-            claims += parts[name]()
+            claims += PARTS[name](bench)
             _write(arguments.out, claims, facts)
     except InputError as error:
         screen.error(str(error))
@@ -51,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--only",
         nargs="+",
-        choices=list(Parts(Path(), 1, True).all),
+        choices=list(PARTS),
         metavar="PART",
         help="some of: %(choices)s",
     )

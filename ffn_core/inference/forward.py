@@ -14,5 +14,5 @@ if TYPE_CHECKING:
 
 def make_forward(model: ConvStack) -> Forward:
     """Compile the forward pass of ``model``; one graph for each batch shape it is called with."""
-    compiled = tf.function(model.__call__, reduce_retracing=False)
+    compiled = tf.function(model.__call__, reduce_retracing=False, autograph=False)
     return lambda image, seed: compiled(tf.constant(image), tf.constant(seed)).numpy()

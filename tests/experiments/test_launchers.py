@@ -2,12 +2,14 @@
 
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from experiments.launchers import (
     as_typed,
+    cycle_time_ms,
     node_count,
     rank_command,
     rank_environment,
@@ -108,6 +110,26 @@ def test_the_ranks_environment_is_the_users_over_ours():
     assert rank_environment(config("gloo", environment={"HOROVOD_CYCLE_TIME": "1"})) == {
         "HOROVOD_CYCLE_TIME": "1"
     }
+
+
+@pytest.mark.parametrize(
+    ("fov", "depth", "features", "local", "threads", "ranks", "expected_ms"),
+    [
+        (11, 3, 8, 1, 1, 4, 1.0),  # a step of milliseconds
+        (13, 4, 8, 32, 1, 4, 3.3),  # 5.29 GF in 106 ms
+        (13, 4, 8, 32, 1, 2, 4.6),  # each rank carries two nodes
+        (33, 12, 32, 1, 1, 4, 16.6),  # 137 GF in 2.75 s
+        (33, 12, 32, 1, 128, 4, 1.5),
+    ],
+)
+def test_horovod_looks_for_work_more_seldom_in_longer_steps(
+    fov, depth, features, local, threads, ranks, expected_ms
+):
+    made = config("gloo")
+    size = {"fov_zyx": [fov] * 3, "depth": depth, "features": features}
+    cluster = replace(made.cluster, local_batch_size=local, ranks=ranks, threads_per_rank=threads)
+    made = replace(made, model=replace(made.model, **size), cluster=cluster)
+    assert cycle_time_ms(made) == pytest.approx(expected_ms, abs=0.1)
 
 
 @pytest.mark.parametrize(("ranks", "per_node", "nodes"), [(1, 4, 1), (4, 4, 1), (5, 4, 2)])

@@ -3,7 +3,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 
 from experiments.hydra_compose import CONF, register_schema
-from experiments.hydra_throughput import register_throughput_schema, split_config
+from experiments.hydra_section import register_section, split_section
 from experiments.naming import run_directory
 from experiments.prepare import check
 from experiments.throughput_plan import (
@@ -14,6 +14,7 @@ from experiments.throughput_plan import (
     uncoupled_configs,
     uncoupled_steps,
 )
+from experiments.throughput_schema import ThroughputConfig
 from ffn_core.batches import micro_batch_size
 from ffn_core.errors import InputError
 
@@ -21,9 +22,10 @@ from ffn_core.errors import InputError
 def composed(*overrides):
     GlobalHydra.instance().clear()
     register_schema()
-    register_throughput_schema()
+    register_section("throughput", ThroughputConfig)
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        return split_config(compose("throughput", list(overrides)))
+        chosen = compose("throughput", list(overrides))
+        return split_section(chosen, "throughput", ThroughputConfig)
 
 
 def planned(*overrides, cores=2):
