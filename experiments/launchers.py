@@ -72,9 +72,9 @@ def cycle_time_ms(config: Config) -> float:
     """How often Horovod's thread should look for gradients to sum.
 
     Each time it asks all other ranks, at the expense of computing where no core is to spare; and
-    gradients wait for half a cycle. Together these take ``CYCLE_COST_MS / cycle + cycle / 2 / step``
-    of a step, least where the cycle is the root of twice the product of cost and step. The length
-    of a step is guessed from its arithmetic.
+    gradients wait for half a cycle. These take the shares ``CYCLE_COST_MS / cycle`` and
+    ``cycle / 2 / step`` of a step, least in sum where the cycle is the root of twice the product
+    of cost and step. The length of a step is guessed from its arithmetic.
     """
     cluster = config.cluster
     fovs = cluster.fovs_per_step / cluster.ranks

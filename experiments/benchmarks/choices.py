@@ -66,7 +66,7 @@ def _cycle(bench: Bench, network: Network) -> Claim:
             (result,) = out.rglob(records.RESULT)
             rates[cycle] = records.read_json(result)["fovs_per_second"]
         ratios.append(rates["chosen"] / rates[OWN_CYCLE_MS])
-    what = f"{network.model}: 2 ranks, Horovod's cycle a share of the step, FOVs/s"
+    what = f"{network.model}: 2 ranks, Horovod's cycle by length of step, FOVs/s"
     return ratio(what, "Horovod's own cycle of 1 ms", ratios, 0.97)
 
 
