@@ -10,7 +10,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-from experiments.launchers import rank_command, rank_environment
+from experiments.launchers import placement, rank_command
 from experiments.records import LOGS
 from experiments.schema import Config
 
@@ -27,7 +27,7 @@ class Ranks:
         logs.mkdir(parents=True, exist_ok=True)
         self.log_path = logs / LAUNCHER_LOG
         repository = Path(__file__).parent.parent
-        environment = rank_environment(config) | os.environ | config.launcher.environment
+        environment = {**placement(config).environment, **os.environ, **config.launcher.environment}
         path = environment.get("PYTHONPATH")
         environment["PYTHONPATH"] = f"{repository}{os.pathsep}{path}" if path else str(repository)
         with self.log_path.open("ab") as log:

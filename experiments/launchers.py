@@ -11,10 +11,12 @@ import math
 import shlex
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.elastic import elastic_command
+from experiments.launch_schema import LauncherConfig
 from experiments.schema import Config
 from ffn_core.errors import InputError
 
@@ -33,13 +35,71 @@ SHORTEST_CYCLE_MS = 1.0
 ASSUMED_FLOPS_PER_THREAD = 50e9
 
 
-def node_count(config: Config) -> int:
-    """Machine nodes that the ranks of a run fill."""
-    return -(-config.cluster.ranks // config.launcher.ranks_per_node)
+@dataclass(frozen=True)
+class Placement:
+    """Processes to be started together, of a training run or of anything else.
+
+    Attributes:
+        launcher: what starts them.
+        ranks: how many.
+        threads: compute threads of each; None where the config leaves it to the machine.
+        environment: variables they get beside those of the process that starts them.
+    """
+
+    launcher: LauncherConfig
+    ranks: int
+    threads: int | None
+    environment: Mapping[str, str]
+
+    @property
+    def nodes(self) -> int:
+        """Machine nodes they fill."""
+        return -(-self.ranks // self.launcher.ranks_per_node)
+
+    @property
+    def ranks_on_a_node(self) -> int:
+        """Of them, those on a full machine node."""
+        return min(self.ranks, self.launcher.ranks_per_node)
+
+    @property
+    def cpus_per_rank(self) -> int:
+        """Processors each is given by a launcher that places ranks.
+
+        Raises:
+            InputError: the config does not say; a share of the machine we are on would be no guide.
+        """
+        if self.threads is None:
+            raise InputError(
+                f"launcher.name={self.launcher.name} needs cluster.threads_per_rank, the compute "
+                "threads of a rank; a file in conf/site/ is the place for it"
+            )
+        return self.launcher.cpus_per_rank or self.threads
+
+    def require_program(self) -> None:
+        """Check that the launcher is installed here.
+
+        Raises:
+            InputError: it is not.
+        """
+        program = start_command(self, ["any"])[0]
+        if program != "any" and shutil.which(program) is None:
+            name = self.launcher.name
+            raise InputError(
+                f"launcher.name={name} needs {program} on the PATH; install "
+                f"{_NEEDED.get(name, 'it')} or choose another launcher"
+            )
+
+
+def placement(config: Config) -> Placement:
+    """The ranks of a training run."""
+    environment = {"HOROVOD_CYCLE_TIME": f"{cycle_time_ms(config):g}"}
+    cluster, launcher = config.cluster, config.launcher
+    environment |= launcher.environment
+    return Placement(launcher, cluster.ranks, cluster.threads_per_rank, environment)
 
 
 def rank_command(config: Config, run_dir: Path, as_root: bool = False) -> list[str]:
-    """The command that starts all ranks.
+    """The command that starts all ranks of a training run.
 
     Args:
         config: the run.
@@ -52,20 +112,30 @@ def rank_command(config: Config, run_dir: Path, as_root: bool = False) -> list[s
     worker = [sys.executable, "-m", "experiments.worker", str(run_dir)]
     if config.cluster.elastic:
         return elastic_command(config, worker)
-    if config.launcher.name == "mpi":
-        return _mpi(config, worker, as_root)
+    return start_command(placement(config), worker, as_root)
+
+
+def start_command(placed: Placement, worker: list[str], as_root: bool = False) -> list[str]:
+    """The command that starts ``worker`` as often as there are ranks.
+
+    Raises:
+        InputError: as of `rank_command`.
+    """
+    if placed.launcher.name == "mpi":
+        return _mpi(placed, worker, as_root)
     try:
-        return _COMMANDS[config.launcher.name](config, worker)
+        return _COMMANDS[placed.launcher.name](placed, worker)
     except KeyError:
         names = ", ".join(sorted({*_COMMANDS, "mpi"}))
         raise InputError(
-            f"launcher.name={config.launcher.name!r} is unknown; choose from {names}"
+            f"launcher.name={placed.launcher.name!r} is unknown; choose from {names}"
         ) from None
 
 
-def rank_environment(config: Config) -> dict[str, str]:
-    """Variables that the ranks get beside those of the process that starts them."""
-    return {"HOROVOD_CYCLE_TIME": f"{cycle_time_ms(config):g}"} | config.launcher.environment
+def as_typed(config: Config, run_dir: Path, as_root: bool = False) -> str:
+    """Environment and command of the ranks as one would type them, for people to read."""
+    variables = [f"{k}={shlex.quote(v)}" for k, v in placement(config).environment.items()]
+    return " ".join([*variables, shlex.join(rank_command(config, run_dir, as_root))])
 
 
 def cycle_time_ms(config: Config) -> float:
@@ -83,29 +153,8 @@ def cycle_time_ms(config: Config) -> float:
     return max(round(math.sqrt(2 * CYCLE_COST_MS * step_ms), 1), SHORTEST_CYCLE_MS)
 
 
-def as_typed(config: Config, run_dir: Path, as_root: bool = False) -> str:
-    """Environment and command of the ranks as one would type them, for people to read."""
-    variables = [f"{k}={shlex.quote(v)}" for k, v in rank_environment(config).items()]
-    return " ".join([*variables, shlex.join(rank_command(config, run_dir, as_root))])
-
-
-def require_program(config: Config) -> None:
-    """Check that the launcher is installed here.
-
-    Raises:
-        InputError: it is not.
-    """
-    program = rank_command(config, Path())[0]
-    if shutil.which(program) is None:
-        name = config.launcher.name
-        raise InputError(
-            f"launcher.name={name} needs {program} on the PATH; install "
-            f"{_NEEDED.get(name, 'it')} or choose another launcher"
-        )
-
-
-def _gloo(config: Config, worker: list[str]) -> list[str]:
-    launcher, ranks = config.launcher, config.cluster.ranks
+def _gloo(placed: Placement, worker: list[str]) -> list[str]:
+    launcher, ranks = placed.launcher, placed.ranks
     if ranks == 1 and launcher.hosts is None:
         return worker
     horovodrun = str(Path(sys.executable).with_name("horovodrun"))
@@ -113,87 +162,67 @@ def _gloo(config: Config, worker: list[str]) -> list[str]:
     return [horovodrun, "--gloo", "-np", str(ranks), "-H", hosts, *launcher.arguments, *worker]
 
 
-def _mpi(config: Config, worker: list[str], as_root: bool) -> list[str]:
-    launcher, ranks = config.launcher, config.cluster.ranks
+def _mpi(placed: Placement, worker: list[str], as_root: bool) -> list[str]:
+    launcher, ranks = placed.launcher, placed.ranks
     return [
         "mpirun",
         *(["--allow-run-as-root"] if as_root else []),
         *("-np", str(ranks), "-H", launcher.hosts or f"localhost:{ranks}", "--bind-to", "none"),
         *("--mca", "btl_vader_single_copy_mechanism", "none"),
-        *(part for name in ("PYTHONPATH", *rank_environment(config)) for part in ("-x", name)),
+        *(part for name in ("PYTHONPATH", *placed.environment) for part in ("-x", name)),
         *launcher.arguments,
         *worker,
     ]
 
 
-def _srun(config: Config, worker: list[str]) -> list[str]:
+def _srun(placed: Placement, worker: list[str]) -> list[str]:
     return [
         "srun",
-        f"--mpi={config.launcher.mpi}",
-        f"--nodes={node_count(config)}",
-        f"--ntasks={config.cluster.ranks}",
-        f"--ntasks-per-node={ranks_on_a_node(config)}",
-        f"--cpus-per-task={cpus_per_rank(config)}",
+        f"--mpi={placed.launcher.mpi}",
+        f"--nodes={placed.nodes}",
+        f"--ntasks={placed.ranks}",
+        f"--ntasks-per-node={placed.ranks_on_a_node}",
+        f"--cpus-per-task={placed.cpus_per_rank}",
         "--kill-on-bad-exit=1",
         "--export=ALL",  # also where the site's jobs start with an empty environment
-        *config.launcher.arguments,
+        *placed.launcher.arguments,
         *worker,
     ]
 
 
-def _aprun(config: Config, worker: list[str]) -> list[str]:
-    per_core = config.launcher.threads_per_core
+def _aprun(placed: Placement, worker: list[str]) -> list[str]:
+    per_core = placed.launcher.threads_per_core
     return [
-        *("aprun", "-n", str(config.cluster.ranks), "-N", str(ranks_on_a_node(config))),
-        *("-d", str(cpus_per_rank(config))),
+        *("aprun", "-n", str(placed.ranks), "-N", str(placed.ranks_on_a_node)),
+        *("-d", str(placed.cpus_per_rank)),
         *(["-j", str(per_core)] if per_core else []),
-        *config.launcher.arguments,
+        *placed.launcher.arguments,
         *worker,
     ]
 
 
-def _pbs(config: Config, worker: list[str]) -> list[str]:
+def _pbs(placed: Placement, worker: list[str]) -> list[str]:
     return [
-        *("mpiexec", "-n", str(config.cluster.ranks), "--ppn", str(ranks_on_a_node(config))),
-        *("--depth", str(cpus_per_rank(config))),
-        *config.launcher.arguments,
+        *("mpiexec", "-n", str(placed.ranks), "--ppn", str(placed.ranks_on_a_node)),
+        *("--depth", str(placed.cpus_per_rank)),
+        *placed.launcher.arguments,
         *worker,
     ]
 
 
-def _flux(config: Config, worker: list[str]) -> list[str]:
+def _flux(placed: Placement, worker: list[str]) -> list[str]:
     return [
-        *("flux", "run", f"--nodes={node_count(config)}", f"--ntasks={config.cluster.ranks}"),
-        f"--cores-per-task={cpus_per_rank(config)}",
-        *config.launcher.arguments,
+        *("flux", "run", f"--nodes={placed.nodes}", f"--ntasks={placed.ranks}"),
+        f"--cores-per-task={placed.cpus_per_rank}",
+        *placed.launcher.arguments,
         *worker,
     ]
 
 
-_COMMANDS: dict[str, Callable[[Config, list[str]], list[str]]] = {
+_COMMANDS: dict[str, Callable[[Placement, list[str]], list[str]]] = {
     "gloo": _gloo,
     "srun": _srun,
     "aprun": _aprun,
     "pbs": _pbs,
     "flux": _flux,
 }
-
-
-def ranks_on_a_node(config: Config) -> int:
-    """Ranks of a full machine node."""
-    return min(config.cluster.ranks, config.launcher.ranks_per_node)
-
-
-def cpus_per_rank(config: Config) -> int:
-    """Processors each rank is given by a launcher that places ranks.
-
-    Raises:
-        InputError: the config does not say; a share of the machine we are on would be no guide.
-    """
-    cpus = config.launcher.cpus_per_rank or config.cluster.threads_per_rank
-    if cpus is None or config.cluster.threads_per_rank is None:
-        raise InputError(
-            f"launcher.name={config.launcher.name} needs cluster.threads_per_rank, the compute "
-            "threads of a rank; a file in conf/site/ is the place for it"
-        )
-    return cpus

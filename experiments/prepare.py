@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from experiments.dataset import canvas_sources
-from experiments.launchers import rank_command, require_program
+from experiments.launchers import placement, rank_command
 from experiments.prepared_data import ensure_coordinates, ensure_synthetic
 from experiments.schema import Config, DataConfig, VolumeConfig
 from ffn_core.errors import InputError
@@ -45,7 +45,7 @@ def check(config: Config) -> None:
     """Validate what can be known without touching data."""
     rank_command(config, Path())
     if config.batch.system is None:  # or it is needed where the job runs, not here
-        require_program(config)
+        placement(config).require_program()
     _ = config.model.geometry, config.model.size, config.cluster.group
     config.schedule()
     if config.optimizer.name not in OPTIMIZERS:

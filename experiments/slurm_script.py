@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.job_record import FOLDER, SCRIPT
-from experiments.launchers import cpus_per_rank, node_count, ranks_on_a_node
+from experiments.launchers import placement
 from experiments.records import LOGS
 from experiments.schema import Config
 
@@ -48,7 +48,7 @@ def job(config: Config, name: str, run_dir: Path, working_dir: Path, parent: str
     Raises:
         InputError: the config does not say how many processors a rank needs.
     """
-    batch = config.batch
+    batch, placed = config.batch, placement(config)
     optional = {
         "account": batch.account,
         "partition": batch.partition,
@@ -59,10 +59,10 @@ def job(config: Config, name: str, run_dir: Path, working_dir: Path, parent: str
         "sbatch",
         "--parsable",
         f"--job-name={name}",
-        f"--nodes={node_count(config)}",
-        f"--ntasks={config.cluster.ranks}",
-        f"--ntasks-per-node={ranks_on_a_node(config)}",
-        f"--cpus-per-task={cpus_per_rank(config)}",
+        f"--nodes={placed.nodes}",
+        f"--ntasks={placed.ranks}",
+        f"--ntasks-per-node={placed.ranks_on_a_node}",
+        f"--cpus-per-task={placed.cpus_per_rank}",
         f"--time={batch.time_limit}",
         f"--chdir={working_dir}",
         # sbatch replaces %j by the job's id, and %% by %.

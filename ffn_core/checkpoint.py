@@ -8,6 +8,7 @@ ranks.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -100,7 +101,8 @@ def save(
     def publish() -> dict[str, str]:
         _publish(folder, partial, name, checkpoint, files)
         for old in list_checkpoints(folder)[:-keep]:
-            shutil.rmtree(old, ignore_errors=True)
+            with contextlib.suppress(OSError):  # one too many does no harm
+                _remove(old)
         return {}
 
     def write() -> dict[str, str]:
@@ -120,6 +122,13 @@ def save(
             )
         files = {k: v for report in reports for k, v in report["files"].items()} | files
     return folder / name
+
+
+def _remove(path: Path) -> None:
+    """Remove a checkpoint; killed halfway, it is not one any more either."""
+    hidden = path.with_name(f".{path.name}.old.partial")
+    path.rename(hidden)
+    shutil.rmtree(hidden, ignore_errors=True)
 
 
 def _attempt(stage: Callable[[], dict[str, str]]) -> dict[str, Any]:
@@ -174,7 +183,8 @@ def _publish(
         file.flush()
         os.fsync(file.fileno())
     target = folder / name
-    shutil.rmtree(target, ignore_errors=True)
+    if target.exists():
+        _remove(target)
     partial.rename(target)
     descriptor = os.open(folder, os.O_RDONLY)
     try:

@@ -10,10 +10,8 @@ import pytest
 from experiments.launchers import (
     as_typed,
     cycle_time_ms,
-    node_count,
+    placement,
     rank_command,
-    rank_environment,
-    require_program,
 )
 from experiments.schema import Config
 from experiments.typed import from_dict
@@ -107,7 +105,7 @@ def test_a_value_stays_one_argument():
 
 
 def test_the_ranks_environment_is_the_users_over_ours():
-    assert rank_environment(config("gloo", environment={"HOROVOD_CYCLE_TIME": "1"})) == {
+    assert placement(config("gloo", environment={"HOROVOD_CYCLE_TIME": "1"})).environment == {
         "HOROVOD_CYCLE_TIME": "1"
     }
 
@@ -134,7 +132,7 @@ def test_horovod_looks_for_work_more_seldom_in_longer_steps(
 
 @pytest.mark.parametrize(("ranks", "per_node", "nodes"), [(1, 4, 1), (4, 4, 1), (5, 4, 2)])
 def test_ranks_fill_nodes(ranks, per_node, nodes):
-    assert node_count(config("srun", ranks=ranks, ranks_per_node=per_node)) == nodes
+    assert placement(config("srun", ranks=ranks, ranks_per_node=per_node)).nodes == nodes
 
 
 @pytest.mark.parametrize("name", ["srun", "aprun", "pbs", "flux"])
@@ -151,8 +149,8 @@ def test_an_unknown_launcher_is_named_with_those_there_are():
 def test_a_launcher_that_is_not_installed_is_named(monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(InputError, match="needs aprun on the PATH"):
-        require_program(config("aprun", threads=1))
-    require_program(config("gloo"))  # comes with the environment
+        placement(config("aprun", threads=1)).require_program()
+    placement(config("gloo")).require_program()  # comes with the environment
 
 
 def test_bad_numbers_are_named():

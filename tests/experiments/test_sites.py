@@ -7,7 +7,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 
 from experiments.hydra_compose import CONF, register_schema, to_config
-from experiments.launchers import node_count, rank_command
+from experiments.launchers import placement, rank_command
 from experiments.naming import identity, run_directory
 from experiments.schema import Config
 from experiments.sweep_plan import what_would_run
@@ -41,7 +41,7 @@ def test_a_launcher_is_named_after_its_file_and_says_what_it_is(launcher):
 def test_a_site_gives_every_logical_node_a_rank(site, preset):
     config = composed(f"experiment={preset}", f"site={site}", "cluster.nodes=8")
     assert config.cluster.ranks == 8
-    assert node_count(config) == 8
+    assert placement(config).nodes == 8
     assert rank_command(config, run_directory(config))
     header = (CONF / "site" / f"{site}.yaml").read_text()
     assert f"site={site}" in header, "the header says how to use it"

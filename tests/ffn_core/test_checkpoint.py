@@ -1,4 +1,5 @@
 import json
+import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -220,6 +221,23 @@ def test_the_newest_are_kept(tmp_path):
         save_all(tmp_path, step, nodes=2, ranks=1, keep=2)
     assert [p.name for p in list_checkpoints(tmp_path)] == ["step-00000011", "step-00000100"]
     assert {p.name for p in tmp_path.iterdir()} == {"step-00000011", "step-00000100"}
+
+
+def test_one_that_is_being_removed_is_none_any_more(tmp_path, monkeypatch):
+    class Killed(BaseException):
+        pass
+
+    def killed_halfway(path, **_):
+        (path / SHARED).unlink()
+        raise Killed
+
+    save_all(tmp_path, 1, nodes=2, ranks=1, keep=1)
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(shutil, "rmtree", killed_halfway)
+        save_all(tmp_path, 2, nodes=2, ranks=1, keep=1)
+    assert [load(path).step for path in list_checkpoints(tmp_path)] == [2]
+    save_all(tmp_path, 3, nodes=2, ranks=1, keep=2)
+    assert {p.name for p in tmp_path.iterdir()} == {"step-00000002", "step-00000003"}
 
 
 def test_no_checkpoints(tmp_path):
