@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments import records
-from experiments.environment import configure_tensorflow
+from experiments.environment import configure_tensorflow, import_little
 from experiments.run_config import load_config
 from experiments.schema import Config
 
@@ -122,4 +122,5 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    import_little()
     sys.exit(main(sys.argv[1:]))

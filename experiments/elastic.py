@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from experiments.environment import available_cores, threads_per_rank
+from experiments.horovodrun import HOROVODRUN
 from experiments.schema import Config
 from ffn_core.errors import InputError
 
@@ -52,7 +53,7 @@ def elastic_command(config: Config, worker: list[str]) -> list[str]:
     ban_s = max(1, cluster.readmit_after_s // 2)
     local = ["--network-interface", "lo"]
     return [
-        str(Path(sys.executable).with_name("horovodrun")),
+        *HOROVODRUN,
         *("--gloo", "-np", str(cluster.ranks)),
         *("--min-np", str(cluster.min_ranks), "--max-np", str(cluster.ranks)),
         *("--blacklist-cooldown-range", str(ban_s), str(_LONGEST_BAN_S)),

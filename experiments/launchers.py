@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.elastic import elastic_command
+from experiments.horovodrun import HOROVODRUN
 from experiments.launch_schema import LauncherConfig
 from experiments.schema import Config
 from ffn_core.errors import InputError
@@ -157,9 +158,8 @@ def _gloo(placed: Placement, worker: list[str]) -> list[str]:
     launcher, ranks = placed.launcher, placed.ranks
     if ranks == 1 and launcher.hosts is None:
         return worker
-    horovodrun = str(Path(sys.executable).with_name("horovodrun"))
     hosts = launcher.hosts or f"localhost:{ranks}"
-    return [horovodrun, "--gloo", "-np", str(ranks), "-H", hosts, *launcher.arguments, *worker]
+    return [*HOROVODRUN, "--gloo", "-np", str(ranks), "-H", hosts, *launcher.arguments, *worker]
 
 
 def _mpi(placed: Placement, worker: list[str], as_root: bool) -> list[str]:

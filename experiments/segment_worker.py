@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiments import records
-from experiments.environment import configure_tensorflow, threads_per_rank
+from experiments.environment import configure_tensorflow, import_little, threads_per_rank
 from experiments.exit_codes import EXIT_FAILED, EXIT_INPUT, EXIT_STOPPED
 from experiments.network import load_network
 from experiments.segment_files import leave_failure, load_config, read_todo
@@ -73,4 +73,5 @@ def _fail(folder: Path, code: int, message: str, trace: str = "") -> int:
 
 
 if __name__ == "__main__":
+    import_little()
     sys.exit(main())

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from experiments import records
 from experiments.bare_step import gemm_call, make_step, seconds_per_call
-from experiments.environment import configure_tensorflow
+from experiments.environment import configure_tensorflow, import_little
 from experiments.run_config import load_config
 
 GATE_LIMIT_S = 300.0
@@ -58,4 +58,5 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    import_little()
     sys.exit(main(sys.argv[1:]))

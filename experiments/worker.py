@@ -17,7 +17,7 @@ from typing import Any
 
 from experiments import records
 from experiments.elastic import AGAIN, carried_by, compute_threads, start_over
-from experiments.environment import configure_tensorflow
+from experiments.environment import configure_tensorflow, import_little
 from experiments.exit_codes import EXIT_DIVERGED, EXIT_FAILED, EXIT_INPUT, EXIT_STOPPED
 from experiments.run_config import load_config
 from experiments.stop_request import StopRequest
@@ -126,6 +126,7 @@ def _fail(run_dir: Path, code: int, message: str, trace: str = "", ends_run: boo
 
 
 if __name__ == "__main__":
+    import_little()
     code = main(sys.argv[1:])
     with contextlib.suppress(OSError):
         sys.stdout.flush()

@@ -10,7 +10,7 @@ PACKAGES = ("ffn_core", "experiments", "analysis")
 
 # Top-level package -> modules of the project that may import it.
 ALLOWED = {
-    "horovod": {"ffn_core/distributed.py"},
+    "horovod": {"ffn_core/distributed.py", "experiments/horovodrun.py"},
     "mlflow": {"experiments/recorder.py", "analysis/load_runs.py"},
     "hydra": {
         "experiments/schema.py",

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from experiments import records
-from experiments.environment import configure_tensorflow
+from experiments.environment import configure_tensorflow, import_little
 
 ROUNDS = 60
 WARM_UP = 10
@@ -55,5 +55,6 @@ def measure() -> dict[str, list[float]]:
 
 
 if __name__ == "__main__":
+    import_little()
     if found := measure():
         records.write_json(Path(sys.argv[1]), found)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import statistics
 import sys
-from pathlib import Path
 
 from experiments import records
 from experiments.benchmarks.allreduce import FUSED, SEPARATE
 from experiments.benchmarks.bench import Bench
 from experiments.benchmarks.claim import Claim, ratio
 from experiments.benchmarks.network import PAPER, TINY, Network
+from experiments.horovodrun import HOROVODRUN
 
 OWN_CYCLE_MS = "1"
 _ONE_STEP = ("cluster.nodes=1", "cluster.ranks=1", "budget.steps=1", "validation.canvases=0")
@@ -30,8 +30,7 @@ def choices(bench: Bench) -> list[Claim]:
 def _one_buffer(bench: Bench) -> Claim:
     """The published network's gradients summed over ranks as one tensor, and as many."""
     file = bench.folder / "allreduce.json"
-    horovodrun = str(Path(sys.executable).with_name("horovodrun"))
-    command = [horovodrun, "--gloo", "-np", "2", sys.executable]
+    command = [*HOROVODRUN, "--gloo", "-np", "2", sys.executable]
     ratios = []
     for _ in range(bench.repeats):
         bench.module("experiments.benchmarks.allreduce", str(file), command=command)

@@ -49,11 +49,11 @@ def test_gloo_runs_a_single_rank_without_a_launcher():
     [
         (
             config("gloo", arguments=["--verbose"]),
-            f"{Path(sys.executable).parent}/horovodrun --gloo -np 4 -H localhost:4 --verbose",
+            f"{sys.executable} -m experiments.horovodrun --gloo -np 4 -H localhost:4 --verbose",
         ),
         (
             config("gloo", ranks=1, hosts="a:1"),
-            f"{Path(sys.executable).parent}/horovodrun --gloo -np 1 -H a:1",
+            f"{sys.executable} -m experiments.horovodrun --gloo -np 1 -H a:1",
         ),
         (
             config("mpi", hosts="a:2,b:2", environment={"A": "b"}),
