@@ -37,9 +37,9 @@ def demo(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """All tests; arguments after ``--`` go to pytest."""
+    """All tests, two at a time; arguments after ``--`` go to pytest."""
     sync(session)
-    run(session, "pytest", *session.posargs)
+    run(session, "pytest", "-n", "2", "--dist", "loadfile", *session.posargs)
 
 
 @nox.session

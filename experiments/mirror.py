@@ -62,10 +62,7 @@ class Mirror:
 
     def poll(self) -> list[Record]:
         """Read new records, send all not sent yet, return the new ones of the training."""
-        fresh = self._read_new(records.METRICS)
-        if fresh:
-            self._last_unix_s = fresh[-1].unix_s
-        self._pending += fresh + self._read_new(records.SEGMENTATION_SCORES)
+        fresh = self._take_up()
         if time.monotonic() >= self._retry_at:
             self._attempt(self._send_pending)
         return fresh
@@ -80,7 +77,7 @@ class Mirror:
             artifacts: files and the artifact folder of each.
             tags: added to the run.
         """
-        self.poll()
+        self._take_up()
 
         def send() -> None:
             store, run_id = self._connected()
@@ -93,7 +90,7 @@ class Mirror:
 
     def send(self, artifacts: Mapping[Path, str | None]) -> bool:
         """Send what is new, and artifacts as in `finish`, whether or not the run has ended."""
-        self.poll()
+        self._take_up()
         return self._attempt(lambda: self._send_all(artifacts))
 
     def restart(self) -> None:
@@ -110,6 +107,14 @@ class Mirror:
         store, run_id = self._connected()
         for path, folder in artifacts.items():
             store.log_artifact(run_id, path, folder)
+
+    def _take_up(self) -> list[Record]:
+        """Read what is new in the run directory; returns the records of the training."""
+        fresh = self._read_new(records.METRICS)
+        if fresh:
+            self._last_unix_s = fresh[-1].unix_s
+        self._pending += fresh + self._read_new(records.SEGMENTATION_SCORES)
+        return fresh
 
     def _read_new(self, name: str) -> list[Record]:
         path = self._run_dir / name
