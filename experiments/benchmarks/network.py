@@ -38,7 +38,7 @@ class Network:
     coupling: float | None
 
 
-PAPER = Network("paper", 20, 1, (2, 4), 0.8, 0.9, 0.95, 0.95)
+PAPER = Network("paper", 20, 1, (2,), 0.8, 0.9, 0.95, 0.95)
 TINY = Network("tiny", 100, 32, (8, 32), None, None, 0.8, None)
 
 
