@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
 
 PHASES = ("input", "compute", "straggler_wait", "allreduce", "update")
+
+REDUCE = "reduce"
+MEASURED = ("input", "compute", REDUCE, "update")
+"""What a rank can time by itself."""
+
+KEPT_STEPS = 100
+"""Most steps between two records whose collectives are compared across ranks, one by one."""
 
 
 class TrainingClock:
@@ -33,7 +44,11 @@ class TrainingClock:
 
 
 class PhaseTimes:
-    """Seconds per phase, summed over the steps that were profiled."""
+    """Seconds per phase of this rank, summed over steps.
+
+    Which part of `REDUCE` is waiting for others only all ranks together know, from `reduces_s`: the
+    last to arrive waits for nobody.
+    """
 
     def __init__(self) -> None:
         self.reset()
@@ -41,21 +56,44 @@ class PhaseTimes:
     def reset(self) -> None:
         """Start over."""
         self.steps = 0
-        self.total_s = dict.fromkeys(PHASES, 0.0)
+        self.total_s = dict.fromkeys(MEASURED, 0.0)
+        self.reduces_s: deque[float] = deque(maxlen=KEPT_STEPS)
 
     @contextmanager
-    def phase(self, name: str, every: int = 1) -> Iterator[None]:
-        """Add the time of the block to phase ``name``.
-
-        A phase measured in one step of ``every`` stands for all of them.
-        """
+    def phase(self, name: str) -> Iterator[None]:
+        """Add the time of the block to phase ``name`` of `MEASURED`."""
         start = time.perf_counter()
         yield
-        self.total_s[name] += every * (time.perf_counter() - start)
+        seconds = time.perf_counter() - start
+        self.total_s[name] += seconds
+        if name == REDUCE:
+            self.reduces_s.append(seconds)
 
-    def means_s(self) -> list[float]:
-        """Seconds per profiled step, in the order of `PHASES`; zeros before the first."""
-        return [self.total_s[name] / max(self.steps, 1) for name in PHASES]
+    def report(self) -> dict[str, Any]:
+        """Seconds per step of each phase of `MEASURED`, and `reduces_s`; JSON-ready."""
+        means = {name: total / max(self.steps, 1) for name, total in self.total_s.items()}
+        return {"means_s": means, "reduces_s": list(self.reduces_s)}
+
+
+def pooled(reports: Sequence[dict[str, Any]]) -> tuple[dict[str, float], int]:
+    """Seconds per step of each of `PHASES`, mean over ranks, and the rank waited for most often.
+
+    In every step the rank that spent the least time in the collective came last, and what it spent
+    there is communication; what the others spent beyond that they waited.
+
+    Args:
+        reports: of all ranks, in order, each as of `PhaseTimes.report` over the same steps.
+    """
+    means = {
+        name: float(np.mean([report["means_s"][name] for report in reports])) for name in MEASURED
+    }
+    reduces = np.array([report["reduces_s"] for report in reports])  # (ranks, steps)
+    reduce_s, slowest, share = means.pop(REDUCE), 0, 1.0
+    if reduces.size:
+        share = float(reduces.min(axis=0).mean() / reduces.mean())
+        slowest = int(np.bincount(reduces.argmin(axis=0)).argmax())
+    means |= {"straggler_wait": (1 - share) * reduce_s, "allreduce": share * reduce_s}
+    return {name: means[name] for name in PHASES}, slowest
 
 
 class Throughput:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import socket
 from typing import Any
 
-import numpy as np
 import psutil
 
-from experiments.clock import PHASES, PhaseTimes, Throughput
+from experiments.clock import PhaseTimes, Throughput, pooled
 from experiments.machine import peak_rss_bytes
 from experiments.schema import Config
 from ffn_core.distributed import Collectives
@@ -60,8 +59,10 @@ class Meter:
         if (noise := self.noise_scale.simple) is not None:
             metrics["noise_scale/simple"] = noise
         self.loss_sum, self.loss_steps = 0.0, 0
-        everyone = self._collectives.gather([self.phases.means_s(), self._system()])
-        metrics |= _phase_metrics(np.array([phases for phases, _ in everyone]))
+        everyone = self._collectives.gather([self.phases.report(), self._system()])
+        phases, slowest = pooled([report for report, _ in everyone])
+        metrics |= {f"time/{name}_s": seconds for name, seconds in phases.items()}
+        metrics["time/slowest_rank"] = float(slowest)
         for _, system in everyone:
             metrics |= system
         self.phases.reset()
@@ -101,15 +102,6 @@ class Meter:
         """Go on from `state`."""
         self.noise_scale = NoiseScale(**state["noise_scale"])
         self.loss_sum, self.loss_steps = state["loss_sum"], state["loss_steps"]
-
-
-def _phase_metrics(per_rank: np.ndarray) -> dict[str, float]:
-    """Means over ranks of (ranks, phases) seconds per step, and the slowest rank."""
-    names = [f"time/{name}_s" for name in PHASES]
-    metrics = {k: float(v) for k, v in zip(names, per_rank.mean(axis=0), strict=True)}
-    own_s = per_rank[:, : PHASES.index("straggler_wait")].sum(axis=1)  # what the others wait for
-    metrics["time/slowest_rank"] = float(own_s.argmax())
-    return metrics
 
 
 def validate(

@@ -252,7 +252,6 @@ class ReportConfig:
     """
 
     every_fovs: int = 500
-    profile_every_steps: int = 10
     skip_steps: int = 2
     noise_half_life_fovs: int = 1000
     canvases: int = 4
@@ -260,7 +259,7 @@ class ReportConfig:
     def __post_init__(self) -> None:
         if self.canvases < 0:
             raise InputError(f"report.canvases={self.canvases} must be at least 0 (off)")
-        _at_least_one("report", self, "every_fovs", "profile_every_steps", "noise_half_life_fovs")
+        _at_least_one("report", self, "every_fovs", "noise_half_life_fovs")
 
 
 @dataclass(frozen=True)

@@ -153,8 +153,6 @@ def run_config(
         report=replace(
             config.report,
             every_fovs=record_steps * shape.fovs_per_step,
-            # Each record has its share of steps in which waiting is told from communication.
-            profile_every_steps=math.gcd(config.report.profile_every_steps, record_steps),
             canvases=0,
         ),
         validation=replace(config.validation, canvases=0),

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from experiments.clock import TrainingClock
+from experiments.clock import REDUCE, TrainingClock
 from experiments.contact_sheet import ContactSheets
 from experiments.dataset import canvas_sources
 from experiments.divergence import diverged
@@ -129,13 +128,7 @@ class Trainer:
             with phases.phase("input"):
                 for row, stream in enumerate(streams):
                     stream.write(logits[row, ..., 0])
-        every = self._config.report.profile_every_steps
-        profiled = self._step % every == 0
-        if profiled:
-            # Waiting for the slowest rank here leaves the collective itself in the next phase.
-            with phases.phase("straggler_wait", every):
-                self._collectives.barrier()
-        with phases.phase("allreduce", every) if profiled else nullcontext():
+        with phases.phase(REDUCE):
             stop, done = self._stop_request.is_set(), self._out_of_time()
             with self._collectives.waiting():
                 total = step.reduce(stop, done)

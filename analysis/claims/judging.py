@@ -12,7 +12,7 @@ from analysis.claims.efficiency import efficiency_verdicts
 from analysis.claims.optimizers import optimizer_verdicts
 from analysis.claims.points import Studies
 from analysis.claims.rate_growth import rate_growth_verdicts
-from analysis.claims.rules import rule_verdicts
+from analysis.claims.rules import real_data_verdict, rule_verdicts
 from analysis.claims.segmentation import segmentation_verdicts
 from analysis.claims.verdict import Verdict
 from analysis.intervals import Interval
@@ -28,6 +28,7 @@ def judge(studies: Studies) -> list[Verdict]:
         *rate_growth_verdicts(studies),
         *efficiency_verdicts(),
         *segmentation_verdicts(studies),
+        real_data_verdict(studies),
     ]
 
 

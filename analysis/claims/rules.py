@@ -1,4 +1,4 @@
-"""Claims about learning-rate rules and warm-up, from the study `lr_rules`. Pure."""
+"""Claims about learning-rate rules and warm-up, on synthetic and on real data. Pure."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from analysis.claims.seeds import contrast, contrast_table, mean_over_nodes, see
 from analysis.claims.verdict import MEASURED, UNDECIDED, UNKNOWN, Verdict, decide
 
 STUDY: Final = "lr_rules"
+REAL: Final = "fib25_sweep"
 LARGEST_SMALL: Final = 16
 """Node counts up to this are small: the published boundary of linear scaling."""
 
@@ -45,6 +46,20 @@ def rule_verdicts(studies: Studies) -> list[Verdict]:
         _warmup("warmup_linear", "linear", linear),
         _warmup("warmup_sqrt", "square-root", root),
     ]
+
+
+def real_data_verdict(studies: Studies) -> Verdict:
+    """Square-root scaling at large node counts, on the real volume."""
+    points = warmed(scored_points(studies, REAL))
+    _, large = _split(rule_difference(points))
+    return _of_difference(
+        "sqrt_large_real",
+        f"On FIB-25, too, square-root scaling wins at large node counts (above {LARGEST_SMALL})",
+        -large,
+        "F1 of square-root minus F1 of linear scaling, both warmed up",
+        points,
+        -rule_difference(points),
+    )
 
 
 def rule_difference(points: pd.DataFrame) -> pd.DataFrame:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,12 +35,13 @@ def scripts() -> list[Path]:
 @contextmanager
 def kernel() -> Iterator[KernelManager]:
     """One Python process for several notebooks, which all import the same."""
-    manager = KernelManager(kernel_name="python3", transport="ipc")
-    manager.start_kernel()
-    try:
-        yield manager
-    finally:
-        manager.shutdown_kernel(now=True)
+    with tempfile.TemporaryDirectory() as folder:  # for its sockets, else left where we are
+        manager = KernelManager(kernel_name="python3", transport="ipc", ip=f"{folder}/kernel")
+        manager.start_kernel()
+        try:
+            yield manager
+        finally:
+            manager.shutdown_kernel(now=True)
 
 
 def execute(script: Path, manager: KernelManager) -> NotebookNode:

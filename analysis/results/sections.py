@@ -92,4 +92,14 @@ SECTIONS = (
         (("evaluation", "checkpoints"),),
         ("segmentation_improves", "segmentation_at_scale"),
     ),
+    Section(
+        "real_data",
+        "Real electron microscopy",
+        "Do the learning-rate rules differ on a real volume as they do on the synthetic one? "
+        "FIB-25, downsampled twofold, with a small network: the budget is a small part of what "
+        "real data need, so only differences between points mean anything.",
+        ("fib25_sweep",),
+        (("recipes_vs_fovs", "fib25_sweep"),),
+        ("sqrt_large_real",),
+    ),
 )

@@ -347,7 +347,7 @@ def test_without_any_run_everything_measured_is_undecided():
     assert {one.verdict for one in measured} == {UNDECIDED}
     assert all(one.basis for one in verdicts)
     table = verdict_table(verdicts)
-    assert len(table) == 16
+    assert len(table) == 17
     assert table["key"].is_unique
     assert (
         verdict_sentence(measured[0])

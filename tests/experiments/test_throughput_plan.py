@@ -96,7 +96,6 @@ def test_runs_are_real_ranks_without_validation_and_record_ten_times(tmp_path):
     assert (made.cluster.nodes, made.cluster.ranks, made.cluster.local_batch_size) == (2, 2, 4)
     assert made.validation.canvases == 0
     assert made.report.every_fovs == 4 * 8, "four steps"
-    assert made.report.profile_every_steps == 2, "some steps of each record are profiled"
     assert made.seed == config.seed + 2
     assert made.budget.steps == 40
 
