@@ -117,6 +117,6 @@ def test_command_writes_page_figures_and_verdicts(studies, tmp_path, capsys):
     assert "| `lr_rules` | 24 |" in page
     assert "**emulated**" in page
     assert "**modelled**" in page
-    assert (tmp_path / "verdicts.csv").read_text().count("\n") == 17
+    assert (tmp_path / "verdicts.csv").read_text().count("\n") == 18
     assert main(["--store", str(tmp_path / "none")]) == 2
     assert "error: no recorded study in" in capsys.readouterr().err
