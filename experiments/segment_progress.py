@@ -32,7 +32,7 @@ class SegmentBar:
         )
         self._task = self._progress.add_task(what, total=1.0, status="starting")
         self._started_s = time.monotonic()
-        self._first: float | None = None
+        self._first: tuple[float, int] | None = None
 
     def __enter__(self) -> SegmentBar:
         self._progress.__enter__()
@@ -48,17 +48,21 @@ class SegmentBar:
                 self._told[index] = read_progress(self._folder, index)
         told = [progress for progress in self._told if progress]
         fraction = sum(p["fraction"] for p in told) / len(self._told)
+        fovs = sum(p["fovs"] for p in told)
         if self._first is None:
-            self._first = fraction
+            self._first = fraction, fovs
+        elapsed_s = time.monotonic() - self._started_s
         fresh = time.time() - _STALE_S
         rate = sum(p["fovs_per_second"] for p in told if p["unix_s"] > fresh)
+        if fraction == 1.0 and elapsed_s:  # nobody is at work any more: the mean
+            rate = (fovs - self._first[1]) / elapsed_s
         words = [
-            f"{sum(p['fovs'] for p in told):,} FOVs",
+            f"{fovs:,} FOVs",
             f"{rate:,.1f} FOV/s",
             f"{sum(p['objects'] for p in told)} objects",
         ]
-        gained = fraction - self._first
+        gained = fraction - self._first[0]
         if gained > 0:
-            left_s = (1.0 - fraction) * (time.monotonic() - self._started_s) / gained
+            left_s = (1.0 - fraction) * elapsed_s / gained
             words.append(f"ETA {duration(left_s)}")
         self._progress.update(self._task, completed=fraction, status="  ".join(words))

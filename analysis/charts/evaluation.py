@@ -86,11 +86,6 @@ def _draw_parts(
                 marker=marker,
                 markersize=_MARKER_SIZE,
             )
-    marks = [
-        Line2D([], [], color=GREY, marker=marker, markersize=_MARKER_SIZE, label=name)
-        for name, marker in _PARTS.values()
-    ]
-    ax.legend(handles=marks)
     ax.set(ylabel="VOI, parts (bits)", ylim=(0, None))
 
 
@@ -112,6 +107,10 @@ def _legend(ax: Axes, shown: pd.DataFrame, colours: dict[tuple[int, str], str]) 
         for (nodes, recipe), colour in colours.items()
     ]
     handles += style_handles(shown["emulated"].tolist())
+    handles += [
+        Line2D([], [], color=GREY, marker=marker, markersize=_MARKER_SIZE, label=f"VOI, {name}")
+        for name, marker in _PARTS.values()
+    ]
     ax.set_axis_off()
     ax.legend(handles=handles, loc="upper left", title="this study", alignment="left")
 
