@@ -30,14 +30,14 @@ def error_table(studies: Studies) -> pd.DataFrame:
 
     Returns:
         run_id, experiment, nodes, seed, checkpoints, first and last (mean over the first and last
-        third of its checkpoints).
+        third of its checkpoints, of those that all runs at its node count have).
     """
     rows = []
     for name, runs in studies.items():
         kept = ended(runs)
         if kept.table.empty:
             continue
-        errors = kept.metric(METRIC)
+        errors = in_common(kept.metric(METRIC))
         for run_id, curve in errors.groupby("run_id"):
             values = curve["value"].to_numpy(dtype=float)
             third = max(len(values) // 3, 1)
@@ -54,6 +54,15 @@ def error_table(studies: Studies) -> pd.DataFrame:
             )
     columns = ["run_id", "experiment", "nodes", "seed", "checkpoints", "first", "last"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def in_common(errors: pd.DataFrame) -> pd.DataFrame:
+    """Those of checkpoints that all runs at a node count have; an interrupted run has one more."""
+    if errors.empty:
+        return errors
+    runs = errors.groupby("nodes")["run_id"].transform("nunique")
+    have = errors.groupby(["nodes", "fovs"])["run_id"].transform("nunique")
+    return errors[have == runs]
 
 
 def _falls(scores: pd.DataFrame) -> Verdict:

@@ -16,7 +16,7 @@ from analysis.claims.optimizers import optimizer_verdicts, survival_table
 from analysis.claims.points import ended, scored_points
 from analysis.claims.rate_growth import best_rate_table, rate_growth_verdicts, scan_points
 from analysis.claims.rules import rule_verdicts
-from analysis.claims.segmentation import segmentation_verdicts
+from analysis.claims.segmentation import in_common, segmentation_verdicts
 from analysis.claims.verdict import NOT_SUPPORTED, SUPPORTED, UNDECIDED
 from analysis.intervals import Interval
 from analysis.runs import Runs
@@ -318,6 +318,19 @@ def test_segmentation(make_runs):
     assert as_well.effect.estimate == pytest.approx(-0.01)
     _, worse = segmentation_verdicts({"checkpoints": make_runs(*points({1: 0.2, 64: 0.5}))})
     assert worse.verdict == NOT_SUPPORTED
+
+
+def test_a_checkpoint_that_only_an_interrupted_run_has_does_not_count():
+    rows = [("a", 4, 1, fovs, 0.5) for fovs in (10, 20, 30)]
+    rows += [("b", 4, 2, fovs, 0.5) for fovs in (3, 10, 20, 30)]
+    rows += [("c", 64, 1, fovs, 0.5) for fovs in (12, 24)]
+    errors = pd.DataFrame(rows, columns=["run_id", "nodes", "seed", "fovs", "value"])
+    kept = in_common(errors)
+    assert kept.groupby("run_id")["fovs"].apply(list).to_dict() == {
+        "a": [10, 20, 30],
+        "b": [10, 20, 30],
+        "c": [12, 24],
+    }
 
 
 def test_diverged_runs_score_zero_and_failed_ones_are_left_out(make_runs):
