@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-import subprocess
-import sys
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -26,6 +24,7 @@ from experiments.point import run_point
 from experiments.run_config import load_config
 from experiments.schema import Config
 from experiments.screen import PointBar, Screen
+from experiments.side_by_side import run_side_by_side
 from experiments.throughput_plan import Plan, Shape, uncoupled_configs, uncoupled_steps
 from ffn_core.errors import InputError
 
@@ -129,36 +128,13 @@ class Bench:
         folder.mkdir(parents=True, exist_ok=True)
         files = [folder / f"bare-{i}.json" for i in range(count)]
         log_path = folder / "bare.log"
-        with (
-            self._screen.console.status("bare step and GEMM"),
-            log_path.open("ab") as log,
-            ExitStack() as stack,
-        ):
-            running = []
-            for file in files:
-                command = [sys.executable, "-m", "experiments.bare_step", str(run_dir), str(file)]
-                process = subprocess.Popen(
-                    command,
-                    cwd=Path(__file__).parent.parent,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                )
-                stack.callback(_end, process)
-                running.append(process)
-            for process in running:
-                if process.wait():
-                    raise BenchmarkError(f"the bare step failed; see {log_path}")
+        modules = [["experiments.bare_step", str(run_dir), str(file)] for file in files]
+        with self._screen.console.status("bare step and GEMM"):
+            if not run_side_by_side(modules, log_path):
+                raise BenchmarkError(f"the bare step failed; see {log_path}")
         rates = [records.read_json(file) for file in files]
         return combine([BareRates(**each) for each in rates], forward, shape.ranks / count)
 
 
 def _show(bar: PointBar, run_dir: Path) -> None:
     bar.update(records.read_json(run_dir / records.PROGRESS), [])
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Leave no process behind, whatever ends this one."""
-    if process.poll() is None:
-        process.kill()
-        process.wait()

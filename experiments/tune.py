@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import subprocess
 import sys
-from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +23,7 @@ from experiments.provenance import provenance
 from experiments.run_config import write_config
 from experiments.schema import Config
 from experiments.screen import Screen
+from experiments.side_by_side import run_side_by_side
 from experiments.tune_schema import TuneConfig
 from experiments.tuning import Setup, Trial, as_good, ranked, recommended, splits
 
@@ -109,22 +108,9 @@ def _measure(
         {"ranks": ranks, "micro_batches": section.micro_batches, "block_s": section.block_s}
     )
     log_path = place / "log"
-    with log_path.open("wb") as log, ExitStack() as stack:
-        module = [sys.executable, "-m", "experiments.tune_rank", str(place)]
-        running = []
-        for rank in range(ranks):
-            process = subprocess.Popen(
-                [*module, str(rank), plan],
-                cwd=Path(__file__).parent.parent,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
-            stack.callback(_end, process)
-            running.append(process)
-        for process in running:
-            if process.wait():
-                raise TuneError(f"{ranks} ranks of {threads} threads: failed; see {log_path}")
+    modules = [["experiments.tune_rank", str(place), str(rank), plan] for rank in range(ranks)]
+    if not run_side_by_side(modules, log_path):
+        raise TuneError(f"{ranks} ranks of {threads} threads: failed; see {log_path}")
     each: list[dict[str, Any]] = [
         records.read_json(place / f"rates-{r}.json") for r in range(ranks)
     ]
@@ -135,13 +121,6 @@ def _measure(
         )
         for size in section.micro_batches
     }
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Leave no process behind, whatever ends this one."""
-    if process.poll() is None:
-        process.kill()
-        process.wait()
 
 
 def _rows(trials: list[Trial], best: Trial) -> list[list[str]]:
