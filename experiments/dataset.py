@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from experiments.schema import Config, DataConfig, VolumeConfig
+from experiments.data_schema import DataConfig, VolumeConfig
+from experiments.schema import Config
 from ffn_core.coordinates import Coordinates
 from ffn_core.errors import InputError
 from ffn_core.examples import CanvasSource, LabelledVolume

@@ -18,9 +18,11 @@ from hydra.types import RunMode
 from omegaconf import MISSING, DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
+from experiments.data_schema import DataConfig
 from experiments.exit_codes import EXIT_INPUT, EXIT_INTERRUPTED
 from experiments.redaction import redacted_text
-from experiments.schema import BudgetConfig, Config, DataConfig, ModelConfig
+from experiments.schema import Config
+from experiments.training_schema import BudgetConfig, ModelConfig
 from experiments.typed import from_dict
 from ffn_core.errors import InputError
 

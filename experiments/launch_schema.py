@@ -5,10 +5,55 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from experiments.environment import available_cores
+from experiments.limits import at_least_one
 from ffn_core.errors import InputError
+from ffn_core.node_group import NodeGroup
 
 BATCH_SYSTEMS = ("slurm",)
 _TIME_LIMIT = re.compile(r"\d+(:\d\d){0,2}|\d+-\d\d?(:\d\d){0,2}")
+
+
+@dataclass(frozen=True)
+class ClusterConfig:
+    """Logical nodes, the processes that carry them, and the batch of each node.
+
+    ``ranks=0`` becomes the largest divisor of ``nodes`` for which each process has a core here.
+    A run ends when ranks have waited for others for ``stall_timeout_s`` (0: they wait for ever).
+    With ``elastic`` it goes on from its newest checkpoint as long as ``min_ranks`` are left, and
+    takes a host in again when ``readmit_after_s`` have passed since its rank died.
+    """
+
+    nodes: int = 1
+    ranks: int = 1
+    local_batch_size: int = 1
+    threads_per_rank: int | None = None
+    stall_timeout_s: float = 300.0
+    elastic: bool = False
+    min_ranks: int = 1
+    readmit_after_s: int = 60
+
+    def __post_init__(self) -> None:
+        if self.stall_timeout_s < 0:
+            raise InputError(
+                f"cluster.stall_timeout_s={self.stall_timeout_s} must be at least 0 (off)"
+            )
+        at_least_one("cluster", self, "nodes", "local_batch_size", "readmit_after_s")
+        at_least_one("cluster", self, "threads_per_rank")
+        if self.ranks == 0:
+            fitting = range(1, min(self.nodes, available_cores()) + 1)
+            ranks = max(count for count in fitting if self.nodes % count == 0)
+            object.__setattr__(self, "ranks", ranks)
+
+    @property
+    def group(self) -> NodeGroup:
+        """Nodes and ranks, checked."""
+        return NodeGroup(self.nodes, self.ranks, uneven=self.elastic)
+
+    @property
+    def fovs_per_step(self) -> int:
+        """FOVs of one optimizer step, summed over nodes."""
+        return self.nodes * self.local_batch_size
 
 
 @dataclass(frozen=True)
@@ -31,10 +76,7 @@ class LauncherConfig:
     environment: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("ranks_per_node", "cpus_per_rank", "threads_per_core"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise InputError(f"launcher.{name}={value} must be at least 1")
+        at_least_one("launcher", self, "ranks_per_node", "cpus_per_rank", "threads_per_core")
 
 
 @dataclass(frozen=True)
@@ -77,7 +119,6 @@ class BatchConfig:
             raise InputError(
                 f"batch.time_limit={self.time_limit!r} should be minutes, H:MM:SS or D-HH:MM:SS"
             )
-        if self.warning_s < 1:
-            raise InputError(f"batch.warning_s={self.warning_s} must be at least 1")
+        at_least_one("batch", self, "warning_s")
         if self.requeues < 0:
             raise InputError(f"batch.requeues={self.requeues} must be at least 0 (never)")

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 import yaml
 
 from experiments import records
-from experiments.schema import ClusterConfig, DataConfig, ModelConfig, ValidationConfig
+from experiments.data_schema import DataConfig
+from experiments.launch_schema import ClusterConfig
+from experiments.record_schema import ValidationConfig
+from experiments.training_schema import ModelConfig
 from experiments.typed import from_dict
 from ffn_core import checkpoint as checkpoints
 from ffn_core.errors import InputError

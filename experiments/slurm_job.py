@@ -19,9 +19,10 @@ from experiments import records, slurm_queue
 from experiments.conclusion import Outcome
 from experiments.exit_codes import EXIT_FAILED, EXIT_INPUT, EXIT_STOPPED
 from experiments.job_record import FOLDER
+from experiments.launch_schema import BatchConfig
 from experiments.point import run_point
 from experiments.run_config import load_config
-from experiments.schema import BatchConfig, Config
+from experiments.schema import Config
 from experiments.screen import Screen
 from ffn_core.errors import InputError
 

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from experiments.launch_schema import BatchConfig, LauncherConfig
-from experiments.schema import BudgetConfig, ClusterConfig, Config, DataConfig, ModelConfig
+from experiments.data_schema import DataConfig
+from experiments.launch_schema import BatchConfig, ClusterConfig, LauncherConfig
+from experiments.schema import Config
 from experiments.slurm_script import job
+from experiments.training_schema import BudgetConfig, ModelConfig
 from ffn_core.errors import InputError
 
 RUN_DIR = Path("/scratch/100%/it's; $HOME/n4")
