@@ -38,36 +38,53 @@ def time_against_cost(material: Material) -> Drawing:
     if table.empty:
         raise NothingToDraw(f"no two node counts reached F1 {F1_TARGETS[0]}")
     figure, (time, gain, theirs) = panels(3, height_in=3.1)
+    _draw_own(time, gain, table)
+    critical = _mark_critical(time, gain, reached, table, throughput)
+    _draw_published(theirs)
+    figure.legend(handles=_handles(table, bool(critical)), loc="outside lower center", ncols=5)
+    caption = sentences(
+        *_about_own(table, throughput),
+        *critical,
+        "Right: published F1 curves reaching 0.5 and 0.7, without smoothing (rows marked poor left"
+        " out).",
+        describe_best(shown),
+        describe_runs(shown),
+    )
+    return Drawing(figure, caption)
+
+
+def _draw_own(time: Axes, gain: Axes, table: pd.DataFrame) -> None:
+    """Time against node-hours, and both over the baseline's, of this study's runs."""
     # One target's points carry their node counts: the highest that most of them reached.
     sizes = table.groupby("target").size()
     named = sizes[sizes == sizes.max()].index.max()
     for _, group in table.groupby(["target", "kind"]):
         target, kind = group["target"].iloc[0], group["kind"].iloc[0]
-        colour, modelled = _COLOURS[target], kind == MODELLED
         for ax, x, y in ((time, "node_hours", "hours"), (gain, "cost_ratio", "speedup")):
             plots.draw_tradeoff(
                 ax,
                 group,
                 x,
                 y,
-                colour,
+                _COLOURS[target],
                 f"F1 {target}, {kind}",
-                modelled,
+                kind == MODELLED,
                 named=target == named,
                 front=ax is time,
             )
-    notes = _mark_critical(time, gain, reached, table, throughput)
     gain.axvline(1, color=GREY, linestyle=":", linewidth=1)
     _axes(time, "Node-hours", "Time to target (h)")
     _axes(gain, "Node-hours over the baseline's", "Speed-up over the baseline")
     time.set_title("this study")
-    _draw_published(theirs)
-    figure.legend(handles=_handles(table, bool(notes)), loc="outside lower center", ncols=5)
+
+
+def _about_own(table: pd.DataFrame, throughput: ThroughputModel) -> list[str]:
+    """What the caption says of this study's panels."""
     bases = "; ".join(
         f"F1 {target} {kind}: {rows['nodes'].min()}"
         for (target, kind), rows in table.groupby(["target", "kind"])
     )
-    caption = sentences(
+    return [
         f"Time until validation F1 (mean of {WINDOW} evaluations) reaches a target against the"
         " node-hours spent; numbers: nodes. Underlaid: the Pareto front, node counts that no other"
         " beats in both. Medians over seeds.",
@@ -79,13 +96,7 @@ def time_against_cost(material: Material) -> Drawing:
         f" the efficiency of the published scaling ({published.ARXIV}, models averaged by AICc).",
         f"Middle: speed-up against cost, both over the baseline (smallest node count: {bases});"
         " dotted: no extra cost.",
-        *notes,
-        "Right: published F1 curves reaching 0.5 and 0.7, without smoothing (rows marked poor left"
-        " out).",
-        describe_best(shown),
-        describe_runs(shown),
-    )
-    return Drawing(figure, caption)
+    ]
 
 
 def _mark_critical(
