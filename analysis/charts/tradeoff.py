@@ -40,6 +40,8 @@ def time_against_cost(material: Material) -> Drawing:
     figure, (time, gain, theirs) = panels(3, height_in=3.1)
     _draw_own(time, gain, table)
     critical = _mark_critical(time, gain, reached, table, throughput)
+    _axes(time, "Node-hours", "Time to target (h)")
+    _axes(gain, "Node-hours over the baseline's", "Speed-up over the baseline")
     _draw_published(theirs)
     figure.legend(handles=_handles(table, bool(critical)), loc="outside lower center", ncols=5)
     caption = sentences(
@@ -73,8 +75,6 @@ def _draw_own(time: Axes, gain: Axes, table: pd.DataFrame) -> None:
                 front=ax is time,
             )
     gain.axvline(1, color=GREY, linestyle=":", linewidth=1)
-    _axes(time, "Node-hours", "Time to target (h)")
-    _axes(gain, "Node-hours over the baseline's", "Speed-up over the baseline")
     time.set_title("this study")
 
 

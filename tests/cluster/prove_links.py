@@ -9,12 +9,11 @@ latency of one message and beta the seconds per byte:
 - *link*: beta from the rate that the link is set to, alpha from the smallest size alone;
 - *fit*: alpha and beta from the times of two sizes, compared at the others.
 
-Printed, and written as JSON and CSV with versions and hardware.
+Printed, and written as JSON (with versions and hardware), CSV and a picture.
 """
 
 from __future__ import annotations
 
-import csv
 import json
 import signal
 import statistics
@@ -24,7 +23,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import links_figure
 import numpy as np
+import pandas as pd
 from allreduce_rank import PLAN, REPEATS, TIMES
 from linked_hosts import LinkedHosts
 
@@ -55,10 +56,15 @@ def predicted_s(size: int, alpha_s: float, beta_s: float) -> float:
 
 
 def fit(times: dict[int, float], sizes: tuple[int, int]) -> tuple[float, float]:
-    """Alpha and beta through the times of two sizes: t = 2 alpha + size beta for two hosts."""
+    """Alpha and beta through the times of two sizes: t = 2 alpha + size beta for two hosts.
+
+    No latency is negative: where small buffers pass faster than the link's rate, as a token bucket
+    lets them, alpha is 0 and beta that of the larger size.
+    """
     small, large = sizes
     beta = (times[large] - times[small]) / (large - small)
-    return (times[small] - small * beta) / 2, beta
+    alpha = max(0.0, (times[small] - small * beta) / 2)
+    return alpha, (times[large] - 2 * alpha) / large
 
 
 def measure() -> list[dict[int, list[float]]]:
@@ -134,11 +140,10 @@ def main(results: Path) -> None:
     (results / "links.json").write_text(
         json.dumps({"allreduce": rows, "provenance": provenance()}, indent=1)
     )
-    with (results / "links.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    print(f"written: {results}/links.json, links.csv")
+    table = pd.DataFrame(rows)
+    table.to_csv(results / "links.csv", index=False)
+    links_figure.save(table, results / "links.png")
+    print(f"written: {results}/links.json, links.csv, links.png")
     for row in rows:
         if row["bytes"] == MODEL_BYTES and row["mbit_per_s"] < max(RATES_MBIT):
             for kind in ("link_error", "fit_error"):
