@@ -24,6 +24,7 @@ from analysis.charts.models import models
 from analysis.charts.noise import noise_scale
 from analysis.charts.recipes import recipes_against_fovs
 from analysis.charts.scaling import efficiency, phase_breakdown, throughput
+from analysis.charts.segmentations import segmentations
 from analysis.charts.stragglers import stragglers
 from analysis.charts.tradeoff import time_against_cost
 from analysis.charts.training import scores_against_fovs, scores_against_time
@@ -52,6 +53,7 @@ FIGURES: dict[str, Callable[[Material], Drawing]] = {
     "time_vs_cost": time_against_cost,
     "noise_scale": noise_scale,
     "evaluation": evaluation,
+    "segmentations": segmentations,
 }
 
 

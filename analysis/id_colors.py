@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib import colors
 
 from ffn_core.inference.contingency import Contingency
+
+Colors = Mapping[int, np.ndarray]
+"""RGB (3 floats in 0..1) by id."""
 
 _GOLDEN_RATIO = 0.6180339887498949
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +18,13 @@ from mlflow.tracking import MlflowClient
 
 from analysis.runs import COLUMN_OF_PARAMETER, Runs, runs_from_records
 from ffn_core.errors import InputError
+from ffn_core.inference.sample import SegmentedSample
 
 __all__ = ["Runs", "default_store", "load_runs"]
 
 _POINT_RUNS = "tags.`ffn_scaling.kind` = 'point'"
+_SEGMENTED = "segmentation/are"
+_SAMPLE = "segmentation/sample.h5"
 _REST_SCHEMES = ("http", "https", "databricks")
 
 
@@ -56,10 +61,12 @@ def load_runs(tracking_uri: str, experiment: str | None = None) -> Runs:
             history = _history_by_client(client, runs)
         else:
             history = _history_by_query(tracking_uri, wanted, runs)
+        samples = _samples(client, runs)
     except MlflowException as error:
         first_line = str(error).strip().splitlines()[0]
         raise InputError(f"cannot read the MLflow store {tracking_uri}: {first_line}") from error
-    return runs_from_records([_record(run, names) for run in runs], history)
+    loaded = runs_from_records([_record(run, names) for run in runs], history)
+    return replace(loaded, samples=samples)
 
 
 def _check_database(uri: str) -> None:
@@ -141,6 +148,26 @@ def _record(run: Run, names: dict[str, str]) -> dict[str, object]:
         "start_time": pd.Timestamp(run.info.start_time, unit="ms"),
         **parameters,
     }
+
+
+def _samples(client: MlflowClient, runs: list[Run]) -> dict[str, SegmentedSample]:
+    """Samples of the runs whose checkpoints were segmented, as far as their artifacts are here."""
+    samples = {}
+    for run in runs:
+        if _SEGMENTED not in run.data.metrics:
+            continue
+        run_id = run.info.run_id
+        folder, _, _ = _SAMPLE.rpartition("/")
+        try:
+            found = {file.path for file in client.list_artifacts(run_id, folder)}
+            if _SAMPLE not in found:
+                continue
+            with tempfile.TemporaryDirectory() as target:
+                path = client.download_artifacts(run_id, _SAMPLE, target)
+                samples[run_id] = SegmentedSample.load(Path(path))
+        except (MlflowException, OSError):
+            continue  # a store that was moved without its artifacts still has its numbers
+    return samples
 
 
 def _history_by_query(uri: str, experiment_ids: list[str], runs: list[Run]) -> pd.DataFrame:

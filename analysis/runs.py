@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
 
 from ffn_core.errors import InputError
+from ffn_core.inference.sample import SegmentedSample
+
+SAMPLES = "samples"
+"""Folder of the samples of a recorded study, a file `RUN_ID.h5` each."""
 
 # Parameter names of the recorder -> column of `Runs.table`; any other parameter keeps its name
 # with dots turned into underscores.
@@ -52,16 +56,21 @@ class Runs:
         history: `HISTORY_COLUMNS`, one row per run, metric and step. `fovs` is the FOVs processed
             over all nodes; `elapsed_s` the training wall time and `optimizer_step` the updates
             applied by then, both NaN where the run did not record them.
+        samples: by run id, a piece of the segmentation by the last checkpoint of those runs whose
+            checkpoints were segmented.
     """
 
     table: pd.DataFrame
     history: pd.DataFrame
+    samples: Mapping[str, SegmentedSample] = field(default_factory=dict)
 
     def select(self, keep: pd.Series) -> Runs:
         """Keeps the runs whose row of `table` is true in `keep` (boolean, aligned with table)."""
         table = self.table[keep].reset_index(drop=True)
         history = self.history[self.history["run_id"].isin(table["run_id"])]
-        return Runs(table, history.reset_index(drop=True))
+        ids = set(table["run_id"])
+        samples = {run_id: sample for run_id, sample in self.samples.items() if run_id in ids}
+        return Runs(table, history.reset_index(drop=True), samples)
 
     def finished(self) -> Runs:
         """Keeps the runs that ended well."""
@@ -88,6 +97,7 @@ class Runs:
         directory.mkdir(parents=True, exist_ok=True)
         self.table.to_parquet(directory / "runs.parquet", index=False, compression="zstd")
         self.history.to_parquet(directory / "history.parquet", index=False, compression="zstd")
+        self._write_samples(directory / SAMPLES)
 
     def to_csv(self, directory: Path) -> None:
         """Writes `runs.csv` and `history.csv.gz`, which `from_recorded` reads back."""
@@ -97,6 +107,14 @@ class Runs:
         compression = {"method": "gzip", "mtime": 0}
         path = directory / "history.csv.gz"
         self.history.to_csv(path, index=False, compression=compression)
+        self._write_samples(directory / SAMPLES)
+
+    def _write_samples(self, folder: Path) -> None:
+        """Writes those there are; earlier ones do not stay."""
+        for earlier in folder.glob("*.h5"):
+            earlier.unlink()
+        for run_id, sample in self.samples.items():
+            sample.save(folder / f"{run_id}.h5")
 
     @classmethod
     def from_recorded(cls, directory: Path) -> Runs:
@@ -105,14 +123,16 @@ class Runs:
         Raises:
             InputError: the directory holds neither.
         """
+        files = sorted((directory / SAMPLES).glob("*.h5"))
+        samples = {path.stem: SegmentedSample.load(path) for path in files}
         if (directory / "runs.parquet").is_file():
             table = pd.read_parquet(directory / "runs.parquet")
-            return cls(table, pd.read_parquet(directory / "history.parquet"))
+            return cls(table, pd.read_parquet(directory / "history.parquet"), samples)
         if (directory / "runs.csv").is_file():
             # "none" is a learning-rate rule and a warm-up, not a missing value.
             table = pd.read_csv(directory / "runs.csv", keep_default_na=False, na_values=[""])
             table["start_time"] = pd.to_datetime(table["start_time"])
-            return cls(table, pd.read_csv(directory / "history.csv.gz"))
+            return cls(table, pd.read_csv(directory / "history.csv.gz"), samples)
         raise InputError(
             f"no recorded runs in {directory}: it needs runs.parquet or runs.csv beside its history"
         )

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 from matplotlib.figure import Figure
 
-from analysis.id_colors import largest, matching_colors
+from analysis.id_colors import Colors, largest, matching_colors
 from analysis.surfaces import draw_surfaces
 
 PANEL_IN = 3.2
-
-Colors = Mapping[int, np.ndarray]
 
 _OVERLAY = 0.55
 
@@ -88,7 +84,7 @@ def surfaces_figure(
     shown_ids = largest(segmentation, count)
     panels = [(f"segmentation: {len(shown_ids)} largest", segmentation, shown_ids, by_segment)]
     if truth is not None:
-        shown = _partners(segmentation, truth, shown_ids)
+        shown = partners(segmentation, truth, shown_ids)
         panels.insert(0, ("ground truth of the same places", truth, shown, by_object))
     figure = Figure(figsize=(PANEL_IN * 1.3 * len(panels), PANEL_IN * 1.3))
     for number, (title, ids, names, id_colors) in enumerate(panels):
@@ -102,7 +98,7 @@ def surfaces_figure(
     return figure
 
 
-def _partners(segmentation: np.ndarray, truth: np.ndarray, segments: list[int]) -> list[int]:
+def partners(segmentation: np.ndarray, truth: np.ndarray, segments: list[int]) -> list[int]:
     """The true object that each of some segments shares most voxels with, without repeats."""
     found = [largest(np.where(segmentation == segment, truth, 0), 1) for segment in segments]
     return list(dict.fromkeys(name for names in found for name in names))

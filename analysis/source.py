@@ -54,4 +54,6 @@ def _recorded(folder: Path) -> Runs:
         return Runs.from_recorded(folder)
     studies = load_studies(str(folder)).values()
     table = pd.concat([runs.table for runs in studies], ignore_index=True)
-    return Runs(table, pd.concat([runs.history for runs in studies], ignore_index=True))
+    history = pd.concat([runs.history for runs in studies], ignore_index=True)
+    samples = {run_id: sample for runs in studies for run_id, sample in runs.samples.items()}
+    return Runs(table, history, samples)

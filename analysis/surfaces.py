@@ -54,13 +54,21 @@ def shade(color: np.ndarray, normals_xyz: np.ndarray, view_xyz: np.ndarray) -> n
     return np.clip(rgb, 0, 1)
 
 
-def draw_surfaces(axes: Axes3D, ids: np.ndarray, id_colors: Mapping[int, np.ndarray]) -> None:
+def draw_surfaces(
+    axes: Axes3D,
+    ids: np.ndarray,
+    id_colors: Mapping[int, np.ndarray],
+    extents: bool = True,
+    zoom: float = 1.02,
+) -> None:
     """Draw some objects of an id volume, and the edges of the volume.
 
     Args:
         axes: What to draw on.
         ids: (z, y, x) ids.
         id_colors: RGB of each object to draw; objects that do not occur are left out.
+        extents: Write those of the volume, in voxels, along its edges.
+        zoom: 1 fits the volume into the axes, without its extents.
     """
     axes.view_init(**VIEW)
     elevation, azimuth = np.radians(VIEW["elev"]), np.radians(VIEW["azim"])
@@ -74,7 +82,7 @@ def draw_surfaces(axes: Axes3D, ids: np.ndarray, id_colors: Mapping[int, np.ndar
             triangles.append(corners[..., ::-1])  # matplotlib wants xyz
             rgb.append(shade(color, normals[:, ::-1], view))
     shape_xyz = ids.shape[::-1]
-    _draw_edges(axes, shape_xyz, view)
+    _draw_edges(axes, shape_xyz, view, extents)
     # One collection: its triangles are sorted by depth among each other, whatever their object.
     axes.add_collection3d(
         Poly3DCollection(
@@ -88,12 +96,14 @@ def draw_surfaces(axes: Axes3D, ids: np.ndarray, id_colors: Mapping[int, np.ndar
     axes.set_xlim(0, shape_xyz[0])
     axes.set_ylim(0, shape_xyz[1])
     axes.set_zlim(0, shape_xyz[2])
-    axes.set_box_aspect(shape_xyz, zoom=1.02)
+    axes.set_box_aspect(shape_xyz, zoom=zoom)
     axes.set_axis_off()
 
 
-def _draw_edges(axes: Axes3D, shape_xyz: tuple[int, ...], view_xyz: np.ndarray) -> None:
-    """The edges of the volume behind the objects, with its extents in voxels."""
+def _draw_edges(
+    axes: Axes3D, shape_xyz: tuple[int, ...], view_xyz: np.ndarray, extents: bool
+) -> None:
+    """The edges of the volume behind the objects."""
     ends = [(0, n) for n in shape_xyz]
     hidden = tuple(0 if v > 0 else n for v, n in zip(view_xyz, shape_xyz, strict=True))
     for start, stop in itertools.combinations(itertools.product(*ends), 2):
@@ -101,6 +111,8 @@ def _draw_edges(axes: Axes3D, shape_xyz: tuple[int, ...], view_xyz: np.ndarray) 
         same_face = any(a == b == h for a, b, h in zip(start, stop, hidden, strict=True))
         if sum(differs) == 1 and same_face:
             axes.plot(*zip(start, stop, strict=True), color="0.6", linewidth=0.6)
+    if not extents:
+        return
     x, y, _ = hidden
     far_x, far_y = shape_xyz[0] - x, shape_xyz[1] - y
     text = {"fontsize": 7, "color": "0.35", "ha": "center", "va": "center"}

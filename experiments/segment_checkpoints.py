@@ -5,8 +5,9 @@ Options are those of `experiments.segment`; without ``image`` it is the run's ow
 the part held out for validation. Repeating a command goes on where it was interrupted, and takes in
 checkpoints that have been added.
 
-``RUN_DIR/segmentations/IMAGE-IDENTITY/scores.csv`` holds the curve, and the MLflow run of the
-training gets ``segmentation/*`` with FOVs as the step.
+``RUN_DIR/segmentations/IMAGE-IDENTITY/scores.csv`` holds the curve, ``sample.h5`` a piece of the
+last segmentation beside its truth, and the MLflow run of the training gets both, and
+``segmentation/*`` with FOVs as the step.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import Any
 
 import yaml
 
-from experiments import records
+from experiments import records, segment_files
 from experiments.hydra_segment import run_segment_app
 from experiments.mirror import IDENTITY, LINK, Mirror, RunIdentity
 from experiments.network import training_run
@@ -34,9 +35,11 @@ from experiments.segment_schema import SegmentConfig
 from ffn_core import checkpoint as checkpoints
 from ffn_core.errors import InputError
 from ffn_core.inference.evaluation import Evaluation
-from ffn_core.volumes import short_name, whole_file
+from ffn_core.inference.sample import SegmentedSample
+from ffn_core.volumes import open_labels, open_volume, short_name, whole_file
 
 SCORES = "scores.csv"
+SAMPLE = "sample.h5"
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,7 @@ def segment_checkpoints(config: SegmentConfig, screen: Screen) -> list[Checkpoin
         scores.append(CheckpointScore(shared.step, fovs, elapsed_s, evaluation))
         _write_table(folder / SCORES, scores)
         _record(run_dir, scores[-1])
+    _sample(options, shared.step).save(folder / SAMPLE)
     _print(scores, screen)
     _send(run_dir, folder, screen)
     return scores
@@ -143,6 +147,19 @@ def _record(run_dir: Path, score: CheckpointScore) -> None:
         records.append(path, record)
 
 
+def _sample(config: SegmentConfig, step: int) -> SegmentedSample:
+    """A piece of a finished segmentation."""
+    assert config.image is not None
+    assert config.labels is not None
+    return SegmentedSample.cut(
+        open_labels(segment_files.result(config.directory), config.cache_bytes),
+        open_labels(config.labels, config.cache_bytes),
+        open_volume(config.image, config.cache_bytes),
+        config.grid.region,
+        step,
+    )
+
+
 def _print(scores: list[CheckpointScore], screen: Screen) -> None:
     columns = ["step", "FOVs", "ARE", "precision", "recall", "VOI split", "VOI merge", "coverage"]
     rows = []
@@ -163,7 +180,7 @@ def _send(run_dir: Path, folder: Path, screen: Screen) -> None:
     # A password is not kept: then the store must be named by MLFLOW_TRACKING_URI again.
     uri = absolute_uri(None) if MASK in link["uri"] else link["uri"]
     mirror = Mirror(uri, run_dir, RunIdentity(**who))
-    artifacts = {folder / name: "segmentation" for name in (SCORES, records.CONFIG)}
+    artifacts = {folder / name: "segmentation" for name in (SCORES, SAMPLE, records.CONFIG)}
     if mirror.send(artifacts):
         screen.say(f"scores: {folder / SCORES}, and segmentation/* in {link['uri']}")
     else:

@@ -8,7 +8,7 @@ from matplotlib.lines import Line2D
 
 from analysis import published
 from analysis.charts.drawing import PUBLISHED_TITLE, Drawing, panels, sentences
-from analysis.grouping import groups, varies
+from analysis.grouping import varies
 from analysis.material import Material, NothingToDraw, describe_runs
 from analysis.plots import curves as plots
 from analysis.plots.axes import GREY, SERIES, count_axis, line_style, style_handles
@@ -74,18 +74,16 @@ def _draw_runs(ax: Axes, rows: pd.DataFrame, colours: dict[tuple[int, str], str]
 def _draw_parts(
     ax: Axes, rows: dict[str, pd.DataFrame], colours: dict[tuple[int, str], str]
 ) -> None:
-    """Split and merge of each run, told apart by their markers."""
+    """Split and merge, means over seeds, told apart by their markers."""
     for metric, (_, marker) in _PARTS.items():
-        for _, run in groups(rows[metric], "run_id"):
-            first = run.iloc[0]
-            ax.plot(
-                run["fovs"],
-                run["value"],
-                color=colours[first["nodes"], first["recipe"]],
-                linestyle=line_style(bool(first["emulated"])),
-                marker=marker,
-                markersize=_MARKER_SIZE,
-            )
+        for (nodes, recipe), colour in colours.items():
+            here = rows[metric]
+            here = here[(here["nodes"] == nodes) & (here["recipe"] == recipe)]
+            # An interrupted run has a checkpoint more, where the mean would be its own.
+            seeds = here.groupby("fovs")["run_id"].transform("nunique")
+            mean = here[seeds == here["run_id"].nunique()].groupby("fovs")["value"].mean()
+            style = line_style(bool(here["emulated"].any()))
+            ax.plot(mean, style, color=colour, marker=marker, markersize=_MARKER_SIZE)
     ax.set(ylabel="VOI, parts (bits)", ylim=(0, None))
 
 

@@ -96,8 +96,8 @@ def short_number(value: float) -> str:
         return "0"
     size = abs(value)
     if size < 0.01:
-        mantissa, exponent = f"{value:.0e}".split("e")
-        return f"{mantissa}e{int(exponent)}"
+        mantissa, exponent = f"{value:.3e}".split("e")
+        return f"{float(mantissa):g}e{int(exponent)}"
     for scale, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if size >= scale:
             return f"{value / scale:.4g}{unit}"

@@ -6,6 +6,7 @@ import sqlite3
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -13,7 +14,7 @@ from typing import Final
 from analysis.load_runs import load_runs
 from analysis.recorded import provenance
 from analysis.recorded.plan import planned_points
-from analysis.recorded.thinning import thin, without_machine_paths
+from analysis.recorded.thinning import samples_of_first_seed, thin, without_machine_paths
 from analysis.runs import Runs
 from ffn_core.errors import InputError
 
@@ -82,7 +83,8 @@ def export(
             continue
         facts = provenance.describe(ended, study.table["status"], planned_points(name, size))
         folder = out / name
-        kept = _write(Runs(without_machine_paths(ended.table), ended.history), folder)
+        small = replace(samples_of_first_seed(ended), table=without_machine_paths(ended.table))
+        kept = _write(small, folder)
         facts["exported"] = f"{datetime.now(UTC):%Y-%m-%d}"
         facts["records of train metrics kept"] = "all" if kept == 1 else f"one in {kept}"
         provenance.write(folder, facts)

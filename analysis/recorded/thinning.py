@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 
 from analysis.runs import Runs
@@ -22,7 +24,14 @@ def thin(runs: Runs, keep_every: int) -> Runs:
     coarse = history["metric"].str.startswith(_COARSE)
     place = history.groupby(["run_id", "metric"]).cumcount(ascending=False)
     kept = history[~coarse | (place % keep_every == 0)]
-    return Runs(runs.table, kept.reset_index(drop=True))
+    return replace(runs, history=kept.reset_index(drop=True))
+
+
+def samples_of_first_seed(runs: Runs) -> Runs:
+    """Keeps the segmentation samples of the smallest seed that has any: one per point."""
+    table = runs.table[runs.table["run_id"].isin(list(runs.samples))]
+    first = table.loc[table["seed"] == table["seed"].min(), "run_id"]
+    return replace(runs, samples={run_id: runs.samples[run_id] for run_id in first})
 
 
 def without_machine_paths(table: pd.DataFrame) -> pd.DataFrame:

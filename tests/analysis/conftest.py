@@ -2,12 +2,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.tracking import MlflowClient
 
 from analysis.runs import Runs, runs_from_records
+from ffn_core.inference.sample import SegmentedSample
 
 PARAMETERS: dict[str, Any] = {
     "cluster.nodes": 1,
@@ -138,6 +140,15 @@ def point_metrics(nodes: int, ranks: int, gain: float) -> list[Metric]:
     return metrics
 
 
+def sample(nodes: int) -> SegmentedSample:
+    """Two objects side by side, as segmented by training on some nodes: split into so many."""
+    truth = np.zeros((4, 10, 10), np.uint32)
+    truth[:, :, :5], truth[:, :, 6:] = 1, 2
+    split = np.arange(10, dtype=np.uint32)[:, None] * nodes // 10
+    ids = np.where(truth == 0, 0, 10 * truth + split)
+    return SegmentedSample(ids.astype(np.uint32), truth, truth[2] * 40, 2, (0, 0, 0), nodes)
+
+
 @pytest.fixture(scope="session")
 def store(tmp_path_factory: pytest.TempPathFactory) -> str:
     """URI of a real MLflow store: 13 points in one experiment, 1 and 0 in others."""
@@ -156,7 +167,12 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> str:
                 }
                 metrics = point_metrics(nodes, min(nodes, 2), gain + 0.002 * seed)
                 name = f"n={nodes} {rule} s{seed}"
-                writer.point(experiment, parent, name, parameters, metrics)
+                run_id = writer.point(experiment, parent, name, parameters, metrics)
+                if (rule, seed) == ("sqrt", 0):
+                    sample(nodes).save(path.with_name("sample.h5"))
+                    writer.client.log_artifact(
+                        run_id, str(path.with_name("sample.h5")), "segmentation"
+                    )
     broken = [Metric("validation/f1", float("nan"), 1, 50), Metric("train/loss", 1e400, 1, 50)]
     broken.append(Metric("system/cpu_utilization_percentage", 50.0, 1, 0))
     # A resumed run: the step after the checkpoint is recorded twice, the later value counts.

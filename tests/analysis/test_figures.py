@@ -1,6 +1,7 @@
 import io
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from analysis.charts.models import models
 from analysis.charts.noise import noise_scale
 from analysis.charts.recipes import recipes_against_fovs
 from analysis.charts.scaling import efficiency, phase_breakdown, throughput
+from analysis.charts.segmentations import segmentations
 from analysis.charts.stragglers import stragglers
 from analysis.charts.tradeoff import time_against_cost
 from analysis.charts.training import scores_against_time
@@ -25,6 +27,7 @@ from analysis.charts.training_curve import training_curve
 from analysis.figures import FIGURES, draw_study, main
 from analysis.load_runs import load_runs
 from analysis.material import Material, NothingToDraw
+from ffn_core.inference.sample import SegmentedSample
 
 
 @pytest.fixture(autouse=True)
@@ -230,10 +233,51 @@ def test_segmentation_errors_are_means_over_seeds_above_the_published_ones(mater
     assert line(are, "8 sqrt").get_ydata() == pytest.approx(1 - 0.111 * np.arange(1, 9))
     assert line(are, "8 sqrt").get_linestyle() == "--"
     assert line(voi, "1 linear").get_ydata()[0] == pytest.approx(5.75 - 0.101)
-    assert len(parts.lines) == 2 * 12
+    assert len(parts.lines) == 2 * 6, "a mean over seeds per part and recipe"
+    assert parts.lines[0].get_ydata()[0] == pytest.approx(3.75)
     expected = published.evaluation().query("metric == 'are'")["value"].tolist()
     assert published_are.lines[0].get_ydata().tolist() == expected
     assert "one more segment" in drawing.caption
+
+
+def sample(segmentation: np.ndarray, truth: np.ndarray) -> SegmentedSample:
+    return SegmentedSample(segmentation, truth, truth[2] * 40, 2, (0, 0, 0), 9)
+
+
+def test_segmentations_of_one_seed_are_set_beside_the_truth(make_runs):
+    truth = np.zeros((5, 12, 12), np.uint32)
+    truth[:, :, :5], truth[:, :, 6:] = 1, 2
+    scores = {
+        "segmentation/are": [(10, 0.9), (20, 0.5)],
+        "segmentation/assigned_are": [(10, 0.3), (20, 0.125)],
+        "segmentation/coverage": [(10, 0.2), (20, 0.75)],
+    }
+    points = [({"nodes": nodes, "seed": seed}, scores) for seed in (2, 1) for nodes in (64, 4, 16)]
+    runs = make_runs(*points)
+    with pytest.raises(NothingToDraw, match="segment_checkpoints"):
+        segmentations(Material("study", runs))
+    ids = dict(
+        zip(
+            zip(runs.table["nodes"], runs.table["seed"], strict=True),
+            runs.table["run_id"],
+            strict=True,
+        )
+    )
+    merged, elsewhere = np.ones_like(truth), np.roll(truth, 3, axis=2)
+    samples = {
+        ids[64, 1]: sample(merged, truth),
+        ids[4, 1]: sample(7 * truth, truth),
+        ids[16, 1]: sample(elsewhere, elsewhere),
+        ids[4, 2]: sample(truth, truth),
+    }
+    drawing = segmentations(Material("study", replace(runs, samples=samples)))
+    titles = [ax.get_title() for ax in drawing.figure.axes if ax.get_title()]
+    assert titles == ["image", "ground truth", "4 nodes", "64 nodes"], "the same voxels only"
+    _, flat, few, many = (ax.images[0].get_array() for ax in drawing.figure.axes if ax.images)
+    assert np.array_equal(few, flat), "matching segments have the colour of their object"
+    assert not np.array_equal(many, flat)
+    assert "4 nodes 0.125 over 75%; 64 nodes 0.125 over 75%" in drawing.caption
+    assert "seed 1" in drawing.caption
 
 
 def test_a_run_that_failed_before_its_parameters_does_not_blur_the_counts(make_runs, tmp_path):

@@ -26,6 +26,13 @@ def test_one_row_per_point_with_numbers_where_numeric(store):
     assert len(set(table["parent_id"])) == 1
 
 
+def test_segmentation_samples_are_read_from_the_artifacts(store):
+    runs = load_runs(store)
+    names = runs.table.set_index("run_id")["name"]
+    found = {names[run_id]: sample.step for run_id, sample in runs.samples.items()}
+    assert found == {"n=1 sqrt s0": 1, "n=2 sqrt s0": 2, "n=8 sqrt s0": 8}
+
+
 def test_history_joins_wall_time_and_step_by_fovs(store):
     runs = load_runs(store, "demo_sweep")
     run_id = runs.table.loc[runs.table["name"] == "n=2 sqrt s0", "run_id"].item()

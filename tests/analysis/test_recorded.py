@@ -2,8 +2,10 @@ import json
 import math
 import re
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -12,9 +14,11 @@ from analysis.recorded.__main__ import main
 from analysis.recorded.export import export, snapshot
 from analysis.recorded.plan import CONF, planned_points
 from analysis.recorded.studies import RECORDED, empty_runs, load_studies, load_study, study_folders
-from analysis.recorded.thinning import thin, without_machine_paths
+from analysis.recorded.thinning import samples_of_first_seed, thin, without_machine_paths
+from analysis.runs import Runs
 from analysis.summary import summarize
 from ffn_core.errors import InputError
+from ffn_core.inference.sample import SegmentedSample
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +46,25 @@ def test_a_tracking_uri_is_read_like_a_folder(store, recorded, monkeypatch):
     assert set(from_store) == set(load_studies(str(recorded)))
     assert len(from_store["demo_sweep"].table) == 13
     assert load_study("lr_scan").table.empty
+
+
+def test_samples_of_the_first_seed_are_recorded_with_a_study(make_runs, tmp_path):
+    ids = np.arange(60, dtype=np.uint32).reshape(3, 4, 5)
+    one = SegmentedSample(ids, ids, ids[1], 1, (0, 0, 0), 5)
+    runs = make_runs(*[({"seed": seed, "nodes": nodes}, {}) for seed in (1, 2) for nodes in (1, 4)])
+    first = runs.table.loc[runs.table["seed"] == 1, "run_id"].tolist()
+    both = replace(runs, samples=dict.fromkeys(runs.table["run_id"], one))
+    kept = samples_of_first_seed(both)
+    assert sorted(kept.samples) == sorted(first)
+    assert samples_of_first_seed(runs).samples == {}
+    for write in (kept.to_parquet, kept.to_csv):
+        write(tmp_path / write.__name__)
+        again = Runs.from_recorded(tmp_path / write.__name__)
+        assert sorted(again.samples) == sorted(first)
+        np.testing.assert_array_equal(again.samples[first[0]].truth, ids)
+        assert list(again.select(again.table["nodes"] == 4).samples) == [first[1]]
+    runs.to_parquet(tmp_path / "to_parquet")
+    assert Runs.from_recorded(tmp_path / "to_parquet").samples == {}, "earlier ones do not stay"
 
 
 def test_provenance_counts_points_and_lists_what_varies(recorded):

@@ -17,6 +17,7 @@ import yaml
 from mlflow.tracking import MlflowClient
 from PIL import Image
 
+from analysis.load_runs import load_runs
 from experiments import (
     export_neuroglancer,
     records,
@@ -179,7 +180,8 @@ def test_every_checkpoint_of_a_run_is_scored_and_recorded(columns, tmp_path, mon
     data = {"image": f"{columns}:image", "labels": f"{columns}:labels"}
     write_config(run_dir, data=data, validation={"fraction": 0.5}, cluster={"nodes": 4})
     save_network(run_dir, step=2, blind=True)
-    Mirror(uri, run_dir, RunIdentity("test", "columns", {"seed": 1}, {})).poll()
+    tags = {"ffn_scaling.kind": "point"}
+    Mirror(uri, run_dir, RunIdentity("test", "columns", {"seed": 1}, tags)).poll()
     assert curve_command(monkeypatch, f"checkpoint={run_dir}") == 0, capfd.readouterr().err
     (blind,) = run_dir.glob("segmentations/*/*/segmentation.h5")
     written = blind.stat().st_mtime_ns
@@ -209,7 +211,12 @@ def test_every_checkpoint_of_a_run_is_scored_and_recorded(columns, tmp_path, mon
     history = store.get_metric_history(run_id, "segmentation/are")
     assert [m.step for m in history] == [8, 20]
     assert history[0].value == pytest.approx(0.6, abs=0.001)  # 1 - 2 (1/4) / (1 + 1/4)
-    assert "segmentation" in {a.path for a in store.list_artifacts(run_id)}
+    # The figures find a piece of the last segmentation in the store.
+    (sample,) = load_runs(uri).samples.values()
+    assert (sample.step, sample.start_zyx) == (5, (20, 0, 0))
+    inside = sample.truth != 0
+    assert 0.8 < np.mean(sample.segmentation[inside] != 0) <= 1
+    np.testing.assert_array_equal(sample.section == GREY - CONTRAST, sample.truth[sample.z] == 0)
 
 
 def test_a_curve_needs_checkpoints_and_labels(columns, run_dir, tmp_path, monkeypatch, capfd):
