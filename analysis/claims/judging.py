@@ -14,6 +14,7 @@ from analysis.claims.points import Studies
 from analysis.claims.rate_growth import rate_growth_verdicts
 from analysis.claims.rules import real_data_verdict, rule_verdicts
 from analysis.claims.segmentation import segmentation_verdicts
+from analysis.claims.training import accuracy_verdict
 from analysis.claims.verdict import Verdict
 from analysis.intervals import Interval
 
@@ -27,6 +28,7 @@ def judge(studies: Studies) -> list[Verdict]:
         *optimizer_verdicts(studies),
         *rate_growth_verdicts(studies),
         *efficiency_verdicts(),
+        accuracy_verdict(studies),
         *segmentation_verdicts(studies),
         real_data_verdict(studies),
     ]

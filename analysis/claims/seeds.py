@@ -12,8 +12,8 @@ from analysis.intervals import Interval, Values, bootstrap_interval
 
 METHOD = (
     "Intervals are 95 % percentile bootstraps of the mean over seeds (4000 resamples), widened "
-    "around the mean by sqrt(n/(n-1)) t(n-1)/z: with the two or three seeds of a study the plain "
-    "percentile interval cannot leave the range of the seeds and is far too narrow "
+    "around the mean by sqrt(n/(n-1)) t(n-1)/z: with a handful of seeds the plain percentile "
+    "interval cannot leave their range and is far too narrow "
     "(Hesterberg 2015, section 4.3). One seed gives no interval, and no verdict."
 )
 

@@ -60,7 +60,15 @@ figure = report.figure("cost_to_target", "batch_size")
 display(figure, figure.caption)
 
 # %%
+figure = report.figure("time_vs_cost", "batch_size")
+display(figure, figure.caption)
+
+# %%
 figure = report.figure("scores_vs_fovs", "batch_size")
+display(figure, figure.caption)
+
+# %%
+figure = report.figure("scores_vs_time", "batch_size")
 display(figure, figure.caption)
 
 # %% [markdown]

@@ -49,6 +49,10 @@ figure = report.figure("phase_breakdown", "weak_scaling")
 display(figure, figure.caption)
 
 # %%
+figure = report.figure("stragglers", "weak_scaling")
+display(figure, figure.caption)
+
+# %%
 figure = report.figure("parallel_efficiency", "strong_scaling")
 display(figure, figure.caption)
 

@@ -41,6 +41,10 @@ report.runs_shown("checkpoints")
 figure = report.figure("evaluation", "checkpoints")
 display(figure, figure.caption)
 
+# %%
+figure = report.figure("segmentations", "checkpoints")
+display(figure, figure.caption)
+
 # %% [markdown]
 # ## Finding
 

@@ -13,6 +13,9 @@ from analysis.grouping import varies
 from analysis.runs import RUN_COLUMNS, Runs
 
 FILE = "provenance.json"
+NOTE = "note.md"
+"""What a person has to say about how a study came about; exporting it again leaves it alone."""
+
 _UNKNOWN = "unknown"
 # A run's own provenance.json holds more; the machine's name is nobody's business.
 _FACTS = ("version.", "git.", "host.cpu", "host.cores", "host.memory_gib", "host.system")
@@ -25,6 +28,12 @@ def read(folder: Path) -> dict[str, Any]:
     path = folder / FILE
     found: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
     return found
+
+
+def note(folder: Path) -> str:
+    """What was noted about a recorded study, in one line; empty where nothing was."""
+    path = folder / NOTE
+    return " ".join(path.read_text().split()) if path.is_file() else ""
 
 
 def write(folder: Path, provenance: Mapping[str, Any]) -> None:

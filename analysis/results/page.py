@@ -53,6 +53,7 @@ def _ran(report: Report) -> str:
         [
             "## What was run",
             markdown_table(pd.DataFrame(rows)),
+            *report.notes(*sorted(report.studies)),
             f"Machine: {'; '.join(machines) or 'not recorded'}.",
             "Each node count above the number of processes is **emulated**: a few processes carry "
             "all logical nodes and take exactly the steps that so many real nodes would. That "

@@ -114,11 +114,18 @@ class Report:
             return {}
         return {name: provenance.read(Path(self.store) / name) for name in self.studies}
 
+    def notes(self, *names: str) -> list[str]:
+        """What was noted about some recorded studies, as list items; none of an MLflow store."""
+        if is_tracking_uri(self.store):
+            return []
+        said = {name: provenance.note(Path(self.store) / name) for name in names}
+        return [f"- `{name}`: {note}" for name, note in said.items() if note]
+
     def runs_shown(self, *names: str) -> Text:
         """Which points of some studies there are, and where they come from."""
         known = self.provenance()
         lines = [_study_line(name, self.studies, known.get(name, {})) for name in names]
-        return Text("\n".join(lines))
+        return Text("\n".join([*lines, *self.notes(*names)]))
 
     def _draw(self, name: str, study: str | None) -> Drawing:
         if study is None:

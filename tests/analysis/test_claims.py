@@ -17,6 +17,7 @@ from analysis.claims.points import ended, scored_points
 from analysis.claims.rate_growth import best_rate_table, rate_growth_verdicts, scan_points
 from analysis.claims.rules import rule_verdicts
 from analysis.claims.segmentation import in_common, segmentation_verdicts
+from analysis.claims.training import accuracy_verdict
 from analysis.claims.verdict import NOT_SUPPORTED, SUPPORTED, UNDECIDED
 from analysis.intervals import Interval
 from analysis.runs import Runs
@@ -320,6 +321,32 @@ def test_segmentation(make_runs):
     assert worse.verdict == NOT_SUPPORTED
 
 
+def test_accuracy_is_judged_on_most_nodes_and_falling_short_refutes_nothing(make_runs):
+    def study(level):
+        columns = {"experiment": "training_curve", "ranks": 1}
+        return make_runs(
+            *(
+                (
+                    columns | {"seed": seed, "nodes": nodes, "optimizer": optimizer},
+                    {"validation/accuracy": [(f, value + seed / 1000) for f in (10, 20, 30)]},
+                )
+                for seed in (1, 2, 3)
+                for nodes, optimizer, value in (
+                    (1, "adam", 0.99),
+                    (8, "adam", level),
+                    (8, "sgd", 0),
+                )
+            )
+        )
+
+    short = accuracy_verdict({"training_curve": study(0.7)})
+    assert short.verdict == UNDECIDED
+    assert short.effect.estimate == pytest.approx(0.702 - 0.95)
+    assert short.evidence["nodes"].tolist() == [8, 8, 8]
+    assert accuracy_verdict({"training_curve": study(0.96)}).verdict == SUPPORTED
+    assert accuracy_verdict({}).verdict == UNDECIDED
+
+
 def test_a_checkpoint_that_only_an_interrupted_run_has_does_not_count():
     rows = [("a", 4, 1, fovs, 0.5) for fovs in (10, 20, 30)]
     rows += [("b", 4, 2, fovs, 0.5) for fovs in (3, 10, 20, 30)]
@@ -360,7 +387,7 @@ def test_without_any_run_everything_measured_is_undecided():
     assert {one.verdict for one in measured} == {UNDECIDED}
     assert all(one.basis for one in verdicts)
     table = verdict_table(verdicts)
-    assert len(table) == 17
+    assert len(table) == 18
     assert table["key"].is_unique
     assert (
         verdict_sentence(measured[0])

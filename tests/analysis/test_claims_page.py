@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from analysis.charts.drawing import STYLE
+from analysis.claims.judging import judge
 from analysis.results import drawings
 from analysis.results.__main__ import main
 from analysis.results.picture import png
@@ -100,6 +101,7 @@ def test_tables_and_captions_in_markdown():
 
 def test_command_writes_page_figures_and_verdicts(studies, tmp_path, capsys):
     studies["lr_rules"].to_parquet(tmp_path / "recorded" / "lr_rules")
+    (tmp_path / "recorded" / "lr_rules" / "note.md").write_text("Seeds 4 and 5\ncame later.\n")
     figures = tmp_path / "recorded" / "figures"
     figures.mkdir()
     (figures / "stale.png").write_bytes(b"of an earlier study")
@@ -115,8 +117,9 @@ def test_command_writes_page_figures_and_verdicts(studies, tmp_path, capsys):
     linked = [part.split(")")[0] for part in page.split("](recorded/figures/")[1:]]
     assert sorted(linked) == sorted(path.name for path in figures.iterdir())
     assert "| `lr_rules` | 24 |" in page
+    assert "- `lr_rules`: Seeds 4 and 5 came later." in page
     assert "**emulated**" in page
     assert "**modelled**" in page
-    assert (tmp_path / "verdicts.csv").read_text().count("\n") == 18
+    assert (tmp_path / "verdicts.csv").read_text().count("\n") == 1 + len(judge({}))
     assert main(["--store", str(tmp_path / "none")]) == 2
     assert "error: no recorded study in" in capsys.readouterr().err

@@ -1,0 +1,51 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Accuracy along training
+#
+# **Question.** How fast do accuracy and F1 rise, and how much do repeats differ?
+
+# %%
+from IPython.display import display
+
+from analysis.results.report import open_report
+
+# None: FFN_SCALING_STORE where set, else the recorded study. Yours: "sqlite:////absolute/mlflow.db".
+STORE = None
+
+report = open_report(STORE)
+
+# %%
+report.runs_shown("training_curve")
+
+# %% [markdown]
+# ## Method
+#
+# One recipe (Adam, square-root scaling, warm-up) repeated with several seeds on one node count.
+# Time is that of training alone; on emulated nodes it is the time of the processes that carried
+# them. The published study trained a larger network, on real data, for hours on 1024 nodes: its
+# level is no measure of a small run, its shape is.
+
+# %%
+figure = report.figure("training_curve", "training_curve")
+display(figure, figure.caption)
+
+# %% [markdown]
+# ## Finding
+
+# %%
+report.findings("accuracy")
+
+# %%
+report.evidence("accuracy")
