@@ -25,6 +25,7 @@ from experiments import records
 from experiments.exit_codes import EXIT_FAILED, EXIT_INPUT
 from experiments.launch import Ranks
 from experiments.prepare import prepare
+from experiments.provenance import provenance
 from experiments.run_config import write_config
 from experiments.schema import Config
 from experiments.screen import Screen
@@ -209,6 +210,7 @@ def main(arguments: list[str]) -> int:
     passed = all(verdict.passed for verdict in verdicts)
     report: dict[str, Any] = {"passed": passed, "minutes": options.minutes}
     report["ranks"] = [asdict(verdict) for verdict in verdicts]
+    report["provenance"] = provenance()
     records.write_json(options.out / "verdict.json", report)
     screen.say(f"soak: {'PASS' if passed else 'FAIL'}; samples: {options.out / 'samples.csv'}")
     return 0 if passed else EXIT_FAILED

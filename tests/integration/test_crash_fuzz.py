@@ -18,6 +18,7 @@ from mlflow.tracking import MlflowClient
 
 from experiments import records
 from experiments.mirror import LINK, Mirror, RunIdentity
+from experiments.provenance import provenance
 from ffn_core import checkpoint as checkpoints
 
 KILLS = int(os.environ.get("FUZZ_KILLS", "5"))
@@ -147,7 +148,8 @@ def test_nothing_is_lost_or_counted_twice_however_often_it_is_killed(
     np.testing.assert_array_equal(final_weights(fuzzed), final_weights(undisturbed))
     if REPORT:
         text = str(report) + "; records and final weights equal those of the undisturbed run"
-        records.write_json(Path(REPORT), vars(report) | {"text": text})
+        facts = {"text": text, "provenance": provenance()}
+        records.write_json(Path(REPORT), vars(report) | facts)
 
 
 def run_to_its_end(start_ranks, config, run_dir: Path) -> None:
