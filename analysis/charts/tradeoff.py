@@ -9,6 +9,7 @@ from matplotlib.lines import Line2D
 from analysis import published
 from analysis.batch_size import complete_batches, fit_critical_batch
 from analysis.charts.drawing import PUBLISHED_TITLE, Drawing, panels, sentences
+from analysis.charts.per_nodes import time_unit
 from analysis.grouping import groups, varies
 from analysis.material import Material, NothingToDraw, describe_best, describe_runs
 from analysis.plots import tradeoff as plots
@@ -37,10 +38,12 @@ def time_against_cost(material: Material) -> Drawing:
     table = table[table.groupby(["target", "kind"])["nodes"].transform("size") > 1]
     if table.empty:
         raise NothingToDraw(f"no two node counts reached F1 {F1_TARGETS[0]}")
+    unit_s, unit = time_unit(3600 * table["hours"].max())
+    per_hour = 3600 / unit_s
     figure, (time, gain, theirs) = panels(3, height_in=3.1)
-    _draw_own(time, gain, table)
-    critical = _mark_critical(time, gain, reached, table, throughput)
-    _axes(time, "Node-hours", "Time to target (h)")
+    _draw_own(time, gain, table.assign(time=table["hours"] * per_hour))
+    critical = _mark_critical(time, gain, reached, table, throughput, per_hour)
+    _axes(time, "Node-hours", f"Time to target ({unit})")
     _axes(gain, "Node-hours over the baseline's", "Speed-up over the baseline")
     _draw_published(theirs)
     figure.legend(handles=_handles(table, bool(critical)), loc="outside lower center", ncols=5)
@@ -62,7 +65,7 @@ def _draw_own(time: Axes, gain: Axes, table: pd.DataFrame) -> None:
     named = sizes[sizes == sizes.max()].index.max()
     for _, group in table.groupby(["target", "kind"]):
         target, kind = group["target"].iloc[0], group["kind"].iloc[0]
-        for ax, x, y in ((time, "node_hours", "hours"), (gain, "cost_ratio", "speedup")):
+        for ax, x, y in ((time, "node_hours", "time"), (gain, "cost_ratio", "speedup")):
             plots.draw_tradeoff(
                 ax,
                 group,
@@ -100,7 +103,12 @@ def _about_own(table: pd.DataFrame, throughput: ThroughputModel) -> list[str]:
 
 
 def _mark_critical(
-    time: Axes, gain: Axes, reached: pd.DataFrame, table: pd.DataFrame, throughput: ThroughputModel
+    time: Axes,
+    gain: Axes,
+    reached: pd.DataFrame,
+    table: pd.DataFrame,
+    throughput: ThroughputModel,
+    per_hour: float,
 ) -> list[str]:
     """Marks the critical batch size of every target it can be fitted to, in the range tried."""
     per_node = reached["global_batch_size"] / reached["nodes"]
@@ -120,7 +128,7 @@ def _mark_critical(
             continue
         row = Predictor(throughput, fit, local_batch).table([fit.nodes(local_batch)]).iloc[0]
         first = base.iloc[0]
-        plots.draw_critical(time, row["node_hours"], row["hours"], _COLOURS[target])
+        plots.draw_critical(time, row["node_hours"], row["hours"] * per_hour, _COLOURS[target])
         plots.draw_critical(
             gain,
             row["node_hours"] / first["node_hours"],
