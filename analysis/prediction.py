@@ -1,7 +1,7 @@
 """Time and node-hours to a target score for any node count. Pure.
 
 hours(N) = FOVs to target at batch N * b / FOVs per second of N nodes: the statistical half of
-scaling from `analysis.batch_size`, the hardware half from `analysis.throughput_models`.
+scaling from `analysis.critical_batch`, the hardware half from `analysis.throughput_models`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analysis.batch_size import CriticalBatch
+from analysis.critical_batch import CriticalBatch
 from analysis.throughput_models import ThroughputModel
 
 BOUNDS = ("hours", "hours_high")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from analysis.batch_size import CriticalBatch, complete_batches, fit_critical_batch
+from analysis.critical_batch import CriticalBatch, fit_every_run
 from analysis.grouping import groups, varies
 from analysis.material import Material
 from analysis.runs import Runs
@@ -30,7 +30,8 @@ class TrainingCost:
         local_batch_size: FOVs per node and step.
         runs: one row per run of the recipes chosen: nodes, emulated, fovs, elapsed_s and
             optimizer_step to the target (NaN where it was not reached), and the summary columns.
-        missed: node counts of which not every run reached the target; they are not fitted.
+        missed: node counts of which not every run reached the target; in the fit such a run needs
+            more steps than it had.
     """
 
     experiment: str
@@ -70,16 +71,15 @@ def training_cost(runs: Runs, experiment: str | None, target: float) -> Training
             f"no run of {name!r} reached F1 {target} (mean of {WINDOW} evaluations); the highest"
             f" is {_highest(history):.3f}: lower --f1 or train longer"
         )
-    complete = complete_batches(reached)
-    missed = tuple(sorted(set(reached["nodes"]) - set(complete["nodes"])))
-    if not varies(complete["nodes"]):
-        counts = ", ".join(str(n) for n in sorted(set(complete["nodes"]))) or "none"
+    missing = reached["optimizer_step"].isna()
+    missed = tuple(sorted(set(reached.loc[missing, "nodes"])))
+    if not varies(reached.loc[~missing, "nodes"]):
+        counts = ", ".join(str(n) for n in sorted(set(reached.loc[~missing, "nodes"]))) or "none"
         raise InputError(
-            f"at least two node counts of {name!r} must reach F1 {target} with every run; there"
-            f" are: {counts} (missed at: {', '.join(map(str, missed)) or 'none'}): lower --f1"
+            f"at least two node counts of {name!r} must reach F1 {target}; there are: {counts}"
+            f" (missed at: {', '.join(map(str, missed)) or 'none'}): lower --f1"
         )
-    batch = complete["global_batch_size"].to_numpy()
-    fit = fit_critical_batch(batch, complete["optimizer_step"].to_numpy())
+    fit = fit_every_run(reached)
     local_batch_size = float(shown["local_batch_size"].iloc[0])
     return TrainingCost(name, target, fit, local_batch_size, reached, missed)
 

@@ -11,7 +11,7 @@ import pandas as pd
 from rich import box
 from rich.table import Table
 
-from analysis.batch_size import CriticalBatch
+from analysis.critical_batch import CriticalBatch
 from analysis.plots.axes import short_number
 from analysis.prediction import Predictor, node_grid
 from analysis.prediction_inputs import TrainingCost
@@ -98,8 +98,9 @@ def assumptions(throughput: ThroughputModel, cost: TrainingCost) -> list[str]:
     fit, runs = cost.fit, cost.runs
     emulated = " (emulated nodes: training does not depend on who carries them)"
     lines = [
-        f"FOVs to F1 {cost.target}: {_curve(fit)} (McCandlish et al. 2018), fitted to {fit.count}"
-        f" runs of {cost.experiment} with B from {fit.smallest:g} to {fit.largest:g}"
+        f"FOVs to F1 {cost.target}: {_curve(fit)} (McCandlish et al. 2018), fitted to"
+        f" {fit.count + fit.missed} runs of {cost.experiment} with B from {fit.smallest:g} to"
+        f" {fit.largest:g}"
         f"{emulated if runs['emulated'].any() else ''}. The target counts as reached by the mean "
         f"of {WINDOW} evaluations.",
         "The recipe at every node count is the best of those tried there: other counts are taken "
@@ -113,8 +114,8 @@ def assumptions(throughput: ThroughputModel, cost: TrainingCost) -> list[str]:
         counts = ", ".join(map(str, cost.missed))
         lines.insert(
             1,
-            f"On {counts} nodes not every run reached the target; they are left out of the fit, "
-            "which may be too optimistic there and beyond.",
+            f"On {counts} nodes not every run reached the target; {fit.missed} such runs count as "
+            "needing more FOVs than they had, how many is not known.",
         )
     return lines
 

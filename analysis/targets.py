@@ -64,9 +64,9 @@ def targets_table(
     """FOVs, wall time and optimizer steps to each target, for every run with the metric.
 
     Returns:
-        One row per run and target: run_id, target, fovs, elapsed_s, optimizer_step; NaN where the
-        target was not reached (or the time not recorded). Steps not recorded follow from
-        FOVs / (nodes * local batch size).
+        One row per run and target: run_id, target, fovs, elapsed_s, optimizer_step, NaN where the
+        target was not reached (or the time not recorded), and steps_done, the optimizer steps by
+        the last evaluation. Steps not recorded follow from FOVs / (nodes * local batch size).
     """
     rows = []
     batch = runs.table.set_index("run_id")["global_batch_size"]
@@ -83,9 +83,10 @@ def targets_table(
                     "fovs": at,
                     "elapsed_s": _at(at, fovs, curve["elapsed_s"].to_numpy()),
                     "optimizer_step": _at(at, fovs, steps),
+                    "steps_done": float(steps[-1]),
                 }
             )
-    columns = ["run_id", "target", "fovs", "elapsed_s", "optimizer_step"]
+    columns = ["run_id", "target", "fovs", "elapsed_s", "optimizer_step", "steps_done"]
     return pd.DataFrame(rows, columns=columns)
 
 

@@ -8,13 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from analysis import published
-from analysis.batch_size import (
-    CriticalBatch,
-    complete_batches,
-    fit_critical_batch,
-    tradeoff_table,
-)
+from analysis.batch_size import tradeoff_table
 from analysis.charts.drawing import PUBLISHED_TITLE, Drawing, panels, sentences
+from analysis.critical_batch import CriticalBatch, fit_runs
 from analysis.grouping import groups, varies
 from analysis.material import Material, NothingToDraw, describe_best, describe_runs
 from analysis.plots import batch_size as plots
@@ -106,12 +102,9 @@ def _draw_fits(fovs: Axes, steps: Axes, reached: pd.DataFrame) -> list[str]:
     local_batch = float(per_node.iloc[0])
     notes = []
     for target, group in groups(reached, "target"):
-        group = complete_batches(group)
-        if len(group["nodes"].unique()) < 3:
+        fit = fit_runs(group)
+        if fit is None:
             continue
-        fit = fit_critical_batch(
-            group["global_batch_size"].to_numpy(), group["optimizer_step"].to_numpy()
-        )
         colour = _COLOURS[target]
         nodes = np.geomspace(group["nodes"].min(), group["nodes"].max(), 60)
         plots.draw_fit(fovs, nodes, fit.fovs(nodes * local_batch), colour)
@@ -120,8 +113,8 @@ def _draw_fits(fovs: Axes, steps: Axes, reached: pd.DataFrame) -> list[str]:
     if notes:
         notes.insert(
             0,
-            "Dotted: (S/Smin - 1)(E/Emin - 1) = 1 (McCandlish et al. 2018), fitted to the node "
-            "counts of which every seed reached the target.",
+            "Dotted: (S/Smin - 1)(E/Emin - 1) = 1 (McCandlish et al. 2018), fitted to all seeds; "
+            "those that missed the target count as needing more than they had.",
         )
     return notes
 
@@ -129,6 +122,8 @@ def _draw_fits(fovs: Axes, steps: Axes, reached: pd.DataFrame) -> list[str]:
 def _finding(target: float, fit: CriticalBatch, local_batch: float) -> str:
     if fit.unseen:
         return f"F1 {target}: larger batches cost no more data as far as was tried."
+    if not np.isfinite(fit.low):
+        return f"F1 {target}: critical batch size {fit.batch_size:.3g} FOVs, too few runs to bound."
     return (
         f"F1 {target}: critical batch size {fit.batch_size:.3g} FOVs (95 % interval {fit.low:.3g} "
         f"to {fit.high:.3g}), that is {fit.nodes(local_batch):.3g} nodes."

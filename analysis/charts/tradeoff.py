@@ -7,9 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from analysis import published
-from analysis.batch_size import complete_batches, fit_critical_batch
 from analysis.charts.drawing import PUBLISHED_TITLE, Drawing, panels, sentences
 from analysis.charts.per_nodes import time_unit
+from analysis.critical_batch import fit_runs
 from analysis.grouping import groups, varies
 from analysis.material import Material, NothingToDraw, describe_best, describe_runs
 from analysis.plots import tradeoff as plots
@@ -117,14 +117,9 @@ def _mark_critical(
     local_batch = float(per_node.iloc[0])
     notes = []
     for target, group in groups(reached, "target"):
-        runs = complete_batches(group)
+        fit = fit_runs(group)
         base = table[(table["target"] == target) & (table["kind"] == MODELLED)].head(1)
-        if runs["nodes"].nunique() < 3 or base.empty:
-            continue
-        fit = fit_critical_batch(
-            runs["global_batch_size"].to_numpy(), runs["optimizer_step"].to_numpy()
-        )
-        if not fit.smallest <= fit.batch_size <= fit.largest:
+        if fit is None or base.empty or not fit.smallest <= fit.batch_size <= fit.largest:
             continue
         row = Predictor(throughput, fit, local_batch).table([fit.nodes(local_batch)]).iloc[0]
         first = base.iloc[0]

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from analysis import published
-from analysis.batch_size import CriticalBatch, fit_critical_batch
 from analysis.claims.crossover import late_noise_scale
 from analysis.claims.points import Studies, describe, ended, ruled, scored_points, warmed
 from analysis.claims.seeds import seed_interval
@@ -23,6 +22,7 @@ from analysis.claims.verdict import (
     decide_within,
     power_of_two,
 )
+from analysis.critical_batch import CriticalBatch, fit_runs
 from analysis.targets import F1_TARGETS, targets_table
 
 STUDIES: Final = ("batch_size", "lr_rules")
@@ -56,8 +56,8 @@ def batch_points(studies: Studies) -> pd.DataFrame:
 def reached_table(studies: Studies, points: pd.DataFrame) -> pd.DataFrame:
     """FOVs to each target per point; NaN where not reached.
 
-    Columns run_id, target, fovs, optimizer_step, processed (FOVs of the whole run), nodes, seed,
-    global_batch_size.
+    Columns run_id, target, fovs, optimizer_step, steps_done and processed (steps and FOVs of the
+    whole run), nodes, seed, global_batch_size.
     """
     tables = []
     for name in STUDIES:
@@ -68,7 +68,7 @@ def reached_table(studies: Studies, points: pd.DataFrame) -> pd.DataFrame:
         runs = runs.select(runs.table["run_id"].isin(here))
         processed = runs.history.groupby("run_id")["fovs"].max().rename("processed")
         tables.append(targets_table(runs, window=WINDOW).merge(processed, on="run_id"))
-    columns = ["run_id", "target", "fovs", "optimizer_step", "processed"]
+    columns = ["run_id", "target", "fovs", "optimizer_step", "steps_done", "processed"]
     if not tables:
         return pd.DataFrame(columns=[*columns, "nodes", "seed", "global_batch_size"])
     known = points[["run_id", "nodes", "seed", "global_batch_size"]]
@@ -191,14 +191,9 @@ def _critical(
 
 def _fit(rows: pd.DataFrame) -> CriticalBatch | None:
     """Fit of one seed; None where it cannot bound the critical batch from above."""
-    known = rows.dropna(subset=["optimizer_step"])
-    if known["nodes"].nunique() < LEAST_COUNTS:
-        return None
-    fit = fit_critical_batch(
-        known["global_batch_size"].to_numpy(), known["optimizer_step"].to_numpy()
-    )
+    fit = fit_runs(rows)
     # Far beyond the largest batch tried the data only say that it is larger.
-    return fit if fit.batch_size <= 10 * fit.largest else None
+    return None if fit is None or fit.unseen else fit
 
 
 def _no_target(

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.batch_size import CriticalBatch
 from analysis.claims.crossover import crossover_nodes, crossover_verdicts, late_noise_of_runs
 from analysis.claims.data_cost import data_cost_verdicts, published_rate
 from analysis.claims.efficiency import efficiency_verdicts, modelled_efficiency
@@ -19,6 +18,7 @@ from analysis.claims.rules import rule_verdicts
 from analysis.claims.segmentation import in_common, segmentation_verdicts
 from analysis.claims.training import accuracy_verdict
 from analysis.claims.verdict import NOT_SUPPORTED, SUPPORTED, UNDECIDED
+from analysis.critical_batch import CriticalBatch
 from analysis.intervals import Interval
 from analysis.runs import Runs
 
@@ -152,7 +152,7 @@ def make_costs(make_runs):
     """`batch_size` runs that reach F1 0.8 where the hyperbola says, and go on to `budget`."""
 
     def build(critical, budget=40_000, noise=None, min_fovs=8000.0):
-        fit = CriticalBatch(min_fovs / critical, min_fovs, critical, *[math.nan] * 2, *[0.0] * 2,
+        fit = CriticalBatch(min_fovs / critical, min_fovs, critical, *[math.nan] * 2, 0.0, 0, 0,
                             *[0.0] * 2, np.full((2, 2), np.nan))  # fmt: skip
         points = []
         for seed, nodes in product(SEEDS, NODES):

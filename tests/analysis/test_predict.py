@@ -67,12 +67,14 @@ def test_measured_throughput_takes_real_nodes_of_the_same_network(study, make_ru
         measured_throughput(study, cost.runs.assign(local_batch_size=7))
 
 
-def test_a_count_that_missed_the_target_is_left_out_and_named(make_runs):
+def test_a_count_that_missed_the_target_is_named_and_needs_more(make_runs):
     points = [({"nodes": n, "ranks": 1}, curve(n, 1)) for n in (1, 8, 64)]
     runs = make_runs(*points, ({"nodes": 256, "ranks": 1}, curve(256, 1, 0.7)))
     cost = training_cost(runs, None, 0.8)
     assert cost.missed == (256,)
-    assert cost.fit.largest == 64
+    assert (cost.fit.count, cost.fit.missed, cost.fit.largest) == (3, 1, 256)
+    without = training_cost(make_runs(*points), None, 0.8)
+    assert cost.fit.fovs(256) > 1.1 * without.fit.fovs(256)
 
 
 def test_a_target_never_reached_names_the_highest(study):

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from analysis.batch_size import fit_critical_batch
+from analysis.critical_batch import fit_critical_batch
 from analysis.prediction import Predictor, node_grid, pareto_front
 from analysis.throughput_models import fit_throughput
 
