@@ -23,6 +23,7 @@ from analysis.claims.verdict import (
     power_of_two,
 )
 from analysis.critical_batch import CriticalBatch, fit_runs
+from analysis.intervals import Interval
 from analysis.targets import F1_TARGETS, targets_table
 
 STUDIES: Final = ("batch_size", "lr_rules")
@@ -172,28 +173,55 @@ def _critical(
     measure = "fitted critical batch size over the noise scale"
     if target is None:
         return _no_target(key, claim, measure, rule, MEASURED, points)
-    fits = {seed: _fit(rows) for seed, rows in table.groupby("seed")}
-    critical = pd.Series({s: f.batch_size for s, f in fits.items() if f is not None}, dtype=float)
-    noise = late_noise_scale(studies, points)
-    evidence = pd.DataFrame({"critical_batch_fovs": critical, "noise_scale_fovs": noise})
-    evidence = evidence.rename_axis("seed").reset_index()
-    ratio = (critical / noise.reindex(critical.index)).dropna()
-    if ratio.empty:
-        lacking = "the data do not bound the critical batch" if critical.empty else "no noise scale"
+    fit = fit_runs(table)
+    noise = late_noise_scale(studies, points).dropna()
+    evidence = _critical_evidence(table, noise)
+    # Far beyond the largest batch tried the data only say that it is larger.
+    if fit is None or fit.unseen or noise.empty:
+        lacking = "no noise scale" if noise.empty else "the data do not bound the critical batch"
         reason = f"{lacking}: {describe(points)}"
         return Verdict(key, claim, UNDECIDED, UNKNOWN, measure, rule, MEASURED, reason, evidence)
-    interval = seed_interval(np.log2(ratio.to_numpy(dtype=float)))
+    interval = _log2_ratio(fit, noise)
     verdict = decide_within(interval, -1.0, 1.0)
     full = f"{measure}, for F1 {target}"
     effect = power_of_two(interval)
     return Verdict(key, claim, verdict, effect, full, rule, MEASURED, describe(points), evidence)
 
 
-def _fit(rows: pd.DataFrame) -> CriticalBatch | None:
-    """Fit of one seed; None where it cannot bound the critical batch from above."""
-    fit = fit_runs(rows)
-    # Far beyond the largest batch tried the data only say that it is larger.
-    return None if fit is None or fit.unseen else fit
+def _log2_ratio(fit: CriticalBatch, noise: pd.Series) -> Interval:
+    """Of the critical batch, fitted to all seeds, over the noise scale, averaged over seeds.
+
+    The two err independently: the halves of their intervals, in the logarithm, add in quadrature.
+    """
+    late = seed_interval(np.log2(noise.to_numpy(dtype=float)))
+    critical, low, high = np.log2([fit.batch_size, fit.low, fit.high])
+    ratio = critical - late.estimate
+    return Interval(
+        float(ratio),
+        float(ratio - np.hypot(critical - low, late.high - late.estimate)),
+        float(ratio + np.hypot(high - critical, late.estimate - late.low)),
+        late.count,
+    )
+
+
+def _critical_evidence(table: pd.DataFrame, noise: pd.Series) -> pd.DataFrame:
+    """Critical batch fitted to all seeds, and to each alone, beside the noise scale; in FOVs."""
+    fits = {"all": fit_runs(table)} | {str(s): fit_runs(rows) for s, rows in table.groupby("seed")}
+    late = {str(seed): value for seed, value in noise.items()}
+    late["all"] = (
+        float(np.exp(np.log(noise.to_numpy(dtype=float)).mean())) if len(noise) else np.nan
+    )
+    rows = [
+        {
+            "seed": seed,
+            "critical_batch": np.nan if fit is None else fit.batch_size,
+            "low": np.nan if fit is None else fit.low,
+            "high": np.nan if fit is None else fit.high,
+            "noise_scale": late.get(seed, np.nan),
+        }
+        for seed, fit in fits.items()
+    ]
+    return pd.DataFrame(rows)
 
 
 def _no_target(
