@@ -29,8 +29,8 @@ def error_table(studies: Studies) -> pd.DataFrame:
     """Adapted Rand error of every run whose checkpoints were segmented.
 
     Returns:
-        run_id, experiment, nodes, seed, checkpoints, first and last (mean over the first and last
-        third of its checkpoints, of those that all runs at its node count have).
+        experiment, nodes, seed, checkpoints, first and last (mean over the first and last third of
+        its checkpoints, of those that all runs at its node count have).
     """
     rows = []
     for name, runs in studies.items():
@@ -38,12 +38,11 @@ def error_table(studies: Studies) -> pd.DataFrame:
         if kept.table.empty:
             continue
         errors = in_common(kept.metric(METRIC))
-        for run_id, curve in errors.groupby("run_id"):
+        for _, curve in errors.groupby("run_id"):
             values = curve["value"].to_numpy(dtype=float)
             third = max(len(values) // 3, 1)
             rows.append(
                 {
-                    "run_id": run_id,
                     "experiment": name,
                     "nodes": int(curve["nodes"].iloc[0]),
                     "seed": int(curve["seed"].iloc[0]),
@@ -52,8 +51,8 @@ def error_table(studies: Studies) -> pd.DataFrame:
                     "last": float(values[-third:].mean()),
                 }
             )
-    columns = ["run_id", "experiment", "nodes", "seed", "checkpoints", "first", "last"]
-    return pd.DataFrame(rows, columns=columns)
+    columns = ["experiment", "nodes", "seed", "checkpoints", "first", "last"]
+    return pd.DataFrame(rows, columns=columns).sort_values(columns[:3], ignore_index=True)
 
 
 def in_common(errors: pd.DataFrame) -> pd.DataFrame:
