@@ -25,7 +25,10 @@ def prediction(predictor: Predictor, cost: TrainingCost, question: Question) -> 
     counts = predictor.table(grid)
     figure, axes = panels(3, height_in=2.9)
     fovs, hours, price = axes
-    plots.draw_runs(fovs, cost.runs["nodes"].to_numpy(), cost.runs["fovs"].to_numpy())
+    had = cost.runs["steps_done"] * cost.runs["global_batch_size"]
+    plots.draw_runs(
+        fovs, *(column.to_numpy(float) for column in (cost.runs["nodes"], cost.runs["fovs"], had))
+    )
     batch = curve["nodes"].to_numpy(float) * predictor.local_batch_size
     # With few runs the interval may exceed any float.
     with np.errstate(over="ignore"):
@@ -48,10 +51,13 @@ def prediction(predictor: Predictor, cost: TrainingCost, question: Question) -> 
     log_axis(price, "x")
     price.set_xlabel("Node-hours")
     fovs.set_title(f"F1 {cost.target}, modelled")
-    figure.legend(handles=_handles(critical), loc="outside lower center", ncols=5)
+    figure.legend(
+        handles=_handles(critical, bool(cost.missed)), loc="outside lower center", ncols=6
+    )
     caption = sentences(
-        f"Modelled cost of reaching validation F1 {cost.target}: FOVs (grey: runs), training time"
-        " and node-hours; numbers: nodes. Solid within the batch sizes and node counts fitted,"
+        f"Modelled cost of reaching validation F1 {cost.target}: FOVs (grey: runs"
+        f"{'; triangles: all that one had, which was not enough' if cost.missed else ''}), training"
+        " time and node-hours; numbers: nodes. Solid within the batch sizes and node counts fitted,"
         " dashed outside; bands: 95 % interval of one new run.",
         *(line if line.endswith(".") else f"{line}." for line in answer(predictor, cost, question)),
         *assumptions(predictor.throughput, cost),
@@ -75,13 +81,17 @@ def _mark(axes: list[Axes], predictor: Predictor, question: Question, critical: 
         draw(price, row["node_hours"], row["hours"])
 
 
-def _handles(critical: bool) -> list[Line2D]:
+def _handles(critical: bool, missed: bool) -> list[Line2D]:
     handles = [
         Line2D([], [], color=plots.CURVE, linewidth=1.6, label="modelled, in range"),
         Line2D([], [], color=plots.CURVE, linestyle="--", linewidth=1, label="extrapolated"),
         Line2D([], [], color=GREY, marker="o", markersize=2.6, linestyle="none", label="runs"),
         Line2D([], [], color=plots.DEADLINE, linestyle=":", marker="*", label="deadline, answer"),
     ]
+    if missed:
+        bound = Line2D([], [], color=GREY, marker="^", mfc="white", markersize=4, linestyle="none")
+        bound.set_label("at least")
+        handles.insert(3, bound)
     if critical:
         mark = Line2D([], [], color=DARK, marker="D", mfc="white", linestyle="none")
         mark.set_label("critical batch")

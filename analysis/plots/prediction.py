@@ -53,6 +53,8 @@ def draw_critical(ax: Axes, x: float, y: float) -> None:
     ax.plot([x], [y], "D", color=DARK, mfc="white", markersize=5, zorder=4)
 
 
-def draw_runs(ax: Axes, batch_nodes: np.ndarray, fovs: np.ndarray) -> None:
-    """What single runs needed."""
-    ax.plot(batch_nodes, fovs, "o", color=GREY, markersize=2.6, mew=0)
+def draw_runs(ax: Axes, nodes: np.ndarray, fovs: np.ndarray, had: np.ndarray) -> None:
+    """What single runs needed: (n,) FOVs, NaN where a run ended before; then the FOVs it had."""
+    ax.plot(nodes, fovs, "o", color=GREY, markersize=2.6, mew=0)
+    missed = np.isnan(fovs)
+    ax.plot(nodes[missed], had[missed], "^", color=GREY, mfc="white", markersize=4, mew=0.8)

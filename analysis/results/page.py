@@ -134,7 +134,8 @@ def _section(report: Report, section: Section, figures: str, pictures: dict[str,
             pictures[file] = shown.png
             parts.append(f"![{name.replace('_', ' ')}]({figures}/{file})")
         parts.append(shown.caption.markdown)
-    parts.append(report.findings(*section.claims).markdown)
+    if section.claims:
+        parts.append(report.findings(*section.claims).markdown)
     for key in section.claims:
         evidence = report.verdicts[key].evidence
         if not evidence.empty:

@@ -88,6 +88,14 @@ SECTIONS = (
         ("efficiency_1024", "efficiency_2048"),
     ),
     Section(
+        "prediction",
+        "How many nodes for a target?",
+        "How many nodes does a target take within a time, and at what cost in node-hours?",
+        ("batch_size",),
+        (("prediction", None),),
+        (),
+    ),
+    Section(
         "training_curve",
         "Accuracy along training",
         "How fast do accuracy and F1 rise, and how much do repeats differ?",
