@@ -31,11 +31,13 @@ def cost_to_target(material: Material) -> Drawing:
     reached = targets_table(
         material.runs.select(material.runs.table["run_id"].isin(shown["run_id"])), window=WINDOW
     ).merge(shown[["run_id", "nodes", "emulated", "global_batch_size"]], on="run_id")
+    had = reached["steps_done"] * reached["global_batch_size"]
     if reached["fovs"].isna().all():
         raise NothingToDraw(f"no finished run reached F1 {F1_TARGETS[0]}")
     figure, axes = panels(3, rows=2, height_in=4.4)
-    _draw_costs(axes[0], reached, "fovs", "FOVs to target")
-    _draw_costs(axes[1], reached, "optimizer_step", "Optimizer steps to target")
+    _draw_costs(axes[0], reached.assign(at_least=had), "fovs", "FOVs to target")
+    steps = reached.assign(at_least=reached["steps_done"])
+    _draw_costs(axes[1], steps, "optimizer_step", "Optimizer steps to target")
     timed = _draw_time(axes[2], reached, shown)
     fits = _draw_fits(axes[0], axes[1], reached)
     axes[0].set_title("this study")
@@ -48,7 +50,8 @@ def cost_to_target(material: Material) -> Drawing:
     caption = sentences(
         "FOVs, optimizer steps and wall time until validation F1 (mean of"
         f" {WINDOW} evaluations) reaches a target, against nodes. Lines and large points: median",
-        "over seeds, drawn while more than half of them reach the target; small points: seeds.",
+        "over seeds, drawn while more than half of them reach the target; small points: seeds;",
+        "triangles: seeds that had not reached it when they ended there.",
         "Open: emulated nodes, which have no cluster time.",
         timed,
         *fits,
@@ -82,6 +85,8 @@ def _draw_time(ax: Axes, reached: pd.DataFrame, shown: pd.DataFrame) -> str:
 
 
 def _draw_costs(ax: Axes, reached: pd.DataFrame, cost: str, label: str, style: str = "-") -> None:
+    if "at_least" not in reached:
+        reached = reached.assign(at_least=np.nan)
     table = tradeoff_table(reached)
     kind = reached.groupby("nodes")["emulated"].first()
     table["emulated"] = table["nodes"].map(kind)

@@ -23,7 +23,8 @@ def draw_cost(
     Args:
         ax: to draw on.
         table: rows of one target from `analysis.batch_size.tradeoff_table`, plus `emulated`.
-        runs: rows of the same target, one per run: nodes, emulated and the cost.
+        runs: rows of the same target, one per run: nodes, emulated, the cost, and `at_least`, the
+            cost by which a run that missed the target had ended (NaN: not drawn).
         cost: fovs, optimizer_step or hours.
         colour: of the target.
         label: legend entry.
@@ -35,6 +36,9 @@ def draw_cost(
         fill = marker_fill(bool(emulated), colour)
         ax.plot(group["nodes"], group[cost], "o", color=colour, mfc=fill, zorder=3)
     ax.plot(runs["nodes"], runs[cost], "o", color=colour, alpha=0.4, markersize=2, mew=0)
+    missed = runs[runs[cost].isna()]
+    (bounds,) = ax.plot(missed["nodes"], missed["at_least"], "^", color=colour, alpha=0.6)
+    bounds.set(markerfacecolor="none", markersize=3, markeredgewidth=0.6)
 
 
 def draw_fit(ax: Axes, nodes: np.ndarray, cost: np.ndarray, colour: str) -> None:

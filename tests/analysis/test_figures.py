@@ -181,6 +181,20 @@ def test_cost_to_target_drops_as_the_formula_of_the_curve_says(material):
     )
 
 
+def test_runs_that_missed_a_target_are_lower_bounds(make_runs):
+    curve = {
+        "validation/f1": [(10 * i, 0.1 * i) for i in range(8)],
+        "time/elapsed_s": [(10 * i, i) for i in range(8)],
+    }
+    short = {name: values[:5] for name, values in curve.items()}
+    runs = make_runs(*(({"nodes": n, "ranks": 1}, curve) for n in (1, 4)), ({"nodes": 16}, short))
+    fovs, steps, *_ = cost_to_target(Material("study", runs)).figure.axes
+    for ax, had in ((fovs, 40), (steps, 40 / 16)):
+        bounds = [one for one in ax.lines if one.get_marker() == "^"]
+        assert [list(one.get_xdata()) for one in bounds] == [[16]]
+        assert bounds[0].get_ydata() == pytest.approx([had])
+
+
 def test_time_against_cost_keeps_measured_and_modelled_apart(material):
     drawing = time_against_cost(material)
     time, gain, theirs = drawing.figure.axes
