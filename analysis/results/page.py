@@ -10,7 +10,7 @@ import pandas as pd
 from analysis.claims.judging import effect_text
 from analysis.claims.points import SCORE
 from analysis.claims.seeds import METHOD
-from analysis.claims.verdict import Verdict
+from analysis.claims.verdict import NOT_SUPPORTED, SUPPORTED, UNDECIDED, Verdict
 from analysis.published import ARXIV
 from analysis.recorded.provenance import one_fact
 from analysis.results.report import Picture, Report, seeds_of
@@ -115,13 +115,24 @@ def _verdicts(verdicts: list[Verdict]) -> str:
     return "\n\n".join(
         [
             "## Verdicts",
+            _count(verdicts),
             markdown_table(pd.DataFrame(rows)),
-            f"The score of a run is its {SCORE}. {METHOD} Two effects are no means over seeds: "
-            "the slope of the best rate has the Student t interval of its fit over node counts, "
-            "and modelled efficiencies the prediction interval of the averaged models. Undecided "
+            f"The score of a run is its {SCORE}. {METHOD} Some effects are no means over "
+            "seeds: the slope of the best rate has the Student t interval of its fit over node "
+            "counts, the critical batch over the noise scale that of its fit to all seeds and of "
+            "the noise scale over seeds, in quadrature, and modelled efficiencies have the "
+            "prediction interval of the averaged models. Undecided "
             "is what the runs cannot tell: points are missing, or the interval holds both answers.",
         ]
     )
+
+
+def _count(verdicts: list[Verdict]) -> str:
+    """How many claims came out how."""
+    kinds = (SUPPORTED, NOT_SUPPORTED, UNDECIDED)
+    counts = {kind: sum(one.verdict == kind for one in verdicts) for kind in kinds}
+    said = ", ".join(f"{count} {kind}" for kind, count in counts.items())
+    return f"{len(verdicts)} claims: {said}."
 
 
 def _section(report: Report, section: Section, figures: str, pictures: dict[str, bytes]) -> str:
