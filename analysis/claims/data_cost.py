@@ -148,11 +148,12 @@ def _time(points: pd.DataFrame, table: pd.DataFrame, target: float | None) -> Ve
     if target is None:
         return _no_target(key, claim, "time to a target F1", rule, kind, points)
     table = table[table["nodes"] <= published.throughput()["nodes"].max()]
-    costs = table.pivot_table(index="seed", columns="nodes", values="fovs", dropna=False)
-    complete = costs.dropna(axis="columns")
-    few, many = int(complete.columns.min()), int(complete.columns.max())
-    hours = np.log2(complete) - np.log2(published_rate(complete.columns.to_numpy()))
-    logs = seed_interval((hours[few] - hours[many]).to_numpy())
+    every = table.groupby("nodes")["fovs"].apply(lambda fovs: bool(fovs.notna().all()))
+    complete = [int(nodes) for nodes in every.index[every]]
+    few, many = min(complete), max(complete)
+    costs = table.pivot_table(index="seed", columns="nodes", values="fovs")
+    hours = costs[[few, many]].dropna() / published_rate(np.array([few, many]))
+    logs = seed_interval(np.log2((hours[few] / hours[many]).to_numpy()))
     measure = (
         f"time to F1 {target} at {few} node{'s' if few > 1 else ''} over that at {many}, the most "
         "at which every seed reached it"

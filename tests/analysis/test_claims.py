@@ -203,6 +203,16 @@ def test_a_target_missed_within_the_budget_bounds_the_cost_from_below(make_costs
     assert "at 64, the most" in time.measure
 
 
+def test_a_seed_that_ran_on_few_nodes_only_shortens_no_comparison(make_costs):
+    runs = make_costs(critical=100.0)["batch_size"]
+    table = runs.table
+    partial = runs.select((table["seed"] != SEEDS[0]) | (table["nodes"] == 1))
+    data, time, _ = data_cost_verdicts({"batch_size": partial})
+    assert "at 1 node over that at 256" in time.measure
+    assert (data.effect.count, time.effect.count) == (len(SEEDS) - 1,) * 2
+    assert (data.verdict, time.verdict) == (SUPPORTED, SUPPORTED)
+
+
 def test_no_target_is_undecided(make_costs):
     verdicts = data_cost_verdicts(make_costs(critical=1.0, budget=3000))
     assert {one.verdict for one in verdicts} == {UNDECIDED}
