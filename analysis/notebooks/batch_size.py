@@ -36,7 +36,8 @@ report.runs_shown("batch_size", "lr_rules")
 # The same recipe (Adam, square-root scaling, warm-up) runs at every node count to one budget of
 # FOVs. The cost is the FOVs until validation F1, averaged over three evaluations, reaches a
 # target: the highest that every seed of at least three node counts reaches. Steps and FOVs follow
-# (S/Smin - 1)(E/Emin - 1) = 1 (McCandlish et al. 2018), whose fit gives the critical batch size.
+# (S/Smin - 1)(E/Emin - 1) = 1 (McCandlish et al. 2018), whose fit gives the critical batch size;
+# a run that ended before the target counts as needing more than it had (censored likelihood).
 # Times on real nodes are **modelled**: FOVs of this study over the published throughput.
 
 # %%

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.grouping import varies
+from analysis.recorded.thinning import without_machine_paths
 from analysis.runs import RUN_COLUMNS, Runs
 
 FILE = "provenance.json"
@@ -50,7 +51,7 @@ def describe(runs: Runs, all_statuses: pd.Series, planned: int | None) -> dict[s
         all_statuses: status of every run in the store, exported or not.
         planned: points of the preset; None where not known.
     """
-    table = runs.table
+    table = without_machine_paths(runs.table)
     finished, failed = ((table["status"] == status).sum() for status in ("FINISHED", "FAILED"))
     parameters = [c for c in table.columns if c not in RUN_COLUMNS and not c.startswith(_RUN_LOCAL)]
     started = pd.to_datetime(table["start_time"])
@@ -65,7 +66,7 @@ def describe(runs: Runs, all_statuses: pd.Series, planned: int | None) -> dict[s
         },
         "emulated points": int(table["emulated"].sum()),
         "recorded": {"first": f"{started.min():%Y-%m-%d}", "last": f"{started.max():%Y-%m-%d}"},
-        "produced by": _facts(table["run_dir"].dropna()),
+        "produced by": _facts(runs.table["run_dir"].dropna()),
         "varied": {c: _listed(table[c]) for c in parameters if varies(table[c])},
         "same for all": {
             c: _plain(table[c].iloc[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pandas as pd
@@ -10,6 +11,9 @@ from analysis.runs import Runs
 
 # Column -> parts of the path that are kept.
 _FOLDERS = {"run_dir": 2, "runs_dir": 1, "data_cache_dir": 1}
+# Names of volumes, which may be paths; what is a URL says nothing of the machine.
+_VOLUMES = ("data_image", "data_labels", "data_mask", "data_coordinates", "model_checkpoint")
+_LOCAL_PATH = re.compile(r"(?:^|(?<=:))/(?!/)(?:[^/]*/)*")
 # What no figure, table or verdict needs every record of.
 _COARSE = ("train/", "learning_rate", "gradient_norm", "optimizer_step")
 
@@ -35,14 +39,19 @@ def samples_of_first_seed(runs: Runs) -> Runs:
 
 
 def without_machine_paths(table: pd.DataFrame) -> pd.DataFrame:
-    """Folders without the part that only the machine of the runs has.
+    """Folders and files without the part that only the machine of the runs has.
 
-    `run_dir` becomes EXPERIMENT/POINT, other folders their own name; missing ones stay missing.
+    `run_dir` becomes EXPERIMENT/POINT, other folders and files their own name; missing ones stay
+    missing.
     """
     folders = [c for c in _FOLDERS if c in table]
-    return table.assign(
-        **{c: table[c].map(lambda path, c=c: _tail(path, _FOLDERS[c])) for c in folders}
-    )
+    cleaned = {c: table[c].map(lambda path, c=c: _tail(path, _FOLDERS[c])) for c in folders}
+    for column in _VOLUMES:
+        if column in table:
+            cleaned[column] = table[column].map(
+                lambda name: _LOCAL_PATH.sub("", name) if isinstance(name, str) else name
+            )
+    return table.assign(**cleaned)
 
 
 def _tail(path: object, parts: int) -> object:

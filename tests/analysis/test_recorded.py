@@ -166,6 +166,8 @@ def test_the_machine_is_not_in_the_tables():
         {
             "run_dir": ["/home/me/runs/study/n1-abc", None],
             "runs_dir": ["/home/me/runs", "runs"],
+            "data_image": ["/home/me/vol.h5:raw", "precomputed://gs://bucket/vol"],
+            "data_labels": ["zarr:/home/me/labels", "data/labels.h5:stack"],
             "nodes": [1, 2],
         }
     )
@@ -173,6 +175,8 @@ def test_the_machine_is_not_in_the_tables():
     assert cleaned["run_dir"].tolist()[0] == "study/n1-abc"
     assert pd.isna(cleaned["run_dir"].tolist()[1])
     assert cleaned["runs_dir"].tolist() == ["runs", "runs"]
+    assert cleaned["data_image"].tolist() == ["vol.h5:raw", "precomputed://gs://bucket/vol"]
+    assert cleaned["data_labels"].tolist() == ["zarr:labels", "data/labels.h5:stack"]
 
 
 def test_planned_points_are_those_that_the_presets_announce():
@@ -197,6 +201,9 @@ def test_what_lies_in_the_repository_is_small_and_names_no_machine():
         assert not table["run_dir"].dropna().str.startswith("/").any()
         facts = (folder / "provenance.json").read_text()
         assert "host.name" not in facts
+        for column in table:
+            assert not table[column].astype(str).str.contains(r"(?:^|:)/[^/]").any(), column
+        assert not re.search(r'[":]/[^/]', facts)
 
 
 def test_a_folder_without_studies_and_a_missing_store_are_named(tmp_path):
