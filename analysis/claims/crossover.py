@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis.claims.points import Studies, describe, ended, ruled, scored_points, warmed
 from analysis.claims.rules import STUDY, rule_difference
-from analysis.claims.seeds import seed_interval
+from analysis.claims.seeds import resampled_interval
 from analysis.claims.verdict import (
     MEASURED,
     UNDECIDED,
@@ -19,6 +19,7 @@ from analysis.claims.verdict import (
     decide_within,
     power_of_two,
 )
+from analysis.intervals import Interval
 from analysis.runs import Runs
 
 PUBLISHED_CROSSOVER: Final = (16.0, 32.0)
@@ -41,9 +42,27 @@ def crossover_verdicts(studies: Studies) -> list[Verdict]:
     evidence = pd.DataFrame({"crossover_nodes": crossings, "noise_scale_fovs": noise})
     evidence = evidence.rename_axis("seed").reset_index()
     return [
-        _crossover(points, crossings, evidence),
-        _prediction(points, crossings, noise, evidence),
+        _crossover(points, difference, evidence),
+        _prediction(points, difference, noise, evidence),
     ]
+
+
+def log2_crossover(difference: pd.DataFrame, less: pd.Series | None = None) -> Interval:
+    """log2 of the node count at which the mean over seeds crosses; -inf or inf where it does not.
+
+    Args:
+        difference: F1 of linear minus square-root scaling, index seed, columns nodes.
+        less: by seed: what is subtracted, as its mean over the same seeds.
+    """
+    nodes, values = difference.columns, difference.to_numpy(dtype=float)
+    shift = np.zeros(len(values)) if less is None else less.reindex(difference.index).to_numpy()
+
+    def of_seeds(picked: np.ndarray) -> float:
+        crossing = crossover_nodes(pd.Series(values[picked].mean(axis=0), index=nodes))
+        with np.errstate(divide="ignore"):
+            return float(np.log2(crossing) - shift[picked].mean())
+
+    return resampled_interval(of_seeds, len(values))
 
 
 def crossover_nodes(difference: pd.Series) -> float:
@@ -95,60 +114,38 @@ def late_noise_of_runs(runs: Runs) -> pd.Series:
     return late[late["value"] > 0].groupby("run_id")["value"].median()
 
 
-def _crossover(points: pd.DataFrame, crossings: pd.Series, evidence: pd.DataFrame) -> Verdict:
+def _crossover(points: pd.DataFrame, difference: pd.DataFrame, evidence: pd.DataFrame) -> Verdict:
     low, high = PUBLISHED_CROSSOVER
-    claim = f"The rules cross between {low:g} and {high:g} nodes"
-    measure = "node count from which square-root scaling stays ahead"
+    key, claim = "crossover", f"The rules cross between {low:g} and {high:g} nodes"
+    measure = "node count from which square-root scaling stays ahead in the mean over seeds"
     rule = (
         f"supported: interval within a factor of two of {low:g} to {high:g}; not supported: "
         "interval outside it. The network and data of the published study are larger, so that "
         "its crossover need not be this one's"
     )
-    inside = crossings[(crossings > 0) & np.isfinite(crossings)]
-    if crossings.empty or len(inside) < len(crossings):
-        reason = _why_no_crossing(points, crossings)
-        return Verdict(
-            "crossover", claim, UNDECIDED, UNKNOWN, measure, rule, MEASURED, reason, evidence
-        )
-    logs = seed_interval(np.log2(inside.to_numpy()))
+    if difference.empty:
+        reason = f"no seed has both rules at every node count yet: {describe(points)}"
+        return Verdict(key, claim, UNDECIDED, UNKNOWN, measure, rule, MEASURED, reason, evidence)
+    logs = log2_crossover(difference)
     verdict = decide_within(logs, math.log2(low) - 1, math.log2(high) + 1)
     effect = power_of_two(logs)
-    return Verdict(
-        "crossover", claim, verdict, effect, measure, rule, MEASURED, describe(points), evidence
-    )
-
-
-def _prediction(
-    points: pd.DataFrame, crossings: pd.Series, noise: pd.Series, evidence: pd.DataFrame
-) -> Verdict:
-    key = "noise_predicts_crossover"
-    claim = "The gradient noise scale at convergence predicts the crossover to a factor of two"
-    measure = "global batch size at the crossover over the noise scale"
-    rule = "supported: interval within 1/2 to 2; not supported: interval outside it"
-    inside = crossings[(crossings > 0) & np.isfinite(crossings)]
-    batch = float(points["local_batch_size"].iloc[0]) if len(points) else 1.0
-    logs = np.log2(inside * batch / noise.reindex(inside.index)).dropna()
-    if len(logs) < max(len(crossings), 1):
-        reason = _why_no_crossing(points, crossings)
-        if len(inside) == len(crossings) > 0:
-            reason = f"{NOISE} of trained runs is missing: {describe(points)}"
-        return Verdict(key, claim, UNDECIDED, UNKNOWN, measure, rule, MEASURED, reason, evidence)
-    interval = seed_interval(logs.to_numpy())
-    verdict = decide_within(interval, -1.0, 1.0)
-    effect = power_of_two(interval)
     return Verdict(key, claim, verdict, effect, measure, rule, MEASURED, describe(points), evidence)
 
 
-def _why_no_crossing(points: pd.DataFrame, crossings: pd.Series) -> str:
-    if crossings.empty:
-        return f"no seed has both rules at every node count yet: {describe(points)}"
-    never, always = int(np.isinf(crossings).sum()), int((crossings == 0).sum())
-    parts = [
-        f"linear is not behind at the largest node count for {never} of {len(crossings)} seeds"
-        if never
-        else "",
-        f"linear is behind at every node count for {always} of {len(crossings)} seeds"
-        if always
-        else "",
-    ]
-    return f"{'; '.join(p for p in parts if p)}: {describe(points)}"
+def _prediction(
+    points: pd.DataFrame, difference: pd.DataFrame, noise: pd.Series, evidence: pd.DataFrame
+) -> Verdict:
+    key = "noise_predicts_crossover"
+    claim = "The gradient noise scale at convergence predicts the crossover to a factor of two"
+    measure = "global batch size at the crossover over the noise scale, means over seeds"
+    rule = "supported: interval within 1/2 to 2; not supported: interval outside it"
+    known = difference[difference.index.isin(noise.index)]
+    if known.empty:
+        lacking = f"no seed has both rules at every node count and {NOISE} of a trained run"
+        reason = f"{lacking}: {describe(points)}"
+        return Verdict(key, claim, UNDECIDED, UNKNOWN, measure, rule, MEASURED, reason, evidence)
+    batch = float(points["local_batch_size"].iloc[0])
+    logs = log2_crossover(known, np.log2(noise / batch))
+    verdict = decide_within(logs, -1.0, 1.0)
+    effect = power_of_two(logs)
+    return Verdict(key, claim, verdict, effect, measure, rule, MEASURED, describe(points), evidence)

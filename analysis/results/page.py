@@ -120,8 +120,9 @@ def _verdicts(verdicts: list[Verdict]) -> str:
             f"The score of a run is its {SCORE}. {METHOD} Some effects are no means over "
             "seeds: the slope of the best rate has the Student t interval of its fit over node "
             "counts, the critical batch over the noise scale that of its fit to all seeds and of "
-            "the noise scale over seeds, in quadrature, and modelled efficiencies have the "
-            "prediction interval of the averaged models. Undecided "
+            "the noise scale over seeds, in quadrature, the crossover that of whole seeds "
+            "resampled, and modelled efficiencies have the prediction interval of the averaged "
+            "models. Undecided "
             "is what the runs cannot tell: points are missing, or the interval holds both answers.",
         ]
     )

@@ -7,7 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.claims.crossover import crossover_nodes, crossover_verdicts, late_noise_of_runs
+from analysis.claims.crossover import (
+    crossover_nodes,
+    crossover_verdicts,
+    late_noise_of_runs,
+    log2_crossover,
+)
 from analysis.claims.data_cost import data_cost_verdicts, published_rate
 from analysis.claims.efficiency import efficiency_verdicts, modelled_efficiency
 from analysis.claims.judging import effect_text, judge, verdict_sentence, verdict_table
@@ -26,7 +31,7 @@ NODES = (1, 4, 16, 64, 256)
 SEEDS = (1, 2, 3)
 WARM = "0.1 fraction"
 # Seeds differ by this much in every recipe, so that paired differences do not.
-OF_SEED = {1: -0.01, 2: 0.0, 3: 0.01}
+OF_SEED = {1: -0.01, 2: 0.0, 3: 0.01, 4: -0.005, 5: 0.005}
 
 
 def flat(score, evaluations=6):
@@ -121,24 +126,48 @@ def test_crossover_of_one_curve(differences, expected):
     ("noise", "verdict"), [(32.0, SUPPORTED), (50.0, SUPPORTED), (320.0, NOT_SUPPORTED)]
 )
 def test_crossover_and_its_prediction(make_study, noise, verdict):
-    studies = {"lr_rules": make_study(as_published, noise=noise)}
+    studies = {"lr_rules": make_study(as_published, seeds=range(1, 6), noise=noise)}
     crossover, predicted = crossover_verdicts(studies)
     assert crossover.verdict == SUPPORTED
     assert crossover.effect.estimate == pytest.approx(32)
     assert predicted.verdict == verdict
     assert predicted.effect.estimate == pytest.approx(32 / noise)
-    assert predicted.evidence["noise_scale_fovs"].tolist() == pytest.approx([noise] * 3)
+    assert predicted.evidence["noise_scale_fovs"].tolist() == pytest.approx([noise] * 5)
 
 
-def test_without_a_crossing_the_reason_is_given(make_study):
-    for score, words in ((0.9, "linear is not behind at the largest"), (0.1, "linear is behind")):
+def test_a_curve_that_never_crosses_does_so_at_no_node_or_beyond_all(make_study):
+    for score, at in ((0.9, math.inf), (0.1, 0.0)):
 
         def constant(nodes, rule, warm, score=score):
             return score if rule == "linear" else 0.5
 
-        crossover, predicted = crossover_verdicts({"lr_rules": make_study(constant, noise=30.0)})
-        assert (crossover.verdict, predicted.verdict) == (UNDECIDED, UNDECIDED)
-        assert words in crossover.basis
+        study = make_study(constant, seeds=range(1, 6), noise=30.0)
+        crossover, predicted = crossover_verdicts({"lr_rules": study})
+        assert (crossover.verdict, predicted.verdict) == (NOT_SUPPORTED, NOT_SUPPORTED)
+        assert crossover.effect == Interval(at, at, at, 5)
+
+
+def test_few_seeds_do_not_bound_the_crossover(make_study):
+    crossover, predicted = crossover_verdicts({"lr_rules": make_study(as_published, noise=30.0)})
+    assert (crossover.verdict, predicted.verdict) == (UNDECIDED, UNDECIDED)
+    assert crossover.effect.estimate == pytest.approx(32)
+    none, _ = crossover_verdicts({})
+    assert "no seed has both rules" in none.basis
+
+
+def test_crossover_of_scattered_seeds_is_bounded_by_resampling_them():
+    """Three of eight seeds never cross by themselves; their mean does, between 16 and 64."""
+    rng = np.random.default_rng(1)
+    columns = pd.Index([4, 16, 64, 256], name="nodes")
+    truth = np.array([0.1, 0.1, -0.1, -0.3])
+    difference = pd.DataFrame(truth + rng.normal(0, 0.1, (8, 4)), columns=columns)
+    bounds = log2_crossover(difference)
+    assert 4 < bounds.low < bounds.estimate < bounds.high < 7
+    assert bounds.low < 5 < bounds.high
+    noise = pd.Series(3.0, index=difference.index)
+    shifted = log2_crossover(difference, noise)
+    assert shifted.estimate == pytest.approx(bounds.estimate - 3)
+    assert shifted.low == pytest.approx(bounds.low - 3)
 
 
 def test_late_noise_is_the_median_of_the_last_quarter(make_runs):
