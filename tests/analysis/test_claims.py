@@ -139,7 +139,7 @@ def test_a_curve_that_never_crosses_does_so_at_no_node_or_beyond_all(make_study)
     for score, at in ((0.9, math.inf), (0.1, 0.0)):
 
         def constant(nodes, rule, warm, score=score):
-            return score if rule == "linear" else 0.5
+            return score if rule == "linear" else 0.6
 
         study = make_study(constant, seeds=range(1, 6), noise=30.0)
         crossover, predicted = crossover_verdicts({"lr_rules": study})
