@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from analysis.charts.drawing import COLUMN_WIDTH_IN, Drawing, panels, sentences
-from analysis.claims.crossover import PUBLISHED_CROSSOVER, late_noise_scale
+from analysis.claims.crossover import PUBLISHED_CROSSOVER, late_noise_scale, log2_crossover
 from analysis.claims.data_cost import batch_points, best_target, cost_table, reached_table
 from analysis.claims.optimizers import RETAINED
 from analysis.claims.optimizers import STUDY as OPTIMIZERS
@@ -17,6 +17,7 @@ from analysis.claims.points import SCORE, Studies, describe, scored_points
 from analysis.claims.rules import STUDY as RULES
 from analysis.claims.rules import rule_difference, warmup_difference
 from analysis.claims.seeds import contrast_table
+from analysis.claims.verdict import power_of_two
 from analysis.grouping import groups
 from analysis.material import NothingToDraw
 from analysis.plots.axes import (
@@ -83,8 +84,9 @@ def rule_differences(studies: Studies) -> Drawing:
     for ax in (rules, warmup):
         ax.axhline(0, color=GREY, linewidth=0.8)
         _finish(ax, points["nodes"], "Difference in final F1")
+    crossed = _draw_crossover(rules, between)
     # Below the panels: intervals of few seeds leave no corner free.
-    figure.legend(*rules.get_legend_handles_labels(), loc="outside lower left", ncols=3)
+    figure.legend(*rules.get_legend_handles_labels(), loc="outside lower left", ncols=4)
     figure.legend(*warmup.get_legend_handles_labels(), loc="outside lower right", ncols=2)
     rules.set_title("linear minus square root, warmed up")
     warmup.set_title("with minus without warm-up")
@@ -95,6 +97,10 @@ def rule_differences(studies: Studies) -> Drawing:
         "Orange: node count whose global batch is the gradient noise scale at convergence, range"
         " over seeds."
         if len(noise)
+        else "",
+        "Diamond: where the mean crosses zero for good, with its 95 % interval (seeds resampled);"
+        " it may reach beyond the node counts tried."
+        if crossed
         else "",
         f"{_capital(describe(points))}.",
     )
@@ -189,6 +195,24 @@ def _draw_differences(
     errors = np.abs(table[["low", "high"]].to_numpy().T - table["difference"].to_numpy())
     x = table["nodes"] * aside
     ax.errorbar(x, table["difference"], errors, fmt="o-", color=colour, label=label, elinewidth=0.8)
+
+
+def _draw_crossover(ax: Axes, difference: pd.DataFrame) -> bool:
+    """The crossover and its interval, as far as they lie in the range drawn; whether there is one.
+
+    Args:
+        ax: with the differences on it.
+        difference: F1 of linear minus square-root scaling, index seed, columns nodes.
+    """
+    crossing = power_of_two(log2_crossover(difference.dropna()))
+    nodes = difference.columns.to_numpy(dtype=float)
+    smallest, largest = nodes.min() / _MARGIN, nodes.max() * _MARGIN
+    if not smallest <= crossing.estimate <= largest:
+        return False
+    ends = np.clip([crossing.low, crossing.high], smallest, largest)
+    ax.plot(ends, [0, 0], color=VERMILION, linewidth=2.2, zorder=4)
+    ax.plot(crossing.estimate, 0, "D", color=VERMILION, zorder=5, label="crossover")
+    return True
 
 
 def _finish(ax: Axes, nodes: pd.Series, label: str) -> None:

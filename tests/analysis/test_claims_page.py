@@ -61,6 +61,8 @@ def test_differences_show_intervals_the_crossover_and_the_noise_scale(studies):
     assert bars.lines[0].get_ydata() == pytest.approx([0, -0.585])
     assert line(rules, "noise scale").get_xdata() == pytest.approx([30, 30])
     assert len(warmup.containers) == 2
+    # The mean over seeds is 0 at 4 nodes, which counts as not behind, and below at 64.
+    assert line(rules, "crossover").get_xdata() == pytest.approx([4])
 
 
 def test_figures_without_runs_say_why(studies):
