@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 DPI: Final = 130
-_COLOURS: Final = 128
+_COLOURS: Final = 256
 
 
 def png(figure: Figure, dpi: int = DPI) -> bytes:
