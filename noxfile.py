@@ -39,7 +39,8 @@ def demo(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """All tests, two at a time; arguments after ``--`` go to pytest."""
     sync(session)
-    run(session, "pytest", "-n", "2", "--dist", "loadfile", *session.posargs)
+    parallel = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
+    run(session, "pytest", *parallel, *session.posargs)
 
 
 @nox.session

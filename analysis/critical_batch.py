@@ -10,11 +10,12 @@ observation. Leaving such runs out would make large batches look cheap (Tobin 19
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import optimize, stats
+from scipy import optimize, special, stats
 
 _LEAST_SCATTER = 1e-6
 """Smallest standard deviation of log(steps): exact data have none, and the likelihood no bound."""
@@ -183,13 +184,10 @@ class _Observed:
         scatter = float(np.sqrt(np.mean(squares.fun**2)))
         if not self.had.size:
             return float(squares.x[0]), float(squares.x[1]), scatter
-        first = np.log(max(scatter, 0.1))
-        # From two sides: where no S_min is seen the likelihood is flat in it.
-        starts = [(*squares.x, first), (np.log(self.had.max()), squares.x[1], first)]
         bounds = [(-30.0, 60.0), (-30.0, 60.0), (np.log(_LEAST_SCATTER), 10.0)]
         fits = [
             optimize.minimize(self._surprise, x, jac=True, method="L-BFGS-B", bounds=bounds)
-            for x in starts
+            for x in self._starts(squares.x)
         ]
         best = min(fits, key=lambda fit: fit.fun).x
         return float(best[0]), float(best[1]), float(np.exp(best[2]))
@@ -211,6 +209,21 @@ class _Observed:
         information = slopes.T @ (weight[:, None] * slopes)
         return np.linalg.pinv(information) * (scatter**2 * self.needed.size / freedom)
 
+    def _starts(self, squares: np.ndarray) -> list[np.ndarray]:
+        """Where to look from: least squares, and the likeliest of a grid.
+
+        The likelihood has a second, poorer maximum, at which no run's steps depend on its batch.
+        """
+        steps = np.concatenate([self.needed, self.had])
+        fovs = self.needed * self.batch
+        grid = itertools.product(
+            np.log(np.geomspace(steps.min() / 10, steps.max(), 8)),
+            np.log(np.geomspace(fovs.min() / 4, fovs.max(), 5)),
+            np.log([0.1, 0.4]),
+        )
+        likely = sorted((np.array(x) for x in grid), key=lambda x: self._surprise(x)[0])
+        return [np.append(squares, np.log(0.15)), *likely[:3]]
+
     def _residuals(self, logs: np.ndarray) -> np.ndarray:
         return _curve(self.batch, logs[0], logs[1]) - np.log(self.needed)
 
@@ -220,7 +233,7 @@ class _Observed:
         apart = self._residuals(x[:2]) / scatter
         short = (_curve(self.missed, x[0], x[1]) - np.log(self.had)) / scatter
         hazard = _hazard(short)
-        value = apart.size * x[2] + 0.5 * apart @ apart - stats.norm.logcdf(short).sum()
+        value = apart.size * x[2] + 0.5 * apart @ apart - special.log_ndtr(short).sum()
         by_curve = np.concatenate([apart, -hazard]) / scatter
         batch = np.concatenate([self.batch, self.missed])
         share = np.exp(x[0] - _curve(batch, x[0], x[1]))  # of S_min in the steps
@@ -235,4 +248,4 @@ def _curve(batch: np.ndarray, log_steps: float, log_fovs: float) -> np.ndarray:
 
 def _hazard(short: np.ndarray) -> np.ndarray:
     """phi(x) / Phi(x), also far below zero."""
-    return np.exp(stats.norm.logpdf(short) - stats.norm.logcdf(short))
+    return np.exp(-0.5 * short**2 - 0.5 * np.log(2 * np.pi) - special.log_ndtr(short))

@@ -1,6 +1,7 @@
 """Only the leaf adapters import Horovod, MLflow and Hydra; the library imports no front end."""
 
 import ast
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -80,3 +81,14 @@ def test_the_walk_sees_imports_inside_functions(tmp_path):
         "def f():\n    import mlflow.tracking\n    from hydra.core import config_store\n"
     )
     assert imported(path) == {"mlflow", "hydra"}
+
+
+def test_no_test_is_left_out():
+    options = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]
+    paths = [ROOT / path for path in options["testpaths"]]
+    left = [
+        path
+        for path in (ROOT / "tests").rglob("test_*.py")
+        if not any(path.is_relative_to(one) for one in paths)
+    ]
+    assert left == []
