@@ -65,8 +65,9 @@ def targets_table(
 
     Returns:
         One row per run and target: run_id, target, fovs, elapsed_s, optimizer_step, NaN where the
-        target was not reached (or the time not recorded), and steps_done, the optimizer steps by
-        the last evaluation. Steps not recorded follow from FOVs / (nodes * local batch size).
+        target was not reached (or the time not recorded), and fovs_done and steps_done, FOVs and
+        optimizer steps by the last evaluation. Steps not recorded follow from FOVs / (nodes * local
+        batch size).
     """
     rows = []
     batch = runs.table.set_index("run_id")["global_batch_size"]
@@ -83,11 +84,12 @@ def targets_table(
                     "fovs": at,
                     "elapsed_s": _at(at, fovs, curve["elapsed_s"].to_numpy()),
                     "optimizer_step": _at(at, fovs, steps),
+                    "fovs_done": fovs[-1],
                     "steps_done": float(steps[-1]),
                 }
             )
-    columns = ["run_id", "target", "fovs", "elapsed_s", "optimizer_step", "steps_done"]
-    return pd.DataFrame(rows, columns=columns)
+    reached = ["run_id", "target", "fovs", "elapsed_s", "optimizer_step"]
+    return pd.DataFrame(rows, columns=[*reached, "fovs_done", "steps_done"])
 
 
 def _at(fovs: float, known_fovs: np.ndarray, values: np.ndarray) -> float:

@@ -21,6 +21,8 @@ from analysis.throughput_models import modelled_throughput
 
 _COLOURS = dict(zip(F1_TARGETS, SERIES, strict=False))
 _PUBLISHED_TARGETS = (0.5, 0.7)
+# What a run had when it ended; of its time nothing is said.
+_HAD = {"fovs": "fovs_done", "optimizer_step": "steps_done"}
 
 
 def cost_to_target(material: Material) -> Drawing:
@@ -31,13 +33,11 @@ def cost_to_target(material: Material) -> Drawing:
     reached = targets_table(
         material.runs.select(material.runs.table["run_id"].isin(shown["run_id"])), window=WINDOW
     ).merge(shown[["run_id", "nodes", "emulated", "global_batch_size"]], on="run_id")
-    had = reached["steps_done"] * reached["global_batch_size"]
     if reached["fovs"].isna().all():
         raise NothingToDraw(f"no finished run reached F1 {F1_TARGETS[0]}")
     figure, axes = panels(3, rows=2, height_in=4.4)
-    _draw_costs(axes[0], reached.assign(at_least=had), "fovs", "FOVs to target")
-    steps = reached.assign(at_least=reached["steps_done"])
-    _draw_costs(axes[1], steps, "optimizer_step", "Optimizer steps to target")
+    _draw_costs(axes[0], reached, "fovs", "FOVs to target")
+    _draw_costs(axes[1], reached, "optimizer_step", "Optimizer steps to target")
     timed = _draw_time(axes[2], reached, shown)
     fits = _draw_fits(axes[0], axes[1], reached)
     axes[0].set_title("this study")
@@ -85,8 +85,7 @@ def _draw_time(ax: Axes, reached: pd.DataFrame, shown: pd.DataFrame) -> str:
 
 
 def _draw_costs(ax: Axes, reached: pd.DataFrame, cost: str, label: str, style: str = "-") -> None:
-    if "at_least" not in reached:
-        reached = reached.assign(at_least=np.nan)
+    reached = reached.assign(at_least=reached[_HAD[cost]] if cost in _HAD else np.nan)
     table = tradeoff_table(reached)
     kind = reached.groupby("nodes")["emulated"].first()
     table["emulated"] = table["nodes"].map(kind)

@@ -25,10 +25,7 @@ def prediction(predictor: Predictor, cost: TrainingCost, question: Question) -> 
     counts = predictor.table(grid)
     figure, axes = panels(3, height_in=2.9)
     fovs, hours, price = axes
-    had = cost.runs["steps_done"] * cost.runs["global_batch_size"]
-    plots.draw_runs(
-        fovs, *(column.to_numpy(float) for column in (cost.runs["nodes"], cost.runs["fovs"], had))
-    )
+    plots.draw_runs(fovs, cost.runs)
     batch = curve["nodes"].to_numpy(float) * predictor.local_batch_size
     # With few runs the interval may exceed any float.
     with np.errstate(over="ignore"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
@@ -53,8 +52,9 @@ def draw_critical(ax: Axes, x: float, y: float) -> None:
     ax.plot([x], [y], "D", color=DARK, mfc="white", markersize=5, zorder=4)
 
 
-def draw_runs(ax: Axes, nodes: np.ndarray, fovs: np.ndarray, had: np.ndarray) -> None:
-    """What single runs needed: (n,) FOVs, NaN where a run ended before; then the FOVs it had."""
-    ax.plot(nodes, fovs, "o", color=GREY, markersize=2.6, mew=0)
-    missed = np.isnan(fovs)
-    ax.plot(nodes[missed], had[missed], "^", color=GREY, mfc="white", markersize=4, mew=0.8)
+def draw_runs(ax: Axes, runs: pd.DataFrame) -> None:
+    """What single runs needed: nodes, fovs (NaN where one ended before: then its fovs_done)."""
+    ax.plot(runs["nodes"], runs["fovs"], "o", color=GREY, markersize=2.6, mew=0)
+    missed = runs[runs["fovs"].isna()]
+    bounds = missed["nodes"], missed["fovs_done"]
+    ax.plot(*bounds, "^", color=GREY, mfc="white", markersize=4, mew=0.8)
