@@ -21,6 +21,7 @@ from PIL import Image
 from analysis.segmentation_figures import section_figure, surfaces_figure
 from analysis.thinning import MOST_VOXELS, thinned, thinning_step
 from ffn_core.errors import InputError
+from ffn_core.files import REPOSITORY
 from ffn_core.geometry import Zyx, as_zyx
 from ffn_core.volumes import DEFAULT_CACHE_BYTES, Volume, open_labels, open_volume, whole_file
 
@@ -28,7 +29,7 @@ SECTION = "section.png"
 SURFACES = "surfaces.png"
 DPI = 200
 
-_STYLE = Path(__file__).parent / "paper.mplstyle"
+_STYLE = REPOSITORY / "analysis" / "paper.mplstyle"
 
 
 def rendered(figure: Figure) -> np.ndarray:

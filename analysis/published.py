@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pandas as pd
 
-REFERENCE = Path(__file__).parent / "reference"
+from ffn_core.files import REPOSITORY
+
+REFERENCE = REPOSITORY / "analysis" / "reference"
 ARXIV = "arXiv:1905.06236"
 
 # From the abstract and the project page, not from a figure.

@@ -8,8 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from ffn_core.geometry import Zyx
-from ffn_core.inference.box import to_zyx
+from ffn_core.geometry import Zyx, to_zyx
 from ffn_core.volumes import Volume, iter_blocks
 
 MOST_VOXELS: Final = 300**3

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from experiments import records
-from experiments.environment import configure_tensorflow, import_little
 from experiments.run_config import load_config
 from experiments.schema import Config
+from ffn_core.runtime import configure_tensorflow, import_little
 
 ROUNDS = 7
 BLOCK_S = 0.2

@@ -16,10 +16,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
-from experiments.environment import available_cores, threads_per_rank
 from experiments.horovodrun import HOROVODRUN
 from experiments.schema import Config
 from ffn_core.errors import InputError
+from ffn_core.runtime import available_cores, threads_per_rank
 
 AGAIN = "FFN_SCALING_STARTED_OVER"
 """Set in the environment of a rank that took the place of another, see `start_over`."""

@@ -22,7 +22,7 @@ from experiments.precomputed import IMAGE, SEGMENTATION, Kind, Size, scales, wri
 from experiments.screen import Screen
 from experiments.segment_files import load_config
 from ffn_core.errors import InputError
-from ffn_core.inference.box import Box
+from ffn_core.geometry import Box
 from ffn_core.volumes import Volume, open_labels, open_volume
 
 FOLDER = "neuroglancer"

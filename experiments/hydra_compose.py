@@ -25,10 +25,11 @@ from experiments.schema import Config
 from experiments.training_schema import BudgetConfig, ModelConfig
 from experiments.typed import from_dict
 from ffn_core.errors import InputError
+from ffn_core.files import REPOSITORY
 
 T = TypeVar("T")
 
-CONF = Path(__file__).parent.parent / "conf"
+CONF = REPOSITORY / "conf"
 
 
 def register_schema() -> None:

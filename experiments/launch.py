@@ -13,6 +13,7 @@ from pathlib import Path
 from experiments.launchers import placement, rank_command
 from experiments.records import LOGS
 from experiments.schema import Config
+from ffn_core.files import REPOSITORY
 
 LAUNCHER_LOG = "launcher.log"
 _PR_SET_PDEATHSIG = 1
@@ -26,7 +27,7 @@ class Ranks:
         logs = run_dir / LOGS
         logs.mkdir(parents=True, exist_ok=True)
         self.log_path = logs / LAUNCHER_LOG
-        repository = Path(__file__).parent.parent
+        repository = REPOSITORY
         environment = {**placement(config).environment, **os.environ, **config.launcher.environment}
         path = environment.get("PYTHONPATH")
         environment["PYTHONPATH"] = f"{repository}{os.pathsep}{path}" if path else str(repository)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from experiments.environment import available_cores
 from experiments.limits import at_least_one
 from ffn_core.errors import InputError
 from ffn_core.node_group import NodeGroup
+from ffn_core.runtime import available_cores
 
 BATCH_SYSTEMS = ("slurm",)
 _TIME_LIMIT = re.compile(r"\d+(:\d\d){0,2}|\d+-\d\d?(:\d\d){0,2}")

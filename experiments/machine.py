@@ -43,7 +43,7 @@ def read_machine(sys_root: Path = Path("/sys")) -> Machine:
         physical_cores(cpus, sys_root),
         cpu_quota(sys_root),
         os.getloadavg()[0],
-        # Not set counts as on: `experiments.environment.before_tensorflow` turns it on.
+        # Not set counts as on: `ffn_core.runtime.before_tensorflow` turns it on.
         os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1").lower() not in ("0", "false"),
     )
 
@@ -65,17 +65,6 @@ def cpu_quota(sys_root: Path) -> float | None:
         return None
     quota, period = path.read_text().split()
     return None if quota == "max" else int(quota) / int(period)
-
-
-def peak_rss_bytes() -> int:
-    """Largest resident memory this program has had.
-
-    Not ``ru_maxrss``, which a new program inherits from the process that started it.
-    """
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) * 1024
-    raise RuntimeError("/proc/self/status has no VmHWM line")
 
 
 def warnings_before(machine: Machine, ranks: int, threads_per_rank: int) -> list[str]:

@@ -8,12 +8,12 @@ from typing import Any
 import psutil
 
 from experiments.clock import PhaseTimes, Throughput, pooled
-from experiments.machine import peak_rss_bytes
 from experiments.schema import Config
 from ffn_core.distributed import Collectives
 from ffn_core.examples import Canvas, CanvasSource, ExampleStream
 from ffn_core.metrics import VoxelCounts
 from ffn_core.noise_scale import NoiseScale, decay_per_step
+from ffn_core.runtime import peak_rss_bytes
 from ffn_core.train_step import StepResult, TrainStep
 from ffn_core.validation import Score, evaluate, held_out_canvases
 

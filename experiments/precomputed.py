@@ -14,8 +14,7 @@ import numpy as np
 import tensorstore as ts
 
 from ffn_core.errors import InputError
-from ffn_core.geometry import Zyx
-from ffn_core.inference.box import Box
+from ffn_core.geometry import Box, Zyx
 from ffn_core.volumes import Volume
 
 Size: TypeAlias = tuple[float, float, float]

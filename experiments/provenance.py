@@ -10,7 +10,8 @@ from pathlib import Path
 
 import psutil
 
-from experiments.environment import available_cores
+from ffn_core.files import REPOSITORY
+from ffn_core.runtime import available_cores
 
 PACKAGES = ("ffn-scaling", "tensorflow-cpu", "horovod", "keras", "numpy", "hydra-core", "mlflow")
 
@@ -40,7 +41,7 @@ def _git(*arguments: str) -> str:
     try:
         done = subprocess.run(
             ["git", *arguments],
-            cwd=Path(__file__).parent,
+            cwd=REPOSITORY,
             capture_output=True,
             text=True,
             timeout=10,

@@ -17,7 +17,7 @@ from experiments.redaction import redacted
 from experiments.schema import Config
 from experiments.typed import flatten, from_dict
 from ffn_core.errors import InputError
-from ffn_core.volumes.whole_file import whole_file
+from ffn_core.files import whole_file
 
 _PARENT_ONLY = ("launcher.", "batch.", "tracking.")
 _HEAD = "# sha256 of what follows: "

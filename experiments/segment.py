@@ -21,7 +21,8 @@ from experiments.segment_result import Summary, put_together, score
 from experiments.segment_schema import SegmentConfig
 from experiments.typed import from_dict
 from ffn_core.errors import InputError
-from ffn_core.inference.box import Box
+from ffn_core.files import REPOSITORY
+from ffn_core.geometry import Box
 from ffn_core.inference.evaluation import Agreement, Evaluation
 
 _HEADER = ["voxels", "ARE", "precision", "recall", "VOI split", "VOI merge"]
@@ -134,9 +135,7 @@ def _draw(config: SegmentConfig, region: Box, folder: Path, screen: Screen) -> N
         command += ["--labels", config.labels]
     command += ["--start", *map(str, region.start_zyx), "--out", str(folder)]
     command += ["--cache-bytes", str(config.cache_bytes)]
-    drawing = subprocess.run(
-        command, cwd=Path(__file__).parent.parent, capture_output=True, text=True, check=False
-    )
+    drawing = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     if drawing.returncode:
         screen.warn(f"no pictures: {drawing.stderr.strip().splitlines()[-1]}")
     else:

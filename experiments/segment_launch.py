@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 
 from experiments.launchers import Placement, start_command
 from experiments.segment_schema import SegmentConfig
 from ffn_core.errors import InputError
+from ffn_core.files import REPOSITORY
 
 WORKER = "experiments.segment_worker"
 _ON_HOSTS = ("gloo", "mpi")
@@ -34,7 +34,7 @@ def worker_commands(config: SegmentConfig, subvolumes: int) -> list[list[str]]:
 def worker_environment(config: SegmentConfig) -> dict[str, str]:
     """The environment of those commands."""
     environment = os.environ | config.launcher.environment
-    repository, path = str(Path(__file__).parent.parent), environment.get("PYTHONPATH")
+    repository, path = str(REPOSITORY), environment.get("PYTHONPATH")
     environment["PYTHONPATH"] = f"{repository}{os.pathsep}{path}" if path else repository
     return environment
 

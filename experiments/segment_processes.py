@@ -19,6 +19,7 @@ from experiments.segment_launch import worker_commands, worker_environment
 from experiments.segment_progress import SegmentBar
 from experiments.segment_schema import SegmentConfig
 from ffn_core.errors import InputError
+from ffn_core.files import REPOSITORY
 
 STOP_GRACE_S = 60.0
 """How long workers may take to save their state when they are asked to."""
@@ -94,7 +95,7 @@ class _Process:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                cwd=Path(__file__).parent.parent,
+                cwd=REPOSITORY,
                 env=environment,
                 start_new_session=True,  # Ctrl-C reaches us alone; we let the workers save
                 preexec_fn=_end_with_parent,

@@ -13,7 +13,7 @@ import numpy as np
 
 from experiments import records, segment_files
 from experiments.segment_schema import SegmentConfig
-from ffn_core.inference.box import Box
+from ffn_core.geometry import Box
 from ffn_core.inference.evaluation import Evaluation, evaluate_volumes
 from ffn_core.inference.reconcile import reconcile
 from ffn_core.volumes import open_labels, whole_file

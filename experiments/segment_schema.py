@@ -10,8 +10,7 @@ from pathlib import Path
 
 from experiments.launch_schema import LauncherConfig
 from ffn_core.errors import InputError
-from ffn_core.geometry import as_zyx
-from ffn_core.inference.box import Box
+from ffn_core.geometry import Box, as_zyx
 from ffn_core.inference.settings import FloodSettings
 from ffn_core.inference.subvolumes import Grid
 from ffn_core.seed import SeedValues

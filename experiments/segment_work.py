@@ -18,9 +18,8 @@ from experiments.segment_files import (
 )
 from experiments.segment_schema import SegmentConfig
 from experiments.stop_request import StopRequest
-from ffn_core.geometry import FovGeometry, as_zyx
+from ffn_core.geometry import Box, FovGeometry, as_zyx
 from ffn_core.inference import seeds
-from ffn_core.inference.box import Box
 from ffn_core.inference.segmentation import Batch, Forward, Segmenter
 from ffn_core.inference.subvolumes import Subvolume
 from ffn_core.volumes import Volume, open_volume

@@ -20,13 +20,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiments import records
-from experiments.environment import configure_tensorflow, import_little, threads_per_rank
 from experiments.exit_codes import EXIT_FAILED, EXIT_INPUT, EXIT_STOPPED
 from experiments.network import load_network
 from experiments.segment_files import leave_failure, load_config, read_todo
 from experiments.segment_task import Task, task_of
 from experiments.segment_work import Worker
 from ffn_core.errors import InputError
+from ffn_core.runtime import configure_tensorflow, import_little, threads_per_rank
 
 
 def run_task(folder: Path, task: Task) -> int:

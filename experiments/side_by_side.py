@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from ffn_core.files import REPOSITORY
+
 
 def run_side_by_side(modules: Sequence[Sequence[str]], log_path: Path) -> bool:
     """Run modules with their arguments, each in a process; whether all ended well.
@@ -19,7 +21,7 @@ def run_side_by_side(modules: Sequence[Sequence[str]], log_path: Path) -> bool:
         for module in modules:
             process = subprocess.Popen(
                 [sys.executable, "-m", *module],
-                cwd=Path(__file__).parent.parent,
+                cwd=REPOSITORY,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

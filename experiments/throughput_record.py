@@ -11,6 +11,7 @@ from experiments import records
 from experiments.import_runs import import_run
 from experiments.recorder import Store, StoreError
 from experiments.screen import Screen
+from ffn_core.files import REPOSITORY
 
 
 class BenchmarkRecord:
@@ -50,7 +51,7 @@ class BenchmarkRecord:
         command = ["-m", "analysis.figures", *arguments]
         done = subprocess.run(
             [sys.executable, *command],
-            cwd=Path(__file__).parent.parent,
+            cwd=REPOSITORY,
             capture_output=True,
             text=True,
             check=False,

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from experiments import records
-from experiments.environment import available_cores
 from experiments.exit_codes import EXIT_FAILED
 from experiments.hydra_section import run_section_app
 from experiments.machine import Machine, read_machine, warnings_before
@@ -26,6 +25,7 @@ from experiments.screen import Screen
 from experiments.side_by_side import run_side_by_side
 from experiments.tune_schema import TuneConfig
 from experiments.tuning import Setup, Trial, as_good, ranked, recommended, splits
+from ffn_core.runtime import available_cores
 
 RESULTS = "tune.json"
 COLUMNS = ["ranks", "threads each", "micro-batch", "FOV/s", "of GEMM", ""]

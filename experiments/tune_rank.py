@@ -16,8 +16,8 @@ from pathlib import Path
 
 from experiments import records
 from experiments.bare_step import gemm_call, make_step, seconds_per_call
-from experiments.environment import configure_tensorflow, import_little
 from experiments.run_config import load_config
+from ffn_core.runtime import configure_tensorflow, import_little
 
 GATE_LIMIT_S = 300.0
 GEMM_S = 0.3

@@ -17,11 +17,11 @@ from typing import Any
 
 from experiments import records
 from experiments.elastic import AGAIN, carried_by, compute_threads, start_over
-from experiments.environment import configure_tensorflow, import_little
 from experiments.exit_codes import EXIT_DIVERGED, EXIT_FAILED, EXIT_INPUT, EXIT_STOPPED
 from experiments.run_config import load_config
 from experiments.stop_request import StopRequest
 from ffn_core.errors import DivergedError, InputError
+from ffn_core.runtime import configure_tensorflow, import_little
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 

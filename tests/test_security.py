@@ -11,7 +11,7 @@ import pytest
 
 from experiments import records
 from ffn_core import checkpoint as checkpoints
-from ffn_core.volumes.whole_file import whole_file
+from ffn_core.files import whole_file
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("ffn_core", "experiments", "analysis")

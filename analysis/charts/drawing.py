@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.published import ARXIV
+from ffn_core.files import REPOSITORY
 
 # To be active while a chart is drawn and saved: `matplotlib.style.context(STYLE)`.
-STYLE = Path(__file__).parents[1] / "paper.mplstyle"
+STYLE = REPOSITORY / "analysis" / "paper.mplstyle"
 FULL_WIDTH_IN = 7.0
 COLUMN_WIDTH_IN = 3.4
 PUBLISHED_TITLE = f"published ({ARXIV})"

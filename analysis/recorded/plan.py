@@ -9,7 +9,9 @@ from typing import Final
 
 import yaml
 
-CONF: Final = Path(__file__).parents[2] / "conf"
+from ffn_core.files import REPOSITORY
+
+CONF: Final = REPOSITORY / "conf"
 
 _REFERENCE = re.compile(r"\$\{size\.(\w+)\}")
 

@@ -10,8 +10,9 @@ import pandas as pd
 
 from analysis.runs import HISTORY_COLUMNS, RUN_COLUMNS, Runs
 from ffn_core.errors import InputError
+from ffn_core.files import REPOSITORY
 
-RECORDED: Final = Path(__file__).parent
+RECORDED: Final = REPOSITORY / "analysis" / "recorded"
 """Where the studies kept with the code lie, a folder each."""
 
 STORE_VARIABLE: Final = "FFN_SCALING_STORE"

@@ -17,8 +17,7 @@ from analysis.recorded.studies import RECORDED
 from analysis.results.page import page
 from analysis.results.report import open_report
 from ffn_core.errors import InputError
-
-_ROOT = Path(__file__).parents[2]
+from ffn_core.files import REPOSITORY
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -28,7 +27,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         help="MLflow tracking URI or folder of recorded studies; default: FFN_SCALING_STORE or "
         "the recorded ones",
     )
-    parser.add_argument("--page", type=Path, default=_ROOT / "RESULTS.md")
+    parser.add_argument("--page", type=Path, default=REPOSITORY / "RESULTS.md")
     parser.add_argument("--figures", type=Path, default=RECORDED / "figures")
     parser.add_argument("--verdicts", type=Path, default=RECORDED / "verdicts.csv")
     return parser.parse_args(argv)

@@ -22,8 +22,9 @@ from nbclient import NotebookClient
 from nbformat import NotebookNode
 
 from analysis.recorded.studies import STORE_VARIABLE
+from ffn_core.files import REPOSITORY
 
-NOTEBOOKS: Final = Path(__file__).parents[1] / "notebooks"
+NOTEBOOKS: Final = REPOSITORY / "analysis" / "notebooks"
 _TIMEOUT_S: Final = 120
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from experiments import records
-from experiments.environment import configure_tensorflow, import_little
+from ffn_core.runtime import configure_tensorflow, import_little
 
 ROUNDS = 60
 WARM_UP = 10

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ffn_core.errors import InputError
-
-REPOSITORY = Path(__file__).parent.parent.parent
+from ffn_core.files import REPOSITORY
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from experiments import records
-from experiments.machine import peak_rss_bytes
 from ffn_core.coordinates import Coordinates
 from ffn_core.partitions import PUBLISHED_MIN_SIZE, PUBLISHED_THRESHOLDS, compute_partitions
+from ffn_core.runtime import peak_rss_bytes
 
 LOM_RADIUS_ZYX = (24, 24, 24)
 """Half the canvas of the published network, in voxels."""

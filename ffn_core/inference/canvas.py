@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ffn_core.geometry import FovGeometry, Zyx
-from ffn_core.inference.box import to_zyx
+from ffn_core.geometry import FovGeometry, Zyx, to_zyx
 from ffn_core.inference.settings import FloodSettings
 from ffn_core.movement import scored_face_moves
 from ffn_core.seed import logit

@@ -13,8 +13,7 @@ from typing import Final
 import numpy as np
 
 from ffn_core.errors import InputError
-from ffn_core.geometry import Zyx
-from ffn_core.inference.box import to_zyx
+from ffn_core.geometry import Zyx, to_zyx
 from ffn_core.inference.contingency import Contingency
 from ffn_core.volumes import Volume, iter_blocks
 

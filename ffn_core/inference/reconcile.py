@@ -12,7 +12,7 @@ import numpy as np
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from ffn_core.inference.box import Box
+from ffn_core.geometry import Box
 from ffn_core.inference.contingency import Contingency
 from ffn_core.inference.joining import join, renumber
 from ffn_core.inference.subvolumes import Grid, Seam, Subvolume

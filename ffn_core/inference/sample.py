@@ -10,8 +10,7 @@ import h5py
 import numpy as np
 
 from ffn_core.errors import InputError
-from ffn_core.geometry import Zyx
-from ffn_core.inference.box import Box, to_zyx
+from ffn_core.geometry import Box, Zyx, to_zyx
 from ffn_core.volumes import Volume, whole_file
 
 MOST_EDGE: Final = 128

@@ -8,8 +8,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from ffn_core.geometry import FovGeometry, Zyx
-from ffn_core.inference.box import to_zyx
+from ffn_core.geometry import FovGeometry, Zyx, to_zyx
 from ffn_core.inference.canvas import Canvas, FloodState
 from ffn_core.inference.seeds import with_context
 from ffn_core.inference.settings import FloodSettings

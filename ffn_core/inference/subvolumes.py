@@ -7,8 +7,7 @@ import math
 from dataclasses import dataclass
 
 from ffn_core.errors import InputError
-from ffn_core.geometry import Zyx
-from ffn_core.inference.box import Box, to_zyx
+from ffn_core.geometry import Box, Zyx, to_zyx
 
 
 @dataclass(frozen=True)

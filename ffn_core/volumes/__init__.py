@@ -6,6 +6,7 @@ opens it, and one entry in :mod:`ffn_core.volumes.opening`, where the names of v
 described.
 """
 
+from ffn_core.files import whole_file
 from ffn_core.volumes.bodies import BodyVolume
 from ffn_core.volumes.downsampling import downsample, downsample_image, downsample_labels
 from ffn_core.volumes.hdf5 import Hdf5Volume, split_spec
@@ -23,7 +24,6 @@ from ffn_core.volumes.statistics import image_statistics
 from ffn_core.volumes.stores import StoreVolume
 from ffn_core.volumes.traversal import iter_blocks, iter_slabs
 from ffn_core.volumes.volume import ArrayVolume, Volume, check_pair
-from ffn_core.volumes.whole_file import whole_file
 
 __all__ = [
     "DEFAULT_CACHE_BYTES",

@@ -2,7 +2,6 @@ import io
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -27,6 +26,7 @@ from analysis.charts.training_curve import training_curve
 from analysis.figures import FIGURES, draw_study, main
 from analysis.load_runs import load_runs
 from analysis.material import Material, NothingToDraw
+from ffn_core.files import REPOSITORY
 from ffn_core.inference.sample import SegmentedSample
 
 
@@ -373,7 +373,7 @@ def test_missing_store_ends_with_one_line_and_code_2(tmp_path):
         [*command, "--store", f"sqlite:///{tmp_path}/none.db"],
         capture_output=True,
         text=True,
-        cwd=Path(__file__).parents[2],
+        cwd=REPOSITORY,
     )
     assert done.returncode == 2
     assert done.stderr.startswith("error: no MLflow store at")

@@ -7,25 +7,25 @@ from analysis.model_choice import leave_largest_out
 from analysis.model_fits import fit_model
 from analysis.models import MODELS
 
-NODES = 2.0 ** np.arange(9)
+FITTED_NODES = 2.0 ** np.arange(9)
 BY_NAME = {model.name: model for model in MODELS}
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
 def test_each_model_recovers_its_own_parameters(model):
     shape = (0.02, 0.005)[: len(model.parameters)]
-    rates = 3.0 * NODES * model.efficiency(NODES, *shape)
-    fit = fit_model(model, NODES, rates)
+    rates = 3.0 * FITTED_NODES * model.efficiency(FITTED_NODES, *shape)
+    fit = fit_model(model, FITTED_NODES, rates)
     assert fit.base_rate == pytest.approx(3, rel=1e-5)
     assert fit.shape == pytest.approx(shape, rel=1e-3)
     assert fit.throughput([1024])[0] == pytest.approx(
         3 * 1024 * model.efficiency(np.array([1024.0]), *shape)[0], rel=1e-4
     )
-    assert leave_largest_out(model, NODES, rates) == pytest.approx(0, abs=1e-4)
+    assert leave_largest_out(model, FITTED_NODES, rates) == pytest.approx(0, abs=1e-4)
 
 
 def test_ideal_scaling_holds_the_parameter_at_its_bound():
-    fit = fit_model(BY_NAME["Amdahl"], NODES, 3.0 * NODES)
+    fit = fit_model(BY_NAME["Amdahl"], FITTED_NODES, 3.0 * FITTED_NODES)
     assert fit.shape[0] == pytest.approx(0, abs=1e-7)
     assert fit.covariance[1, 1] == 0
     assert fit.predict([1024])["fovs_per_second"].item() == pytest.approx(3072, rel=1e-6)
@@ -36,9 +36,9 @@ def test_interval_covers_the_curve_about_as_often_as_it_says():
     model, covered, covered_new = BY_NAME["Amdahl"], 0, 0
     truth = 3.0 * 256 * model.efficiency(np.array([256.0]), 0.01)[0]
     for _ in range(100):
-        noise = np.exp(rng.normal(0, 0.05, 2 * NODES.size))
-        rates = np.tile(3.0 * NODES * model.efficiency(NODES, 0.01), 2) * noise
-        fit = fit_model(model, np.tile(NODES, 2), rates)
+        noise = np.exp(rng.normal(0, 0.05, 2 * FITTED_NODES.size))
+        rates = np.tile(3.0 * FITTED_NODES * model.efficiency(FITTED_NODES, 0.01), 2) * noise
+        fit = fit_model(model, np.tile(FITTED_NODES, 2), rates)
         curve = fit.predict([256]).iloc[0]
         covered += curve["low"] <= truth <= curve["high"]
         new = truth * np.exp(rng.normal(0, 0.05))
@@ -50,17 +50,17 @@ def test_interval_covers_the_curve_about_as_often_as_it_says():
 
 def test_aicc_by_hand():
     # Two parameters and the noise: K = 3. One point off by log residuals +-d around the fit.
-    rates = 3.0 * NODES * np.exp(0.1 * (-1.0) ** np.arange(9))
-    fit = fit_model(BY_NAME["Amdahl"], NODES, rates)
-    squares = np.sum(np.log(fit.throughput(NODES) / rates) ** 2)
+    rates = 3.0 * FITTED_NODES * np.exp(0.1 * (-1.0) ** np.arange(9))
+    fit = fit_model(BY_NAME["Amdahl"], FITTED_NODES, rates)
+    squares = np.sum(np.log(fit.throughput(FITTED_NODES) / rates) ** 2)
     expected = 9 * math.log(squares / 9) + 6 + 2 * 3 * 4 / 5
     assert fit.aicc == pytest.approx(expected)
 
 
 def test_parameters_have_intervals_unless_held_at_their_bound():
-    rates = 3.0 * NODES * BY_NAME["USL"].efficiency(NODES, 0.02, 0.0)
+    rates = 3.0 * FITTED_NODES * BY_NAME["USL"].efficiency(FITTED_NODES, 0.02, 0.0)
     wiggle = np.exp(0.01 * (-1.0) ** np.arange(9))
-    held = fit_model(BY_NAME["USL"], NODES, rates * wiggle * NODES**0.01).parameters()
+    held = fit_model(BY_NAME["USL"], FITTED_NODES, rates * wiggle * FITTED_NODES**0.01).parameters()
     assert held["name"].tolist() == ["contention", "coherency"]
     contention = held.iloc[0]
     assert 0 <= contention["low"] < contention["estimate"] < contention["high"]
@@ -72,8 +72,12 @@ def test_parameter_interval_covers_the_truth_about_as_often_as_it_says():
     rng = np.random.default_rng(2)
     model, covered = BY_NAME["ring allreduce"], 0
     for _ in range(100):
-        noise = np.exp(rng.normal(0, 0.02, NODES.size))
-        fit = fit_model(model, NODES, 3.0 * NODES * model.efficiency(NODES, 1e-3, 0.1) * noise)
+        noise = np.exp(rng.normal(0, 0.02, FITTED_NODES.size))
+        fit = fit_model(
+            model,
+            FITTED_NODES,
+            3.0 * FITTED_NODES * model.efficiency(FITTED_NODES, 1e-3, 0.1) * noise,
+        )
         latency = fit.parameters().iloc[0]
         covered += latency["low"] <= 1e-3 <= latency["high"]
     assert 88 <= covered <= 100
@@ -81,4 +85,4 @@ def test_parameter_interval_covers_the_truth_about_as_often_as_it_says():
 
 def test_too_few_points():
     with pytest.raises(ValueError, match="USL needs at least 3 points, not 2"):
-        fit_model(BY_NAME["USL"], NODES[:2], NODES[:2])
+        fit_model(BY_NAME["USL"], FITTED_NODES[:2], FITTED_NODES[:2])

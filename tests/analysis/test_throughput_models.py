@@ -9,11 +9,11 @@ from analysis.throughput_models import (
     same_work,
 )
 
-NODES = np.array([2.0, 4, 8, 16, 32])
+NODE_COUNTS = np.array([2.0, 4, 8, 16, 32])
 
 
 def test_efficiency_is_against_the_measured_baseline():
-    model = fit_throughput("made up", NODES, 10.0 * NODES)
+    model = fit_throughput("made up", NODE_COUNTS, 10.0 * NODE_COUNTS)
     assert (model.baseline_nodes, model.largest) == (2, 32)
     assert model.node_fovs_per_second == pytest.approx(10)
     assert model.efficiency([64]) == pytest.approx([1], rel=1e-4)

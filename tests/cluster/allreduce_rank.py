@@ -56,7 +56,7 @@ def rendezvous(rank: int, folder: Path) -> None:
 
 def measure(rates: list[float], sizes: list[int]) -> list[dict[int, list[float]]]:
     """Seconds of each allreduce of float32 buffers, as a training step does them, for each rate."""
-    from experiments.environment import configure_tensorflow
+    from ffn_core.runtime import configure_tensorflow
 
     configure_tensorflow(threads=1)
     import tensorflow as tf

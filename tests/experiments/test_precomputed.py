@@ -5,7 +5,7 @@ import pytest
 
 from experiments.precomputed import IMAGE, SEGMENTATION, open_precomputed, scales, write_precomputed
 from ffn_core.errors import InputError
-from ffn_core.inference.box import Box
+from ffn_core.geometry import Box
 from ffn_core.volumes import ArrayVolume, open_volume
 
 VOXEL_NM = (40.0, 4.0, 4.5)

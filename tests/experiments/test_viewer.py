@@ -6,7 +6,7 @@ import pytest
 from experiments.precomputed import IMAGE, SEGMENTATION, write_precomputed
 from experiments.viewer import intensity_range, largest_segments, start_viewer
 from ffn_core.errors import InputError
-from ffn_core.inference.box import Box
+from ffn_core.geometry import Box
 from ffn_core.volumes import ArrayVolume
 
 

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ffn_core.errors import InputError
+from ffn_core.files import REPOSITORY
 from ffn_core.partitions import (
     PUBLISHED_THRESHOLDS,
     compute_partitions,
@@ -17,7 +18,7 @@ from ffn_core.partitions import (
 )
 from ffn_core.volumes import ArrayVolume, open_labels
 
-SHARED = Path(os.environ.get("FFN_SHARED_DIR", Path(__file__).parents[3] / "shared"))
+SHARED = Path(os.environ.get("FFN_SHARED_DIR", REPOSITORY.parent / "shared"))
 GROUND_TRUTH = SHARED / "data" / "fib25" / "training_sample2" / "groundtruth.h5"
 
 

@@ -37,10 +37,10 @@ from experiments.segment_work import Worker
 from experiments.typed import from_dict
 from ffn_core import checkpoint as checkpoints
 from ffn_core.errors import InputError
+from ffn_core.files import REPOSITORY
 from ffn_core.inference.forward import make_forward
 from ffn_core.volumes import open_volume
 
-REPOSITORY = Path(__file__).parents[2]
 LIMIT_S = 240
 SHAPE = (40, 34, 34)
 GREY, CONTRAST = 100.0, 50.0

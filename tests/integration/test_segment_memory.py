@@ -19,10 +19,10 @@ import yaml
 
 from experiments import records
 from ffn_core import checkpoint as checkpoints
+from ffn_core.files import REPOSITORY
 from ffn_core.geometry import Zyx
 
 MIB = 1024**2
-REPOSITORY = Path(__file__).parents[2]
 CELL = 64  # one ball in each cell of so many voxels along each axis
 RADIUS = 20
 GREY, CONTRAST = 100, 50

@@ -18,10 +18,10 @@ from mlflow.tracking import MlflowClient
 from experiments import records
 from experiments.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED
 from experiments.recorder import Store
+from ffn_core.files import REPOSITORY
 
 pytestmark = pytest.mark.ranks
 
-REPOSITORY = Path(__file__).parents[2]
 WAIT_S = 150.0
 
 

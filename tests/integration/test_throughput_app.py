@@ -3,7 +3,6 @@
 import dataclasses
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import yaml
@@ -11,6 +10,7 @@ from mlflow.tracking import MlflowClient
 
 from experiments import records, throughput, throughput_plan
 from experiments.efficiency import BareRates, combine
+from ffn_core.files import REPOSITORY
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_bare_step_and_gemm_are_timed_in_turns(make_config, tmp_path):
     file = tmp_path / "bare.json"
     subprocess.run(
         [sys.executable, "-m", "experiments.bare_step", str(tmp_path), str(file)],
-        cwd=Path(__file__).parents[2],
+        cwd=REPOSITORY,
         timeout=100,
         check=True,
     )

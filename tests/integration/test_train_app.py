@@ -12,6 +12,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from experiments import records, train
+from ffn_core.files import REPOSITORY
 
 
 @pytest.fixture
@@ -153,7 +154,7 @@ def test_bad_input_is_one_line_and_exit_code_2(command, volumes, overrides, name
 def test_the_shell_sees_exit_code_2(tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "experiments.train", "budget.steps=1", "cluster.nodes=0"],
-        cwd=Path(__file__).parents[2],
+        cwd=REPOSITORY,
         env=os.environ | {"MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db"},
         capture_output=True,
         text=True,

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from ffn_core.inference.box import Box
+from ffn_core.geometry import Box
 from ffn_core.inference.reconcile import matches, reconcile
 from ffn_core.inference.subvolumes import Grid
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from ffn_core.errors import InputError
-from ffn_core.inference.box import Box
+from ffn_core.geometry import Box
 from ffn_core.inference.sample import MOST_EDGE, SegmentedSample
 from ffn_core.volumes import ArrayVolume
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ffn_core.errors import InputError
-from ffn_core.inference.box import Box
+from ffn_core.geometry import Box
 from ffn_core.inference.subvolumes import Grid
 
 

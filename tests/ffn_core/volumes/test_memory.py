@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import tensorstore as ts
 
+from ffn_core.files import REPOSITORY
+
 MIB = 1024**2
 SHAPE = (300, 1024, 1024)
 CHUNK = (50, 128, 128)  # 300 MiB in 384 chunks of 0.8 MiB, which pack to nearly nothing
@@ -66,7 +68,7 @@ def growth_bytes(spec: str, cache_bytes: int) -> int:
     command = [sys.executable, "-c", READ_ALL_OVER, spec, str(cache_bytes)]
     done = subprocess.run(
         command,
-        cwd=Path(__file__).parents[3],
+        cwd=REPOSITORY,
         capture_output=True,
         text=True,
         check=True,

@@ -11,9 +11,8 @@ from experiments.data import main
 from experiments.prepared_data import ensure_coordinates, ensure_synthetic, write_volumes
 from ffn_core.coordinates import Coordinates
 from ffn_core.errors import InputError
+from ffn_core.files import REPOSITORY
 from ffn_core.volumes import downsample_image, downsample_labels
-
-REPOSITORY = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")

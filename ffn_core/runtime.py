@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
 
 def before_tensorflow() -> None:
@@ -51,3 +52,14 @@ def threads_per_rank(ranks: int) -> int:
         os.environ.get("HOROVOD_LOCAL_SIZE", os.environ.get("OMPI_COMM_WORLD_LOCAL_SIZE", ranks))
     )
     return max(1, available_cores() // local)
+
+
+def peak_rss_bytes() -> int:
+    """Largest resident memory this program has had.
+
+    Not ``ru_maxrss``, which a new program inherits from the process that started it.
+    """
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    raise RuntimeError("/proc/self/status has no VmHWM line")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ffn_core.errors import InputError
+from ffn_core.files import REPOSITORY
 from ffn_core.volumes import (
     ArrayVolume,
     BodyVolume,
@@ -21,7 +22,7 @@ from ffn_core.volumes import (
     whole_file,
 )
 
-SHARED = Path(os.environ.get("FFN_SHARED_DIR", Path(__file__).parents[3] / "shared"))
+SHARED = Path(os.environ.get("FFN_SHARED_DIR", REPOSITORY.parent / "shared"))
 FIB25 = SHARED / "data" / "fib25" / "training_sample2"
 
 

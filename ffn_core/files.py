@@ -5,6 +5,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+REPOSITORY = Path(__file__).resolve().parents[1]
+"""Root of the checkout: the packages and ``conf`` lie in it."""
+
 
 @contextlib.contextmanager
 def whole_file(path: str | Path) -> Iterator[Path]:
