@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments import records
-from experiments.run_config import load_config
-from experiments.schema import Config
+from experiments.config.config_file import load_config
+from experiments.config.schema import Config
+from experiments.reporting import run_files
 from ffn_core.runtime import configure_tensorflow, import_little
 
 ROUNDS = 7
@@ -117,7 +117,7 @@ def make_step(config: Config) -> BareStep:
 def main(arguments: list[str]) -> int:
     """Measure and write; returns the exit code."""
     run_dir, file = map(Path, arguments)
-    records.write_json(file, measure(load_config(run_dir)))
+    run_files.write_json(file, measure(load_config(run_dir)))
     return 0
 
 

@@ -5,19 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from experiments import records
-from experiments.exit_codes import EXIT_DIVERGED, EXIT_INPUT
-from experiments.mirror import Mirror
+from experiments.reporting import run_files
+from experiments.reporting.exit_codes import EXIT_DIVERGED, EXIT_INPUT
+from experiments.reporting.mlflow_sync import Mirror
 from ffn_core import checkpoint as checkpoints
 
 _STATUS = {"finished": "FINISHED", "stopped": "KILLED"}
 _FILES = (
-    records.CONFIG,
-    records.PROVENANCE,
-    records.FAILURE,
-    records.RESULT,
-    records.METRICS,
-    records.SEGMENTATION_SCORES,
+    run_files.CONFIG,
+    run_files.PROVENANCE,
+    run_files.FAILURE,
+    run_files.RESULT,
+    run_files.METRICS,
+    run_files.SEGMENTATION_SCORES,
 )
 _TAG_LIMIT = 5000
 
@@ -42,17 +42,17 @@ class Outcome:
 
 def conclude(name: str, run_dir: Path) -> Outcome:
     """Outcome of a run whose ranks have ended."""
-    result = records.read_json(run_dir / records.RESULT)
+    result = run_files.read_json(run_dir / run_files.RESULT)
     if result is not None:
         return Outcome(name, run_dir, result["outcome"], result.get("message", ""))
-    failure = records.read_json(run_dir / records.FAILURE)
+    failure = run_files.read_json(run_dir / run_files.FAILURE)
     if failure is None:
         return Outcome(name, run_dir, "stopped", "interrupted; repeat the command to go on")
     kind = {EXIT_INPUT: "input", EXIT_DIVERGED: "diverged"}.get(failure.get("exit_code"), "failed")
     if kind == "diverged":
         # A result like any other: running it again would only diverge again.
-        records.write_json(
-            run_dir / records.RESULT, {"outcome": kind, "message": failure["message"]}
+        run_files.write_json(
+            run_dir / run_files.RESULT, {"outcome": kind, "message": failure["message"]}
         )
     return Outcome(name, run_dir, kind, failure["message"])
 
@@ -63,9 +63,9 @@ def report(mirror: Mirror, outcome: Outcome) -> bool:
     artifacts: dict[Path, str | None] = {
         run_dir / name: None for name in _FILES if (run_dir / name).is_file()
     }
-    if (run_dir / records.CANVASES).is_dir():
-        artifacts[run_dir / records.CANVASES] = records.CANVASES
-    newest = checkpoints.latest(run_dir / records.CHECKPOINTS)
+    if (run_dir / run_files.CANVASES).is_dir():
+        artifacts[run_dir / run_files.CANVASES] = run_files.CANVASES
+    newest = checkpoints.latest(run_dir / run_files.CHECKPOINTS)
     if newest is not None:
         # The state of the example streams can be large, and is of use only where the run goes on.
         artifacts[newest / checkpoints.SHARED] = "checkpoint"

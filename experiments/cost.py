@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from experiments import records
-from experiments.schema import Config
+from experiments.config.schema import Config
+from experiments.reporting import run_files
 
 ASSUMED_FRACTION_OF_PEAK = 0.5
 
@@ -30,9 +30,9 @@ class CostModel:
     def __init__(self, runs_dir: Path) -> None:
         self._measured: dict[tuple[object, ...], list[float]] = {}
         self._gemm_flops: float | None = None
-        for path in runs_dir.rglob(records.RESULT):
-            rate = (records.read_json(path) or {}).get("fovs_per_second")
-            config = path.parent / records.CONFIG
+        for path in runs_dir.rglob(run_files.RESULT):
+            rate = (run_files.read_json(path) or {}).get("fovs_per_second")
+            config = path.parent / run_files.CONFIG
             if rate and config.is_file():
                 values = yaml.safe_load(config.read_text())
                 key = _key(values["model"], values["cluster"])

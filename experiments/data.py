@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from experiments.data_commands import downsample, fetch, info, prepare, published, synthesize
-from experiments.exit_codes import EXIT_INPUT
+from experiments.reporting.exit_codes import EXIT_INPUT
 from ffn_core.errors import InputError
 from ffn_core.runtime import before_tensorflow
 

@@ -6,8 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from experiments.data_schema import DataConfig, VolumeConfig
-from experiments.schema import Config
+from experiments.config.schema import Config, DataConfig, VolumeConfig
 from ffn_core.coordinates import Coordinates
 from ffn_core.errors import InputError
 from ffn_core.examples import CanvasSource, LabelledVolume

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from experiments.clock import PHASES
-from experiments.records import Record
+from experiments.reporting.run_files import Record
 from experiments.throughput_plan import Shape
 from ffn_core.model_size import TRAINING_OVER_FORWARD
 

@@ -16,8 +16,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
+from experiments.config.schema import Config
 from experiments.horovodrun import HOROVODRUN
-from experiments.schema import Config
 from ffn_core.errors import InputError
 from ffn_core.runtime import available_cores, threads_per_rank
 

@@ -16,10 +16,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from experiments import records, segment_files
-from experiments.exit_codes import EXIT_INPUT
+from experiments import segment_files
 from experiments.precomputed import IMAGE, SEGMENTATION, Kind, Size, scales, write_precomputed
-from experiments.screen import Screen
+from experiments.reporting import run_files
+from experiments.reporting.exit_codes import EXIT_INPUT
+from experiments.reporting.terminal import Screen
 from experiments.segment_files import load_config
 from ffn_core.errors import InputError
 from ffn_core.geometry import Box
@@ -44,9 +45,9 @@ def layers_of(folder: Path) -> tuple[Box, list[Layer]]:
     Raises:
         InputError: There is no finished segmentation in it.
     """
-    if not (folder / records.RESULT).is_file():
+    if not (folder / run_files.RESULT).is_file():
         raise InputError(
-            f"{folder} holds no finished segmentation (no {records.RESULT}); give a folder that"
+            f"{folder} holds no finished segmentation (no {run_files.RESULT}); give a folder that"
             " experiments.segment has made"
         )
     config = load_config(folder)

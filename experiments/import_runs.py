@@ -10,12 +10,12 @@ import argparse
 import sys
 from pathlib import Path
 
-from experiments import records
 from experiments.conclusion import conclude, report
-from experiments.exit_codes import EXIT_FAILED, EXIT_INPUT
-from experiments.mirror import IDENTITY, Mirror, RunIdentity
-from experiments.recorder import absolute_uri
-from experiments.screen import Screen
+from experiments.reporting import run_files
+from experiments.reporting.exit_codes import EXIT_FAILED, EXIT_INPUT
+from experiments.reporting.mlflow_store import absolute_uri
+from experiments.reporting.mlflow_sync import IDENTITY, Mirror, RunIdentity
+from experiments.reporting.terminal import Screen
 from ffn_core.errors import InputError
 
 
@@ -36,7 +36,7 @@ def find_runs(roots: list[Path]) -> list[Path]:
 
 def import_run(run_dir: Path, uri: str) -> str | None:
     """Make the store say what ``run_dir`` says; returns the store's error, if any."""
-    who = RunIdentity(**records.read_json(run_dir / IDENTITY))
+    who = RunIdentity(**run_files.read_json(run_dir / IDENTITY))
     mirror = Mirror(uri, run_dir, who)
     return None if report(mirror, conclude(who.name, run_dir)) else mirror.error
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments import records
+from experiments.reporting import run_files
 
 FOLDER = "job"
 SCRIPT = "job.sh"
@@ -20,11 +20,11 @@ JOB = "job.json"
 
 def job_ids(run_dir: Path) -> list[str]:
     """Jobs that a run was submitted as, the newest last."""
-    known = records.read_json(run_dir / FOLDER / JOB) or {}
+    known = run_files.read_json(run_dir / FOLDER / JOB) or {}
     return list(known.get("job_ids", []))
 
 
 def add_job(run_dir: Path, job_id: str, command: Sequence[str]) -> None:
     """Note that a run was submitted, once more or for the first time, by ``command``."""
     values = {"job_ids": [*job_ids(run_dir), job_id], "command": command, "unix_s": time.time()}
-    records.write_json(run_dir / FOLDER / JOB, values)
+    run_files.write_json(run_dir / FOLDER / JOB, values)

@@ -10,9 +10,9 @@ import signal
 import subprocess
 from pathlib import Path
 
+from experiments.config.schema import Config
 from experiments.launchers import placement, rank_command
-from experiments.records import LOGS
-from experiments.schema import Config
+from experiments.reporting.run_files import LOGS
 from ffn_core.files import REPOSITORY
 
 LAUNCHER_LOG = "launcher.log"

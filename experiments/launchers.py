@@ -15,10 +15,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from experiments.config.cluster import LauncherConfig
+from experiments.config.schema import Config
 from experiments.elastic import elastic_command
 from experiments.horovodrun import HOROVODRUN
-from experiments.launch_schema import LauncherConfig
-from experiments.schema import Config
 from ffn_core.errors import InputError
 
 _NEEDED = {

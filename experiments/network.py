@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from experiments import records
-from experiments.data_schema import DataConfig
-from experiments.launch_schema import ClusterConfig
-from experiments.record_schema import ValidationConfig
-from experiments.training_schema import ModelConfig
-from experiments.typed import from_dict
+from experiments.config.cluster import ClusterConfig
+from experiments.config.parsing import from_dict
+from experiments.config.schema import DataConfig, ModelConfig, ValidationConfig
+from experiments.reporting import run_files
 from ffn_core import checkpoint as checkpoints
 from ffn_core.errors import InputError
 from ffn_core.geometry import FovGeometry
@@ -70,7 +68,7 @@ def find_network(name: str) -> TrainedNetwork:
     if (path / checkpoints.MANIFEST).is_file():
         run = training_run(path.parent.parent)
         return TrainedNetwork(path, run.model.geometry, run.data.mean, run.data.stddev, run)
-    newest = checkpoints.latest(path / records.CHECKPOINTS)
+    newest = checkpoints.latest(path / run_files.CHECKPOINTS)
     if newest is None:
         raise InputError(
             f"checkpoint={name}: neither a run directory with checkpoints, nor a checkpoint folder,"
@@ -106,7 +104,7 @@ def training_run(run_dir: Path) -> TrainingRun:
     Raises:
         InputError: Its config is missing or damaged.
     """
-    file = run_dir / records.CONFIG
+    file = run_dir / run_files.CONFIG
     try:
         values = yaml.safe_load(file.read_text())
         return TrainingRun(

@@ -8,20 +8,20 @@ import time
 import traceback
 from pathlib import Path
 
-from experiments import records
 from experiments.conclusion import Outcome, conclude, report
-from experiments.exit_codes import EXIT_STOPPED
+from experiments.config.config_file import write_config
+from experiments.config.naming import identity, point_name, run_directory
+from experiments.config.parsing import flatten
+from experiments.config.schema import Config
 from experiments.launch import Ranks
-from experiments.mirror import Mirror, RunIdentity
-from experiments.naming import identity, point_name, run_directory
 from experiments.prepare import prepare
-from experiments.provenance import provenance
-from experiments.recorder import absolute_uri
-from experiments.redaction import redacted
-from experiments.run_config import write_config
-from experiments.schema import Config
-from experiments.screen import PointBar, Screen
-from experiments.typed import flatten
+from experiments.reporting import run_files
+from experiments.reporting.exit_codes import EXIT_STOPPED
+from experiments.reporting.mlflow_store import absolute_uri
+from experiments.reporting.mlflow_sync import Mirror, RunIdentity
+from experiments.reporting.provenance import provenance
+from experiments.reporting.redaction import redacted
+from experiments.reporting.terminal import PointBar, Screen
 from ffn_core.errors import InputError
 
 STOP_GRACE_S = 120.0
@@ -42,13 +42,13 @@ def run_point(config: Config, screen: Screen, parent: str | None = None) -> Outc
         KeyboardInterrupt: again, once the ranks have saved a checkpoint and ended.
     """
     run_dir, name = run_directory(config), point_name(config)
-    done = records.read_json(run_dir / records.RESULT)
+    done = run_files.read_json(run_dir / run_files.RESULT)
     if done is not None:
         return Outcome(name, run_dir, "skipped", f"{done['outcome']} before")
     prepared = prepare(config) if parent is None else None
     run_dir.mkdir(parents=True, exist_ok=True)
-    (run_dir / records.FAILURE).unlink(missing_ok=True)
-    (run_dir / records.STOP).unlink(missing_ok=True)
+    (run_dir / run_files.FAILURE).unlink(missing_ok=True)
+    (run_dir / run_files.STOP).unlink(missing_ok=True)
     uri = absolute_uri(config.tracking.uri)
     mirror = Mirror(uri, run_dir, _run_identity(config, name, run_dir, parent))
     mirror.restart()
@@ -62,8 +62,8 @@ def run_point(config: Config, screen: Screen, parent: str | None = None) -> Outc
     except InputError as error:
         outcome = Outcome(name, run_dir, "input", str(error))
     except Exception as error:
-        records.write_json(
-            run_dir / records.FAILURE,
+        run_files.write_json(
+            run_dir / run_files.FAILURE,
             {"message": str(error), "traceback": traceback.format_exc()},
         )
         outcome = Outcome(name, run_dir, "failed", str(error))
@@ -86,20 +86,22 @@ def _follow(config: Config, run_dir: Path, mirror: Mirror, bar: PointBar) -> boo
                 code = ranks.wait(0.5)
                 if code is not None:
                     break
-                if (records.read_json(run_dir / records.FAILURE) or {}).get("ends_run"):
+                if (run_files.read_json(run_dir / run_files.FAILURE) or {}).get("ends_run"):
                     deadline = min(deadline, time.monotonic() + STOP_GRACE_S)
-                bar.update(records.read_json(run_dir / records.PROGRESS), mirror.poll())
+                bar.update(run_files.read_json(run_dir / run_files.PROGRESS), mirror.poll())
             except KeyboardInterrupt:
                 if interrupted:
                     break  # asked twice: do not wait for the checkpoint
                 interrupted, deadline = True, time.monotonic() + STOP_GRACE_S
-                (run_dir / records.STOP).touch()
-        bar.update(records.read_json(run_dir / records.PROGRESS), mirror.poll())
-        explained = (run_dir / records.RESULT).is_file() or (run_dir / records.FAILURE).is_file()
+                (run_dir / run_files.STOP).touch()
+        bar.update(run_files.read_json(run_dir / run_files.PROGRESS), mirror.poll())
+        explained = (run_dir / run_files.RESULT).is_file() or (
+            run_dir / run_files.FAILURE
+        ).is_file()
         # A batch system may ask the ranks themselves to stop: then the launcher says so.
         if not explained and not interrupted and code != EXIT_STOPPED:
             reason = {"message": ranks.died(), "traceback": ranks.log_tail(60)}
-            records.write_json(run_dir / records.FAILURE, reason)
+            run_files.write_json(run_dir / run_files.FAILURE, reason)
     return interrupted
 
 
@@ -111,7 +113,7 @@ def _run_identity(config: Config, name: str, run_dir: Path, parent: str | None) 
     params["learning_rate.peak"] = config.learning_rate.peak(config.cluster.nodes)
     params["budget"] = str(config.budget)
     facts = provenance()
-    records.write_json(run_dir / records.PROVENANCE, facts)
+    run_files.write_json(run_dir / run_files.PROVENANCE, facts)
     tags = {
         "ffn_scaling.kind": "point",
         "ffn_scaling.identity": identity(config),

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments import records
 from experiments.job_record import job_ids
+from experiments.reporting import run_files
 from experiments.slurm_queue import WAITING, JobState
 
 FRESH_S = 60.0
@@ -36,19 +36,19 @@ class PointState:
 
 def point_state(run_dir: Path, jobs: Mapping[str, JobState]) -> PointState:
     """State of the run in ``run_dir``, given the states of jobs by id."""
-    result = records.read_json(run_dir / records.RESULT)
+    result = run_files.read_json(run_dir / run_files.RESULT)
     job = (job_ids(run_dir) or [""])[-1]
     if result is not None:
         return PointState(result["outcome"], job, 1.0, result.get("message", ""))
-    share = progress(records.read_json(run_dir / records.PROGRESS))
+    share = progress(run_files.read_json(run_dir / run_files.PROGRESS))
     queued = jobs.get(job)
     if queued is not None and queued.active:
         state = "queued" if queued.state in WAITING else "running"
         return PointState(state, job, share, queued.reason)
-    failure = records.read_json(run_dir / records.FAILURE)
+    failure = run_files.read_json(run_dir / run_files.FAILURE)
     if failure is not None:
         return PointState("failed", job, share, failure["message"])
-    if not job and _is_fresh(run_dir / records.PROGRESS):
+    if not job and _is_fresh(run_dir / run_files.PROGRESS):
         return PointState("running", job, share)
     if queued is not None and queued.state != "COMPLETED":
         kind = "stopped" if queued.state == "CANCELLED" else "failed"

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from experiments.data_schema import DataConfig, VolumeConfig
+from experiments.config.schema import Config, DataConfig, VolumeConfig
 from experiments.dataset import canvas_sources
 from experiments.launchers import placement, rank_command
 from experiments.prepared_data import ensure_coordinates, ensure_synthetic
-from experiments.schema import Config
 from ffn_core.errors import InputError
 from ffn_core.geometry import Zyx, as_zyx
 from ffn_core.movement import POLICIES

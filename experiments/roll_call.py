@@ -20,7 +20,7 @@ from pathlib import Path
 
 import psutil
 
-from experiments import records
+from experiments.reporting import run_files
 from ffn_core.distributed import Collectives
 
 FOLDER = "ranks"
@@ -67,7 +67,7 @@ class Stall:
 
 def read_presence(folder: Path, rank: int) -> Presence | None:
     """What ``rank`` said last; None if it never did."""
-    values = records.read_json(folder / f"{rank:05d}.json")
+    values = run_files.read_json(folder / f"{rank:05d}.json")
     return Presence(**values) if values else None
 
 
@@ -137,7 +137,7 @@ class RollCall:
         rank, entered = self._collectives.topology.rank, self._collectives.entered
         presence = Presence(rank, socket.gethostname(), os.getpid(), self._beat, entered, left)
         with contextlib.suppress(OSError):  # a full disk ends a run where it matters, not here
-            records.write_json(self._folder / f"{rank:05d}.json", asdict(presence))
+            run_files.write_json(self._folder / f"{rank:05d}.json", asdict(presence))
 
     def _run(self) -> None:
         while not self._stop.wait(self._every_s):

@@ -1,7 +1,7 @@
 """``python -m experiments.segment checkpoint=... image=path:dataset``: fill a volume with objects.
 
 Options are those of `experiments.segment_schema`, defaults in ``conf/segment.yaml``. Repeating a
-command goes on where it was interrupted. Exit codes are those of `experiments.exit_codes`.
+command goes on where it was interrupted. Exit codes are those of `experiments.reporting.exit_codes`.
 """
 
 from __future__ import annotations
@@ -11,15 +11,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-from experiments import records, segment_files
-from experiments.hydra_segment import run_segment_app
-from experiments.screen import Screen
+from experiments import segment_files
+from experiments.config.hydra_app import run_segment_app
+from experiments.config.parsing import from_dict
+from experiments.reporting import run_files
+from experiments.reporting.terminal import Screen
 from experiments.segment_launch import WORKER
 from experiments.segment_processes import leave_to_others, run_workers
 from experiments.segment_resolve import resolve
 from experiments.segment_result import Summary, put_together, score
 from experiments.segment_schema import SegmentConfig
-from experiments.typed import from_dict
 from ffn_core.errors import InputError
 from ffn_core.files import REPOSITORY
 from ffn_core.geometry import Box
@@ -71,19 +72,19 @@ def carry_out(
     run_workers(config, screen.console, what)
     summary = put_together(config)
     evaluation = score(config) if config.labels else None
-    records.write_json(folder / records.RESULT, dataclasses.asdict(summary))
+    run_files.write_json(folder / run_files.RESULT, dataclasses.asdict(summary))
     return summary, evaluation
 
 
 def _read_back(config: SegmentConfig, folder: Path) -> tuple[Summary, Evaluation | None] | None:
     """Results of the same segmentation against the same labels; None without them."""
-    result = records.read_json(folder / records.RESULT)
+    result = run_files.read_json(folder / run_files.RESULT)
     if result is None:
         return None
     before = segment_files.load_config(folder)
     if (before.identity, before.labels) != (config.identity, config.labels):
         return None
-    scores = records.read_json(folder / segment_files.EVALUATION) if config.labels else None
+    scores = run_files.read_json(folder / segment_files.EVALUATION) if config.labels else None
     return from_dict(Summary, result), from_dict(Evaluation, scores) if scores else None
 
 
@@ -103,7 +104,7 @@ def _claim(folder: Path, config: SegmentConfig) -> None:
     """Write the config into the folder; what was complete in it no longer counts as such."""
     _check_folder(folder, config)
     folder.mkdir(parents=True, exist_ok=True)
-    for name in (records.STOP, records.FAILURE, records.RESULT):
+    for name in (run_files.STOP, run_files.FAILURE, run_files.RESULT):
         (folder / name).unlink(missing_ok=True)
     segment_files.write_config(folder, config)
 

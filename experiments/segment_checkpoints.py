@@ -22,13 +22,14 @@ from typing import Any
 
 import yaml
 
-from experiments import records, segment_files
-from experiments.hydra_segment import run_segment_app
-from experiments.mirror import IDENTITY, LINK, Mirror, RunIdentity
+from experiments import segment_files
+from experiments.config.hydra_app import run_segment_app
 from experiments.network import training_run
-from experiments.recorder import absolute_uri
-from experiments.redaction import MASK
-from experiments.screen import Screen
+from experiments.reporting import run_files
+from experiments.reporting.mlflow_store import absolute_uri
+from experiments.reporting.mlflow_sync import IDENTITY, LINK, Mirror, RunIdentity
+from experiments.reporting.redaction import MASK
+from experiments.reporting.terminal import Screen
 from experiments.segment import carry_out
 from experiments.segment_resolve import resolve
 from experiments.segment_schema import SegmentConfig
@@ -87,7 +88,7 @@ def main() -> int:
 def segment_checkpoints(config: SegmentConfig, screen: Screen) -> list[CheckpointScore]:
     """Segment and score every checkpoint of the run directory ``config.checkpoint``."""
     run_dir = Path(config.checkpoint).absolute()
-    found = checkpoints.list_checkpoints(run_dir / records.CHECKPOINTS)
+    found = checkpoints.list_checkpoints(run_dir / run_files.CHECKPOINTS)
     if not found:
         raise InputError(f"checkpoint={config.checkpoint} is not a run directory with checkpoints")
     first = resolve(replace(config, checkpoint=str(found[0])))
@@ -121,9 +122,9 @@ def _prepare_folder(first: SegmentConfig, run_dir: Path) -> Path:
     series = replace(first, checkpoint=str(run_dir))
     assert series.image is not None
     name = f"{short_name(series.image)}-{series.identity}"
-    folder = Path(series.out or run_dir / records.SEGMENTATIONS / name).absolute()
+    folder = Path(series.out or run_dir / run_files.SEGMENTATIONS / name).absolute()
     text = yaml.safe_dump(dataclasses.asdict(series), sort_keys=False)
-    with whole_file(folder / records.CONFIG) as partial:
+    with whole_file(folder / run_files.CONFIG) as partial:
         partial.write_text(text)
     return folder
 
@@ -138,13 +139,13 @@ def _write_table(path: Path, scores: list[CheckpointScore]) -> None:
 
 def _record(run_dir: Path, score: CheckpointScore) -> None:
     """Add the scores to the run's own record, unless they are the last said of this step."""
-    path = run_dir / records.SEGMENTATION_SCORES
-    records.repair(path)
-    known = {record.step: record.metrics for record in records.read_records(path)}
+    path = run_dir / run_files.SEGMENTATION_SCORES
+    run_files.repair(path)
+    known = {record.step: record.metrics for record in run_files.read_records(path)}
     metrics = score.metrics()
     if known.get(score.step) != metrics:
-        record = records.Record(score.step, score.fovs, score.elapsed_s, time.time(), metrics)
-        records.append(path, record)
+        record = run_files.Record(score.step, score.fovs, score.elapsed_s, time.time(), metrics)
+        run_files.append(path, record)
 
 
 def _sample(config: SegmentConfig, step: int) -> SegmentedSample:
@@ -173,14 +174,14 @@ def _print(scores: list[CheckpointScore], screen: Screen) -> None:
 
 def _send(run_dir: Path, folder: Path, screen: Screen) -> None:
     """Complete the MLflow run of the training."""
-    who, link = (records.read_json(run_dir / name) for name in (IDENTITY, LINK))
+    who, link = (run_files.read_json(run_dir / name) for name in (IDENTITY, LINK))
     if who is None or link is None:
         screen.say(f"{run_dir} has no MLflow run; scores are in {folder / SCORES}")
         return
     # A password is not kept: then the store must be named by MLFLOW_TRACKING_URI again.
     uri = absolute_uri(None) if MASK in link["uri"] else link["uri"]
     mirror = Mirror(uri, run_dir, RunIdentity(**who))
-    artifacts = {folder / name: "segmentation" for name in (SCORES, SAMPLE, records.CONFIG)}
+    artifacts = {folder / name: "segmentation" for name in (SCORES, SAMPLE, run_files.CONFIG)}
     if mirror.send(artifacts):
         screen.say(f"scores: {folder / SCORES}, and segmentation/* in {link['uri']}")
     else:

@@ -25,9 +25,9 @@ import numpy as np
 import yaml
 from numpy.lib.npyio import NpzFile
 
-from experiments import records
+from experiments.config.parsing import from_dict
+from experiments.reporting import run_files
 from experiments.segment_schema import SegmentConfig
-from experiments.typed import from_dict
 from ffn_core.errors import InputError
 from ffn_core.inference.canvas import FloodState
 from ffn_core.inference.segmentation import State
@@ -50,7 +50,7 @@ def result(folder: Path) -> str:
 
 def write_config(folder: Path, config: SegmentConfig) -> None:
     """Make the folder of a resolved config, whole or not at all."""
-    with whole_file(folder / records.CONFIG) as partial:
+    with whole_file(folder / run_files.CONFIG) as partial:
         partial.write_text(yaml.safe_dump(dataclasses.asdict(config), sort_keys=False))
 
 
@@ -61,7 +61,7 @@ def load_config(folder: Path) -> SegmentConfig:
         InputError: There is none, or it is damaged.
     """
     try:
-        values = yaml.safe_load((folder / records.CONFIG).read_text())
+        values = yaml.safe_load((folder / run_files.CONFIG).read_text())
     except (OSError, yaml.YAMLError) as error:
         raise InputError(
             f"{folder} is no folder of experiments.segment, or damaged"
@@ -72,12 +72,12 @@ def load_config(folder: Path) -> SegmentConfig:
 
 def write_todo(folder: Path, subvolumes: Sequence[int]) -> None:
     """Say which subvolumes workers are to share among them."""
-    records.write_json(folder / _TODO, list(subvolumes))
+    run_files.write_json(folder / _TODO, list(subvolumes))
 
 
 def read_todo(folder: Path) -> list[int]:
     """What `write_todo` said; all subvolumes if it never did."""
-    todo = records.read_json(folder / _TODO)
+    todo = run_files.read_json(folder / _TODO)
     return todo if todo is not None else list(range(len(load_config(folder).grid.subvolumes)))
 
 
@@ -89,8 +89,8 @@ def unfinished(folder: Path, subvolumes: int) -> list[int]:
 def leave_failure(folder: Path, code: int, message: str, trace: str) -> None:
     """Leave the reason of a worker that failed, unless another one was first."""
     failure = {"exit_code": code, "message": message, "traceback": trace}
-    with contextlib.suppress(FileExistsError), (folder / records.FAILURE).open("x") as file:
-        file.write(records.to_json(failure))
+    with contextlib.suppress(FileExistsError), (folder / run_files.FAILURE).open("x") as file:
+        file.write(run_files.to_json(failure))
 
 
 def finished_path(folder: Path, index: int) -> Path:
@@ -167,9 +167,9 @@ def write_progress(folder: Path, index: int, **values: Any) -> None:
     """Tell how far a subvolume is."""
     path = finished_path(folder, index).with_suffix(".json")
     path.parent.mkdir(parents=True, exist_ok=True)
-    records.write_json(path, values)
+    run_files.write_json(path, values)
 
 
 def read_progress(folder: Path, index: int) -> dict[str, Any]:
     """What was last told of a subvolume; empty before the first time."""
-    return records.read_json(finished_path(folder, index).with_suffix(".json")) or {}
+    return run_files.read_json(finished_path(folder, index).with_suffix(".json")) or {}

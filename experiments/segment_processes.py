@@ -12,8 +12,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from experiments import records
-from experiments.exit_codes import EXIT_INPUT, EXIT_STOPPED
+from experiments.reporting import run_files
+from experiments.reporting.exit_codes import EXIT_INPUT, EXIT_STOPPED
 from experiments.segment_files import unfinished, write_todo
 from experiments.segment_launch import worker_commands, worker_environment
 from experiments.segment_progress import SegmentBar
@@ -75,7 +75,7 @@ def _stop(folder: Path, processes: list[_Process]) -> None:
     """Have those that still run save and end; by a file too, which is seen on other machines."""
     running = [process for process in processes if process.running]
     if running:
-        (folder / records.STOP).touch()
+        (folder / run_files.STOP).touch()
     for process in running:
         process.stop(STOP_GRACE_S)
 
@@ -87,7 +87,7 @@ class _Process:
         self, folder: Path, number: int, command: list[str], environment: dict[str, str]
     ) -> None:
         self._folder = folder
-        self._log = folder / records.LOGS / f"worker-{number:03d}.log"
+        self._log = folder / run_files.LOGS / f"worker-{number:03d}.log"
         self._log.parent.mkdir(parents=True, exist_ok=True)
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
@@ -126,7 +126,7 @@ class _Process:
         code = self._process.returncode
         if code == 0:
             return
-        failure = records.read_json(self._folder / records.FAILURE) or {}
+        failure = run_files.read_json(self._folder / run_files.FAILURE) or {}
         if failure.get("exit_code") == EXIT_INPUT:
             raise InputError(failure["message"])
         tail = "\n".join(self._log.read_text(errors="replace").splitlines()[-15:])

@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from experiments.screen import duration
+from experiments.reporting.terminal import duration
 from experiments.segment_files import read_progress
 
 _STALE_S = 10.0

@@ -11,7 +11,8 @@ from typing import Final
 import h5py
 import numpy as np
 
-from experiments import records, segment_files
+from experiments import segment_files
+from experiments.reporting import run_files
 from experiments.segment_schema import SegmentConfig
 from ffn_core.geometry import Box
 from ffn_core.inference.evaluation import Evaluation, evaluate_volumes
@@ -71,5 +72,5 @@ def score(config: SegmentConfig) -> Evaluation:
     truth = open_labels(config.labels, config.cache_bytes)
     ids = open_labels(segment_files.result(folder), config.cache_bytes)
     evaluation = evaluate_volumes(truth, ids, region.start_zyx)
-    records.write_json(folder / segment_files.EVALUATION, dataclasses.asdict(evaluation))
+    run_files.write_json(folder / segment_files.EVALUATION, dataclasses.asdict(evaluation))
     return evaluation

@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from experiments.launch_schema import LauncherConfig
+from experiments.config.cluster import LauncherConfig
 from ffn_core.errors import InputError
 from ffn_core.geometry import Box, as_zyx
 from ffn_core.inference.settings import FloodSettings

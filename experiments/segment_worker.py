@@ -6,7 +6,7 @@ subvolume that was left to do when `experiments.segment` last looked. Subvolumes
 each other, so the result does not depend on n, and a task that was killed goes on from its last
 saved state when started again.
 
-Exit codes are those of `experiments.exit_codes`; ``failure.json`` holds the reason of the first
+Exit codes are those of `experiments.reporting.exit_codes`; ``failure.json`` holds the reason of the first
 task that failed.
 """
 
@@ -19,9 +19,9 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments import records
-from experiments.exit_codes import EXIT_FAILED, EXIT_INPUT, EXIT_STOPPED
 from experiments.network import load_network
+from experiments.reporting import run_files
+from experiments.reporting.exit_codes import EXIT_FAILED, EXIT_INPUT, EXIT_STOPPED
 from experiments.segment_files import leave_failure, load_config, read_todo
 from experiments.segment_task import Task, task_of
 from experiments.segment_work import Worker
@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _fail(folder: Path, code: int, message: str, trace: str = "") -> int:
     print(trace or f"error: {message}", file=sys.stderr, flush=True)
-    if (folder / records.CONFIG).is_file():
+    if (folder / run_files.CONFIG).is_file():
         leave_failure(folder, code, message, trace)
     return code
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from experiments import records, slurm_queue
+from experiments import slurm_queue
 from experiments.conclusion import Outcome
+from experiments.config.config_file import write_config
+from experiments.config.naming import point_name, run_directory
+from experiments.config.schema import Config
 from experiments.job_record import FOLDER, SCRIPT, add_job, job_ids
-from experiments.naming import point_name, run_directory
 from experiments.prepare import prepare
-from experiments.recorder import absolute_uri
-from experiments.run_config import write_config
-from experiments.schema import Config
+from experiments.reporting import run_files
+from experiments.reporting.mlflow_store import absolute_uri
 from experiments.slurm_script import job
 
 
@@ -26,7 +27,7 @@ def submit_point(config: Config, parent: str | None) -> Outcome:
         InputError: for bad input, or a job that Slurm does not take.
     """
     run_dir, name = run_directory(config), point_name(config)
-    done = records.read_json(run_dir / records.RESULT)
+    done = run_files.read_json(run_dir / run_files.RESULT)
     if done is not None:
         return Outcome(name, run_dir, "skipped", f"{done['outcome']} before")
     earlier = job_ids(run_dir)
@@ -37,8 +38,8 @@ def submit_point(config: Config, parent: str | None) -> Outcome:
     prepare(config)
     folder = run_dir / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    (run_dir / records.LOGS).mkdir(exist_ok=True)
-    (run_dir / records.FAILURE).unlink(missing_ok=True)
+    (run_dir / run_files.LOGS).mkdir(exist_ok=True)
+    (run_dir / run_files.FAILURE).unlink(missing_ok=True)
     # The store by its absolute name: a job's environment may name another one.
     uri = absolute_uri(config.tracking.uri)
     write_config(folder, replace(config, tracking=replace(config.tracking, uri=uri)), private=True)

@@ -15,15 +15,16 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from experiments import records, slurm_queue
+from experiments import slurm_queue
 from experiments.conclusion import Outcome
-from experiments.exit_codes import EXIT_FAILED, EXIT_INPUT, EXIT_STOPPED
+from experiments.config.cluster import BatchConfig
+from experiments.config.config_file import load_config
+from experiments.config.schema import Config
 from experiments.job_record import FOLDER
-from experiments.launch_schema import BatchConfig
 from experiments.point import run_point
-from experiments.run_config import load_config
-from experiments.schema import Config
-from experiments.screen import Screen
+from experiments.reporting import run_files
+from experiments.reporting.exit_codes import EXIT_FAILED, EXIT_INPUT, EXIT_STOPPED
+from experiments.reporting.terminal import Screen
 from ffn_core.errors import InputError
 
 
@@ -60,7 +61,7 @@ def worth_repeating(outcome: Outcome, restarts: int, retries: int) -> bool:
     """
     if outcome.outcome != "failed":
         return outcome.outcome == "stopped"
-    failure = records.read_json(outcome.run_dir / records.FAILURE) or {}
+    failure = run_files.read_json(outcome.run_dir / run_files.FAILURE) or {}
     own_fault = "exit_code" in failure and bool(failure.get("traceback"))
     return not own_fault or restarts < retries
 
@@ -85,9 +86,9 @@ def _conclude(outcome: Outcome) -> int:
     """Leave the reason of bad input behind, as ranks do theirs; returns the exit code."""
     print(f"{outcome.outcome} {outcome.message}".strip())
     if outcome.outcome == "input":
-        path = outcome.run_dir / records.FAILURE
+        path = outcome.run_dir / run_files.FAILURE
         if not path.exists():
-            records.write_json(path, {"exit_code": EXIT_INPUT, "message": outcome.message})
+            run_files.write_json(path, {"exit_code": EXIT_INPUT, "message": outcome.message})
         return EXIT_INPUT
     return {"failed": EXIT_FAILED, "stopped": EXIT_STOPPED}.get(outcome.outcome, 0)
 

@@ -16,10 +16,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from experiments.config.schema import Config
 from experiments.job_record import FOLDER, SCRIPT
 from experiments.launchers import placement
-from experiments.records import LOGS
-from experiments.schema import Config
+from experiments.reporting.run_files import LOGS
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.schema import Config
+from experiments.config.schema import Config
 from ffn_core import checkpoint as checkpoints
 from ffn_core.distributed import Collectives
 from ffn_core.errors import DivergedError, InputError

@@ -21,15 +21,15 @@ import numpy as np
 import psutil
 from scipy import stats
 
-from experiments import records
-from experiments.exit_codes import EXIT_FAILED, EXIT_INPUT
+from experiments.config.config_file import write_config
+from experiments.config.parsing import from_dict
+from experiments.config.schema import Config
 from experiments.launch import Ranks
 from experiments.prepare import prepare
-from experiments.provenance import provenance
-from experiments.run_config import write_config
-from experiments.schema import Config
-from experiments.screen import Screen
-from experiments.typed import from_dict
+from experiments.reporting import run_files
+from experiments.reporting.exit_codes import EXIT_FAILED, EXIT_INPUT
+from experiments.reporting.provenance import provenance
+from experiments.reporting.terminal import Screen
 from ffn_core.errors import InputError
 
 WARM_UP = 0.25
@@ -154,7 +154,7 @@ def rank_processes(run_dir: Path) -> dict[int, psutil.Process]:
 
 
 def _look(run_dir: Path, seconds: float, processes: dict[int, psutil.Process]) -> Iterator[Sample]:
-    step = (records.read_json(run_dir / records.PROGRESS) or {"step": 0})["step"]
+    step = (run_files.read_json(run_dir / run_files.PROGRESS) or {"step": 0})["step"]
     for rank, process in sorted(processes.items()):
         memory_mb = process.memory_full_info().uss / 1e6
         yield Sample(seconds, rank, step, memory_mb, process.num_fds(), process.num_threads())
@@ -172,7 +172,7 @@ def watch(config: Config, run_dir: Path, minutes: float, every_s: float) -> list
     with Ranks(config, run_dir) as ranks, (run_dir.parent / "samples.csv").open("w") as file:
         table = csv.writer(file)
         table.writerow([field.name for field in dataclasses.fields(Sample)])
-        while not (run_dir / records.PROGRESS).is_file() and ranks.wait(1.0) is None:
+        while not (run_dir / run_files.PROGRESS).is_file() and ranks.wait(1.0) is None:
             pass
         processes, start_s = rank_processes(run_dir), time.monotonic()
         while (seconds := time.monotonic() - start_s) < 60.0 * minutes:
@@ -182,7 +182,7 @@ def watch(config: Config, run_dir: Path, minutes: float, every_s: float) -> list
                 samples.append(sample)
                 table.writerow(asdict(sample).values())
             file.flush()
-        (run_dir / records.STOP).touch()
+        (run_dir / run_files.STOP).touch()
         ranks.wait(60.0)
     return samples
 
@@ -211,7 +211,7 @@ def main(arguments: list[str]) -> int:
     report: dict[str, Any] = {"passed": passed, "minutes": options.minutes}
     report["ranks"] = [asdict(verdict) for verdict in verdicts]
     report["provenance"] = provenance()
-    records.write_json(options.out / "verdict.json", report)
+    run_files.write_json(options.out / "verdict.json", report)
     screen.say(f"soak: {'PASS' if passed else 'FAIL'}; samples: {options.out / 'samples.csv'}")
     return 0 if passed else EXIT_FAILED
 

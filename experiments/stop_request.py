@@ -7,7 +7,7 @@ import threading
 import time
 from pathlib import Path
 
-from experiments import records
+from experiments.reporting import run_files
 
 
 class StopRequest:
@@ -16,7 +16,7 @@ class StopRequest:
     FILE_CHECK_S = 0.5
 
     def __init__(self, run_dir: Path) -> None:
-        self._path = run_dir / records.STOP
+        self._path = run_dir / run_files.STOP
         self._event = threading.Event()
         self._next_check = 0.0
 

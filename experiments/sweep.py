@@ -8,15 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-from experiments import records
 from experiments.conclusion import Outcome
-from experiments.mlflow_view import page
-from experiments.naming import point_name, run_directory
+from experiments.config.naming import point_name, run_directory
+from experiments.config.schema import Config
 from experiments.point import run_point
-from experiments.recorder import Store, StoreError, absolute_uri
-from experiments.redaction import redacted_text
-from experiments.schema import Config
-from experiments.screen import Screen
+from experiments.reporting import run_files
+from experiments.reporting.mlflow_store import Store, StoreError, absolute_uri, page
+from experiments.reporting.redaction import redacted_text
+from experiments.reporting.terminal import Screen
 from experiments.slurm import submit_point
 from experiments.sweep_plan import SweepPlan
 from ffn_core.errors import InputError
@@ -160,7 +159,7 @@ class Sweep:
         key = hashlib.sha256("\n".join(sorted(self._arguments)).encode()).hexdigest()[:8]
         folder = Path(config.runs_dir).absolute() / config.tracking.experiment
         link = folder / f"sweep-{key}.json"
-        known = records.read_json(link) or {}
+        known = run_files.read_json(link) or {}
         run_id = str(known.get("run_id"))
         uri = redacted_text(self.uri)
         if known.get("uri") == uri and store.has_run(run_id):
@@ -170,7 +169,7 @@ class Sweep:
         tags = {"ffn_scaling.kind": "sweep", "mlflow.note.content": note}
         run_id = store.start_run(config.tracking.experiment, f"sweep {key}", tags)
         folder.mkdir(parents=True, exist_ok=True)
-        records.write_json(link, {"uri": uri, "run_id": run_id})
+        run_files.write_json(link, {"uri": uri, "run_id": run_id})
         return run_id
 
     def _warn_of_store(self, error: Exception) -> None:

@@ -6,13 +6,13 @@ import os
 import shlex
 from pathlib import Path
 
-from experiments import records
+from experiments.config.naming import point_name, run_directory
+from experiments.config.schema import Config
 from experiments.cost import CostModel, Estimate
 from experiments.launchers import as_typed
-from experiments.naming import point_name, run_directory
-from experiments.redaction import redacted_text
-from experiments.schema import Config
-from experiments.screen import Screen, duration
+from experiments.reporting import run_files
+from experiments.reporting.redaction import redacted_text
+from experiments.reporting.terminal import Screen, duration
 from experiments.slurm_script import job
 
 
@@ -66,6 +66,6 @@ def what_would_run(config: Config) -> list[str]:
 
 
 def _state(run_dir: Path) -> str:
-    if (run_dir / records.RESULT).is_file():
+    if (run_dir / run_files.RESULT).is_file():
         return "finished"
-    return "to resume" if (run_dir / records.CHECKPOINTS).is_dir() else "to run"
+    return "to resume" if (run_dir / run_files.CHECKPOINTS).is_dir() else "to run"

@@ -12,13 +12,13 @@ from collections import Counter
 from omegaconf import DictConfig
 
 from experiments import slurm_queue
-from experiments.exit_codes import EXIT_FAILED, EXIT_STOPPED
-from experiments.hydra_compose import run_app, to_config
+from experiments.config.hydra_app import run_app, to_config
+from experiments.config.naming import point_name, run_directory
+from experiments.config.schema import Config
 from experiments.job_record import job_ids
-from experiments.naming import point_name, run_directory
 from experiments.point_state import PointState, point_state
-from experiments.schema import Config
-from experiments.screen import Screen
+from experiments.reporting.exit_codes import EXIT_FAILED, EXIT_STOPPED
+from experiments.reporting.terminal import Screen
 
 FINISHED = ("finished", "diverged")
 

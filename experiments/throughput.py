@@ -1,7 +1,7 @@
 """``python -m experiments.throughput [overrides]``: how fast, and how far does this machine scale?
 
 Options are those of `experiments.throughput_schema` under ``throughput.`` and those of a training
-run, defaults in ``conf/throughput.yaml``. Exit codes are those of `experiments.exit_codes`.
+run, defaults in ``conf/throughput.yaml``. Exit codes are those of `experiments.reporting.exit_codes`.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from experiments import records
+from experiments.config.hydra_app import run_section_app
+from experiments.config.schema import Config
 from experiments.efficiency import Measurement, Results
-from experiments.exit_codes import EXIT_FAILED
-from experiments.hydra_section import run_section_app
 from experiments.machine import Machine, read_machine, warnings_before
 from experiments.prepare import check, prepare
-from experiments.provenance import provenance
-from experiments.recorder import absolute_uri
-from experiments.schema import Config
-from experiments.screen import Screen, duration
+from experiments.reporting import run_files
+from experiments.reporting.exit_codes import EXIT_FAILED
+from experiments.reporting.mlflow_store import absolute_uri
+from experiments.reporting.provenance import provenance
+from experiments.reporting.terminal import Screen, duration
 from experiments.throughput_plan import TIMELINE, Plan, Shape, make_plan, run_config
 from experiments.throughput_record import BenchmarkRecord
 from experiments.throughput_report import (
@@ -150,7 +150,7 @@ class Benchmark:
             "config": dataclasses.asdict(self._config),
         }
         values = document(self._measurements, self._plan.curves, about)
-        records.write_json(self._folder / RESULTS, values)
+        run_files.write_json(self._folder / RESULTS, values)
 
     def _print(self) -> None:
         results = Results(self._measurements)

@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from experiments.naming import run_directory
-from experiments.schema import Config
+from experiments.config.naming import run_directory
+from experiments.config.schema import BudgetConfig, Config
 from experiments.throughput_schema import RECORDS_PER_RUN, STRONG, ThroughputConfig
-from experiments.training_schema import BudgetConfig
 from ffn_core.batches import micro_batch_size
 from ffn_core.errors import InputError
 

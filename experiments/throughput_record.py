@@ -7,10 +7,10 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from experiments import records
 from experiments.import_runs import import_run
-from experiments.recorder import Store, StoreError
-from experiments.screen import Screen
+from experiments.reporting import run_files
+from experiments.reporting.mlflow_store import Store, StoreError
+from experiments.reporting.terminal import Screen
 from ffn_core.files import REPOSITORY
 
 
@@ -39,9 +39,9 @@ class BenchmarkRecord:
 
     def add(self, run_dir: Path, metrics: dict[str, float]) -> None:
         """Add a last record to a finished run: to its directory, then to MLflow."""
-        path = run_dir / records.METRICS
-        last = records.read_records(path)[-1]
-        records.append(path, replace(last, metrics=metrics))
+        path = run_dir / run_files.METRICS
+        last = run_files.read_records(path)[-1]
+        run_files.append(path, replace(last, metrics=metrics))
         if (problem := import_run(run_dir, self._uri)) is not None:
             self._screen.warn(f"MLflow store {self._uri}: {problem}; nothing is lost")
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import yaml
 
-from experiments import records
+from experiments.config.config_file import load_config
+from experiments.config.schema import Config
 from experiments.efficiency import (
     BareRates,
     Measurement,
@@ -21,9 +22,8 @@ from experiments.efficiency import (
 )
 from experiments.launch import Ranks
 from experiments.point import run_point
-from experiments.run_config import load_config
-from experiments.schema import Config
-from experiments.screen import PointBar, Screen
+from experiments.reporting import run_files
+from experiments.reporting.terminal import PointBar, Screen
 from experiments.side_by_side import run_side_by_side
 from experiments.throughput_plan import Plan, Shape, uncoupled_configs, uncoupled_steps
 from ffn_core.errors import InputError
@@ -65,8 +65,8 @@ class Bench:
         cluster = config.cluster
         shape = Shape(cluster.ranks, cluster.local_batch_size)
         run_dir = self._together(config)
-        result = records.read_json(run_dir / records.RESULT)
-        phases_s, slowest = phases(records.read_records(run_dir / records.METRICS))
+        result = run_files.read_json(run_dir / run_files.RESULT)
+        phases_s, slowest = phases(run_files.read_records(run_dir / run_files.METRICS))
         forward = config.model.size.forward_flops(config.model.geometry.fov_voxels)
         prepared = load_config(run_dir)
         folder = self._folder / f"{run_dir.name}-references"
@@ -91,7 +91,7 @@ class Bench:
         if outcome.outcome != "finished":
             raise BenchmarkError(f"{outcome.name}: {outcome.message}; see {outcome.run_dir}")
         # Nobody goes on from here, and a checkpoint of the published network is 8 MB.
-        shutil.rmtree(outcome.run_dir / records.CHECKPOINTS, ignore_errors=True)
+        shutil.rmtree(outcome.run_dir / run_files.CHECKPOINTS, ignore_errors=True)
         return outcome.run_dir
 
     def _uncoupled(self, config: Config, step_s: float, folder: Path) -> Uncoupled | None:
@@ -105,7 +105,7 @@ class Bench:
                 run_dirs.append(folder / f"uncoupled-{i}")
                 run_dirs[-1].mkdir(parents=True)
                 text = yaml.safe_dump(dataclasses.asdict(alone), sort_keys=False)
-                (run_dirs[-1] / records.CONFIG).write_text(text)
+                (run_dirs[-1] / run_files.CONFIG).write_text(text)
                 running.append(stack.enter_context(Ranks(alone, run_dirs[-1])))
             for ranks, run_dir in zip(running, run_dirs, strict=True):
                 while (code := ranks.wait(POLL_S)) is None:
@@ -113,8 +113,8 @@ class Bench:
                 if code:
                     raise BenchmarkError(f"{run_dir}: {ranks.died()}; see {ranks.log_path}")
         for run_dir in run_dirs:
-            shutil.rmtree(run_dir / records.CHECKPOINTS)
-        rate = common_rate([records.read_records(d / records.METRICS) for d in run_dirs])
+            shutil.rmtree(run_dir / run_files.CHECKPOINTS)
+        rate = common_rate([run_files.read_records(d / run_files.METRICS) for d in run_dirs])
         if rate is None:
             self._screen.warn(
                 "the uncoupled processes never trained at the same time, so there is no coupling "
@@ -132,9 +132,9 @@ class Bench:
         with self._screen.console.status("bare step and GEMM"):
             if not run_side_by_side(modules, log_path):
                 raise BenchmarkError(f"the bare step failed; see {log_path}")
-        rates = [records.read_json(file) for file in files]
+        rates = [run_files.read_json(file) for file in files]
         return combine([BareRates(**each) for each in rates], forward, shape.ranks / count)
 
 
 def _show(bar: PointBar, run_dir: Path) -> None:
-    bar.update(records.read_json(run_dir / records.PROGRESS), [])
+    bar.update(run_files.read_json(run_dir / run_files.PROGRESS), [])

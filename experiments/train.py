@@ -10,9 +10,9 @@ import sys
 
 from omegaconf import DictConfig
 
-from experiments.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED
-from experiments.hydra_compose import in_multirun, preset_question, run_app, to_config
-from experiments.screen import Screen
+from experiments.config.hydra_app import in_multirun, preset_question, run_app, to_config
+from experiments.reporting.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED
+from experiments.reporting.terminal import Screen
 from experiments.sweep import Sweep
 
 

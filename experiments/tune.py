@@ -1,7 +1,7 @@
 """``python -m experiments.tune [overrides]``: ranks, threads, micro-batch that suit a machine.
 
 Options are those of `experiments.tune_schema` under ``tune.`` and those of a training run, defaults
-in ``conf/tune.yaml``. Exit codes are those of `experiments.exit_codes`.
+in ``conf/tune.yaml``. Exit codes are those of `experiments.reporting.exit_codes`.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from experiments import records
-from experiments.exit_codes import EXIT_FAILED
-from experiments.hydra_section import run_section_app
+from experiments.config.config_file import write_config
+from experiments.config.hydra_app import run_section_app
+from experiments.config.schema import Config
 from experiments.machine import Machine, read_machine, warnings_before
-from experiments.provenance import provenance
-from experiments.run_config import write_config
-from experiments.schema import Config
-from experiments.screen import Screen
+from experiments.reporting import run_files
+from experiments.reporting.exit_codes import EXIT_FAILED
+from experiments.reporting.provenance import provenance
+from experiments.reporting.terminal import Screen
 from experiments.side_by_side import run_side_by_side
 from experiments.tune_schema import TuneConfig
 from experiments.tuning import Setup, Trial, as_good, ranked, recommended, splits
@@ -80,7 +80,7 @@ def tune(section: TuneConfig, config: Config, screen: Screen) -> None:
         "trials": [dataclasses.asdict(trial) for trial in ranked(trials)],
         "recommended": dataclasses.asdict(best.setup),
     }
-    records.write_json(folder / RESULTS, values)
+    run_files.write_json(folder / RESULTS, values)
     title = f"bare training steps of {config.model.name}; median (lowest - highest) of repeats"
     screen.table(title, COLUMNS, _rows(trials, best))
     screen.say(f"results: {folder / RESULTS}")
@@ -112,7 +112,7 @@ def _measure(
     if not run_side_by_side(modules, log_path):
         raise TuneError(f"{ranks} ranks of {threads} threads: failed; see {log_path}")
     each: list[dict[str, Any]] = [
-        records.read_json(place / f"rates-{r}.json") for r in range(ranks)
+        run_files.read_json(place / f"rates-{r}.json") for r in range(ranks)
     ]
     return {
         size: (

@@ -14,9 +14,9 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from experiments import records
 from experiments.bare_step import gemm_call, make_step, seconds_per_call
-from experiments.run_config import load_config
+from experiments.config.config_file import load_config
+from experiments.reporting import run_files
 from ffn_core.runtime import configure_tensorflow, import_little
 
 GATE_LIMIT_S = 300.0
@@ -53,7 +53,7 @@ def main(arguments: list[str]) -> int:
         gemm_s = seconds_per_call(gemm, GEMM_S)
         rate = fovs / (fovs / size * pass_s + update_s)
         found[size] = (rate, rate * operations * gemm_s / gemm_operations)
-    records.write_json(run_dir / f"rates-{rank}.json", found)
+    run_files.write_json(run_dir / f"rates-{rank}.json", found)
     return 0
 
 

@@ -1,6 +1,6 @@
 """One rank: ``python -m experiments.worker RUN_DIR``, started by a launcher.
 
-Exit codes are those of `experiments.exit_codes`. ``failure.json`` holds the reason of the first
+Exit codes are those of `experiments.reporting.exit_codes`. ``failure.json`` holds the reason of the first
 rank that failed.
 """
 
@@ -15,10 +15,10 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from experiments import records
+from experiments.config.config_file import load_config
 from experiments.elastic import AGAIN, carried_by, compute_threads, start_over
-from experiments.exit_codes import EXIT_DIVERGED, EXIT_FAILED, EXIT_INPUT, EXIT_STOPPED
-from experiments.run_config import load_config
+from experiments.reporting import run_files
+from experiments.reporting.exit_codes import EXIT_DIVERGED, EXIT_FAILED, EXIT_INPUT, EXIT_STOPPED
 from experiments.stop_request import StopRequest
 from ffn_core.errors import DivergedError, InputError
 from ffn_core.runtime import configure_tensorflow, import_little
@@ -53,8 +53,8 @@ def run_rank(run_dir: Path) -> int:
         else distributed.start(cluster.ranks, cluster.stall_timeout_s)
     )
     topology = collectives.topology
-    recorder: records.Recorder = (
-        records.NullRecorder() if topology.rank else records.FileRecorder(run_dir)
+    recorder: run_files.Recorder = (
+        run_files.NullRecorder() if topology.rank else run_files.FileRecorder(run_dir)
     )
     watched = cluster.stall_timeout_s and not collectives.alone
     with (
@@ -65,14 +65,14 @@ def run_rank(run_dir: Path) -> int:
         config = carried_by(config, topology.size)
         summary = Trainer(config, run_dir, collectives, recorder, stop_request).train()
     if topology.rank == 0 and summary["finished"]:
-        records.write_json(run_dir / records.RESULT, {"outcome": "finished"} | summary)
+        run_files.write_json(run_dir / run_files.RESULT, {"outcome": "finished"} | summary)
     distributed.stop()
     return 0 if summary["finished"] else EXIT_STOPPED
 
 
 def main(arguments: list[str]) -> int:
     """Run a rank and leave the reason behind if it fails."""
-    if len(arguments) != 1 or not Path(arguments[0], records.CONFIG).is_file():
+    if len(arguments) != 1 or not Path(arguments[0], run_files.CONFIG).is_file():
         print(
             f"error: usage: python -m experiments.worker RUN_DIR, got {arguments}", file=sys.stderr
         )
@@ -112,16 +112,16 @@ def _fail(run_dir: Path, code: int, message: str, trace: str = "", ends_run: boo
         "traceback": trace,
         "ends_run": ends_run,
     }
-    path = run_dir / records.FAILURE
-    earlier = records.read_json(path)
+    path = run_dir / run_files.FAILURE
+    earlier = run_files.read_json(path)
     # The first rank counts, but what ends all of them more than what ended one.
     if earlier is None or (ends_run and not earlier["ends_run"]):
         try:
-            records.write_json(path, failure)
+            run_files.write_json(path, failure)
         except OSError:
-            (run_dir / records.PROGRESS).unlink(missing_ok=True)  # makes room on a full disk
+            (run_dir / run_files.PROGRESS).unlink(missing_ok=True)  # makes room on a full disk
             with contextlib.suppress(OSError):
-                records.write_json(path, failure)
+                run_files.write_json(path, failure)
     return code
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments import records
+from experiments.reporting import run_files
 from ffn_core import checkpoint as checkpoints
 from ffn_core.files import whole_file
 
@@ -84,7 +84,7 @@ def test_the_mlflow_ui_is_only_ever_bound_to_this_machine():
 def test_files_get_the_permissions_the_umask_leaves(mask, tmp_path):
     before = os.umask(mask)
     try:
-        records.write_json(tmp_path / "values.json", {})
+        run_files.write_json(tmp_path / "values.json", {})
         with whole_file(tmp_path / "whole") as partial:
             partial.write_text("")
         state = checkpoints.Checkpoint(1, {}, [np.zeros(2)], {})

@@ -10,13 +10,13 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-from experiments import records
 from experiments.benchmarks.bench import Bench
 from experiments.benchmarks.claim import COLUMNS, Claim, markdown, row
 from experiments.benchmarks.parts import PARTS
-from experiments.exit_codes import EXIT_INPUT
-from experiments.provenance import provenance
-from experiments.screen import Screen
+from experiments.reporting import run_files
+from experiments.reporting.exit_codes import EXIT_INPUT
+from experiments.reporting.provenance import provenance
+from experiments.reporting.terminal import Screen
 from ffn_core.errors import InputError
 
 
@@ -74,7 +74,7 @@ def _facts(arguments: argparse.Namespace) -> dict[str, str]:
 def _write(folder: Path, claims: list[Claim], facts: dict[str, str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     values = {"about": facts, "claims": [dataclasses.asdict(c) | {"met": c.met} for c in claims]}
-    records.write_json(folder / "benchmark.json", values)
+    run_files.write_json(folder / "benchmark.json", values)
     (folder / "benchmark.md").write_text(markdown(claims, facts))
 
 

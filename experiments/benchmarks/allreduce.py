@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from experiments import records
+from experiments.reporting import run_files
 from ffn_core.runtime import configure_tensorflow, import_little
 
 ROUNDS = 60
@@ -57,4 +57,4 @@ def measure() -> dict[str, list[float]]:
 if __name__ == "__main__":
     import_little()
     if found := measure():
-        records.write_json(Path(sys.argv[1]), found)
+        run_files.write_json(Path(sys.argv[1]), found)

@@ -6,12 +6,12 @@ import os
 import statistics
 import sys
 
-from experiments import records
 from experiments.benchmarks.allreduce import FUSED, SEPARATE
 from experiments.benchmarks.bench import Bench
 from experiments.benchmarks.claim import Claim, ratio
 from experiments.benchmarks.network import PAPER, TINY, Network
 from experiments.horovodrun import HOROVODRUN
+from experiments.reporting import run_files
 
 OWN_CYCLE_MS = "1"
 _ONE_STEP = ("cluster.nodes=1", "cluster.ranks=1", "budget.steps=1", "validation.canvases=0")
@@ -34,7 +34,7 @@ def _one_buffer(bench: Bench) -> Claim:
     ratios = []
     for _ in range(bench.repeats):
         bench.module("experiments.benchmarks.allreduce", str(file), command=command)
-        seconds = records.read_json(file)
+        seconds = run_files.read_json(file)
         ratios.append(statistics.median(seconds[SEPARATE]) / statistics.median(seconds[FUSED]))
     what = f"paper: gradients summed over 2 ranks as {FUSED}, times per second"
     return ratio(what, SEPARATE, ratios, 1.0)
@@ -62,8 +62,8 @@ def _cycle(bench: Bench, network: Network) -> Claim:
                 "validation.canvases=0",
                 *([] if cycle == "chosen" else [environment]),
             )
-            (result,) = out.rglob(records.RESULT)
-            rates[cycle] = records.read_json(result)["fovs_per_second"]
+            (result,) = out.rglob(run_files.RESULT)
+            rates[cycle] = run_files.read_json(result)["fovs_per_second"]
         ratios.append(rates["chosen"] / rates[OWN_CYCLE_MS])
     what = f"{network.model}: 2 ranks, Horovod's cycle by length of step, FOVs/s"
     return ratio(what, "Horovod's own cycle of 1 ms", ratios, 0.97)
@@ -73,7 +73,7 @@ def _onednn(bench: Bench, model: str, repeats: int) -> Claim:
     """Bare steps with oneDNN against bare steps without."""
     folder = bench.folder / f"onednn-{model}"
     bench.train(folder, f"model={model}", *_ONE_STEP)
-    run_dir = next(folder.rglob(records.CONFIG)).parent
+    run_dir = next(folder.rglob(run_files.CONFIG)).parent
     ratios = []
     for _ in range(1 if bench.quick else repeats):
         rates = {}
@@ -81,7 +81,7 @@ def _onednn(bench: Bench, model: str, repeats: int) -> Claim:
             file = folder / "rates.json"
             environment = os.environ | {"TF_ENABLE_ONEDNN_OPTS": flag}
             bench.module("experiments.bare_step", str(run_dir), str(file), env=environment)
-            found = records.read_json(file)
+            found = run_files.read_json(file)
             rates[flag] = statistics.median(found["fovs_per_second"])
         ratios.append(rates["1"] / rates["0"])
     return ratio(f"{model}: training step with oneDNN, FOVs/s", "without", ratios, 1.0)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from experiments import records
 from experiments.benchmarks.bench import Bench
 from experiments.benchmarks.claim import Claim, bound, ratio
+from experiments.reporting import run_files
 
 LABELS_EDGE = 250
 
@@ -30,8 +30,8 @@ def emulation(bench: Bench) -> list[Claim]:
                 "model=tiny",
                 "report.every_fovs=1024",
             )
-            (result,) = out.rglob(records.RESULT)
-            rates[nodes] = records.read_json(result)["fovs_per_second"]
+            (result,) = out.rglob(run_files.RESULT)
+            rates[nodes] = run_files.read_json(result)["fovs_per_second"]
         ratios.append(rates[1024] / rates[8])
     return [ratio("1024 logical nodes, FOVs/s", "8 on the same processes", ratios, 0.9)]
 
@@ -48,7 +48,7 @@ def prepare(bench: Bench) -> list[Claim]:
     np.save(source, labels)
     module = "experiments.benchmarks.preparing"
     bench.module(module, str(source), str(bench.repeats), str(file))
-    found = records.read_json(file)
+    found = run_files.read_json(file)
     what = f"labels of {edge}^3 voxels"
     return [
         bound(f"{what}: partitions", found["partitions_s"], "s", 6.0),
@@ -69,5 +69,5 @@ def startup(bench: Bench) -> list[Claim]:
 def _first_step_s(bench: Bench, out: Path) -> float:
     start = time.time()
     bench.train(out, *_SHORTEST)
-    (path,) = out.rglob(records.METRICS)
-    return records.read_records(path)[0].unix_s - start
+    (path,) = out.rglob(run_files.METRICS)
+    return run_files.read_records(path)[0].unix_s - start

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from experiments import records
 from experiments.benchmarks.bench import Bench
 from experiments.benchmarks.claim import Claim, bound, ratio
-from experiments.run_config import load_config, write_config
+from experiments.config.config_file import load_config, write_config
+from experiments.reporting import run_files
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def network(bench: Bench, network: Network) -> list[Claim]:
         f"tracking.experiment={model}",
     )
     (results,) = sorted(out.glob("throughput/*/throughput.json"))
-    runs = records.read_json(results)["measurements"]
+    runs = run_files.read_json(results)["measurements"]
     one = [m for m in runs if m["shape"]["ranks"] == 1]
     two = [m for m in runs if m["shape"]["ranks"] == 2]
     bare = [m["reference"] for m in one]
@@ -85,7 +85,7 @@ def network(bench: Bench, network: Network) -> list[Claim]:
         ratio(f"{model}: 2 ranks, FOVs/s", "2 uncoupled processes", together, network.coupling),
         bound(f"{model}: peak memory of a rank", [max(peaks)], "GiB", 2.5),
     ]
-    first = min(out.rglob(records.PROVENANCE)).parent
+    first = min(out.rglob(run_files.PROVENANCE)).parent
     return [*claims, _micro_batch(bench, model, first, network.tried)]
 
 
@@ -105,7 +105,7 @@ def _micro_batch(bench: Bench, model: str, run_dir: Path, tried: Sequence[int]) 
             )
             write_config(folder, variant)
             bench.module("experiments.bare_step", str(folder), str(folder / "rates.json"))
-            rates = records.read_json(folder / "rates.json")
+            rates = run_files.read_json(folder / "rates.json")
             found.append(_median_ratio(rates["fovs_per_second"], rates["gemm_flops"]))
     best, best_found = max(
         (item for item in fractions.items() if item[0] != chosen),
@@ -123,7 +123,7 @@ def _peaks_gib(path: Path) -> list[float]:
     """Peak memory of every rank in the records of a run."""
     return [
         value
-        for record in records.read_records(path)
+        for record in run_files.read_records(path)
         for name, value in record.metrics.items()
         if name.endswith("_peak_rss_gib")
     ]

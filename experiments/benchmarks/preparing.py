@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments import records
+from experiments.reporting import run_files
 from ffn_core.coordinates import Coordinates
 from ffn_core.partitions import PUBLISHED_MIN_SIZE, PUBLISHED_THRESHOLDS, compute_partitions
 from ffn_core.runtime import peak_rss_bytes
@@ -42,4 +42,4 @@ def measure(labels: np.ndarray, repeats: int) -> dict[str, list[float]]:
 
 if __name__ == "__main__":
     source, count, file = sys.argv[1:]
-    records.write_json(Path(file), measure(np.load(source), int(count)))
+    run_files.write_json(Path(file), measure(np.load(source), int(count)))

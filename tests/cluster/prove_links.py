@@ -30,7 +30,7 @@ from allreduce_rank import PLAN, REPEATS, TIMES
 from linked_hosts import LinkedHosts
 
 from analysis.models import ring_allreduce
-from experiments.provenance import provenance
+from experiments.reporting.provenance import provenance
 from ffn_core.model_size import ModelSize
 
 RATES_MBIT = (50.0, 100.0, 300.0)

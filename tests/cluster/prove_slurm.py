@@ -25,9 +25,9 @@ import mpi_environment
 import numpy as np
 from virtual_slurm import NODES, VirtualSlurm
 
-from experiments import records
 from experiments.job_record import job_ids
-from experiments.provenance import provenance
+from experiments.reporting import run_files
+from experiments.reporting.provenance import provenance
 from ffn_core import checkpoint as checkpoints
 
 TINY = [
@@ -112,7 +112,7 @@ def scaling(proof: Proof) -> list[dict[str, Any]]:
         (job,) = job_ids(run_dir)
         shown = proof.slurm.call("scontrol", "show", "job", job)
         check(f"NumNodes={nodes} " in shown, shown)
-        result = records.read_json(run_dir / records.RESULT)
+        result = run_files.read_json(run_dir / run_files.RESULT)
         rate = result["fovs_per_second"]  # of processes that share this host's cores
         rows.append({"nodes": nodes, "job": job, "fovs_per_second_here": rate})
     return rows
@@ -140,7 +140,7 @@ def survival(proof: Proof) -> list[dict[str, Any]]:
         proof.wait("the job to run again", lambda: _state(proof, job) == "RUNNING")
     proof.wait_for_jobs()
     for path in (undisturbed, run_dir):
-        check((path / records.RESULT).is_file(), f"{path} has no result; see its logs")
+        check((path / run_files.RESULT).is_file(), f"{path} has no result; see its logs")
     check(_restarts(proof, job) == len(rows), f"{_restarts(proof, job)} restarts")
     _same(undisturbed, run_dir)
     return rows
@@ -149,7 +149,7 @@ def survival(proof: Proof) -> list[dict[str, Any]]:
 def _steps(proof: Proof) -> int:
     """Steps that take half a minute, by the throughput of the sweep if that was run."""
     try:
-        result = records.read_json(proof.run_dir("scaling", 2) / records.RESULT)
+        result = run_files.read_json(proof.run_dir("scaling", 2) / run_files.RESULT)
     except ValueError:
         return 600
     return int(np.clip(30 * result["fovs_per_second"] / 2, 600, 20_000))
@@ -187,19 +187,19 @@ def _state(proof: Proof, job: str) -> str:
 
 
 def _step(run_dir: Path) -> int:
-    return int((records.read_json(run_dir / records.PROGRESS) or {"step": 0})["step"])
+    return int((run_files.read_json(run_dir / run_files.PROGRESS) or {"step": 0})["step"])
 
 
 def _same(expected: Path, found: Path) -> None:
     """Check that two runs ended with the same weights and validation scores."""
-    newest = [checkpoints.latest(d / records.CHECKPOINTS) for d in (expected, found)]
+    newest = [checkpoints.latest(d / run_files.CHECKPOINTS) for d in (expected, found)]
     weights = [checkpoints.load(path).weights for path in newest if path is not None]
     check(len(weights) == 2, "a checkpoint is missing")
     check(all(map(np.array_equal, *weights)), "the final weights differ")
     scores = [
         {
             r.step: {k: v for k, v in r.metrics.items() if k.startswith(("validation/", "train/"))}
-            for r in records.read_records(d / records.METRICS)
+            for r in run_files.read_records(d / run_files.METRICS)
         }
         for d in (expected, found)
     ]

@@ -13,14 +13,13 @@ import numpy as np
 import pytest
 import tensorstore as ts
 
-from experiments.data_schema import DataConfig
+from experiments.config.naming import LATER, RUN_LOCAL, identity
+from experiments.config.parsing import from_dict
+from experiments.config.schema import Config, DataConfig
 from experiments.dataset import canvas_sources, held_out_boundary, open_dataset
-from experiments.naming import LATER, RUN_LOCAL, identity
 from experiments.prepare import prepare
 from experiments.prepared_data import write_volumes
-from experiments.schema import Config
 from experiments.segment_resolve import held_out_region
-from experiments.typed import from_dict
 from ffn_core.errors import InputError
 from ffn_core.examples import LabelledVolume
 from ffn_core.synthetic import synthesize

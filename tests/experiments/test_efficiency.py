@@ -13,7 +13,7 @@ from experiments.efficiency import (
     parallel_efficiency,
     phases,
 )
-from experiments.records import Record
+from experiments.reporting.run_files import Record
 from experiments.throughput_plan import Shape
 
 ONE, TWO = Shape(1, 8), Shape(2, 8)

@@ -2,11 +2,11 @@ import socket
 
 import pytest
 
+from experiments.config.naming import identity
+from experiments.config.parsing import from_dict
+from experiments.config.schema import Config
 from experiments.elastic import carried_by, local_hosts
 from experiments.launchers import rank_command
-from experiments.naming import identity
-from experiments.schema import Config
-from experiments.typed import from_dict
 from ffn_core.errors import InputError
 
 

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from experiments.config.parsing import from_dict
+from experiments.config.schema import Config
 from experiments.launchers import (
     as_typed,
     cycle_time_ms,
     placement,
     rank_command,
 )
-from experiments.schema import Config
-from experiments.typed import from_dict
 from ffn_core.errors import InputError
 
 RUN_DIR = Path("/scratch/my runs/n4")

@@ -5,10 +5,10 @@ import time
 
 import pytest
 
-from experiments import records
 from experiments.conclusion import Outcome
 from experiments.job_record import FOLDER, JOB
 from experiments.point_state import PointState, point_state
+from experiments.reporting import run_files
 from experiments.slurm_job import hosts_of, worth_repeating
 from experiments.slurm_queue import JobState
 
@@ -20,14 +20,14 @@ def run_dir(tmp_path):
 
 def submitted(run_dir, *job_ids):
     (run_dir / FOLDER).mkdir(exist_ok=True)
-    records.write_json(run_dir / FOLDER / JOB, {"job_ids": list(job_ids)})
+    run_files.write_json(run_dir / FOLDER / JOB, {"job_ids": list(job_ids)})
 
 
 def at_step(run_dir, step, age_s=0.0):
     values = {"step": step, "elapsed_s": 2.0, "budget_steps": 8, "budget_s": None}
-    records.write_json(run_dir / records.PROGRESS, values)
+    run_files.write_json(run_dir / run_files.PROGRESS, values)
     then = time.time() - age_s
-    os.utime(run_dir / records.PROGRESS, (then, then))
+    os.utime(run_dir / run_files.PROGRESS, (then, then))
 
 
 def test_nothing_there(run_dir):
@@ -49,14 +49,14 @@ def test_running_says_how_far(run_dir):
 
 def test_a_result_is_final_whatever_the_queue_says(run_dir):
     submitted(run_dir, "7")
-    records.write_json(run_dir / records.RESULT, {"outcome": "finished"})
+    run_files.write_json(run_dir / run_files.RESULT, {"outcome": "finished"})
     states = {"7": JobState("COMPLETING")}
     assert point_state(run_dir, states) == PointState("finished", "7", 1.0)
 
 
 def test_a_failure_of_an_earlier_attempt_does_not_count_while_the_job_goes_on(run_dir):
     submitted(run_dir, "7")
-    records.write_json(run_dir / records.FAILURE, {"message": "a rank was killed"})
+    run_files.write_json(run_dir / run_files.FAILURE, {"message": "a rank was killed"})
     assert point_state(run_dir, {"7": JobState("PENDING", "BeginTime")}).state == "queued"
     assert point_state(run_dir, {}) == PointState("failed", "7", None, "a rank was killed")
 
@@ -98,7 +98,7 @@ def test_runs_without_a_job(run_dir):
 )
 def test_what_goes_back_into_the_queue(run_dir, outcome, failure, restarts, retries, expected):
     if failure:
-        records.write_json(run_dir / records.FAILURE, failure)
+        run_files.write_json(run_dir / run_files.FAILURE, failure)
     assert worth_repeating(Outcome("", run_dir, outcome), restarts, retries) is expected
 
 

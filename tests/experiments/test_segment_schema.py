@@ -2,9 +2,9 @@ from dataclasses import replace
 
 import pytest
 
-from experiments.launch_schema import LauncherConfig
+from experiments.config.cluster import LauncherConfig
+from experiments.config.parsing import from_dict
 from experiments.segment_schema import SegmentConfig
-from experiments.typed import from_dict
 from ffn_core.errors import InputError
 
 MINIMAL = SegmentConfig(checkpoint="c", image="em.h5:raw")

@@ -7,11 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from experiments.data_schema import DataConfig
-from experiments.launch_schema import BatchConfig, ClusterConfig, LauncherConfig
-from experiments.schema import Config
+from experiments.config.cluster import BatchConfig, ClusterConfig, LauncherConfig
+from experiments.config.schema import BudgetConfig, Config, DataConfig, ModelConfig
 from experiments.slurm_script import job
-from experiments.training_schema import BudgetConfig, ModelConfig
 from ffn_core.errors import InputError
 
 RUN_DIR = Path("/scratch/100%/it's; $HOME/n4")

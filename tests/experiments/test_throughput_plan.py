@@ -2,9 +2,8 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 
-from experiments.hydra_compose import CONF, register_schema
-from experiments.hydra_section import register_section, split_section
-from experiments.naming import run_directory
+from experiments.config.hydra_app import CONF, register_schema, register_section, split_section
+from experiments.config.naming import run_directory
 from experiments.prepare import check
 from experiments.throughput_plan import (
     Shape,

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import yaml
 
-from experiments import records
+from experiments.config.parsing import from_dict
+from experiments.config.schema import Config
 from experiments.launch import Ranks
 from experiments.prepare import prepare
-from experiments.schema import Config
-from experiments.typed import from_dict
+from experiments.reporting import run_files
 from ffn_core import checkpoint as checkpoints
 
 RUN_LIMIT_S = 120.0
@@ -89,7 +89,7 @@ def start_ranks() -> Callable[[Config, Path], Ranks]:
     def start(config: Config, run_dir: Path) -> Ranks:
         run_dir.mkdir(parents=True, exist_ok=True)
         text = yaml.safe_dump(dataclasses.asdict(prepare(config)))
-        (run_dir / records.CONFIG).write_text(text)
+        (run_dir / run_files.CONFIG).write_text(text)
         return Ranks(config, run_dir)
 
     return start
@@ -111,7 +111,7 @@ def losses() -> Callable[[Path], np.ndarray]:
     """Recorded training losses of a run directory."""
 
     def read(run_dir: Path) -> np.ndarray:
-        found = records.read_records(run_dir / records.METRICS)
+        found = run_files.read_records(run_dir / run_files.METRICS)
         return np.array([r.metrics["train/loss"] for r in found if "train/loss" in r.metrics])
 
     return read
@@ -122,7 +122,7 @@ def final_weights() -> Callable[[Path], np.ndarray]:
     """All weights of the newest checkpoint of a run directory, flattened."""
 
     def read(run_dir: Path) -> np.ndarray:
-        newest = checkpoints.latest(run_dir / records.CHECKPOINTS)
+        newest = checkpoints.latest(run_dir / run_files.CHECKPOINTS)
         assert newest is not None
         return np.concatenate([w.ravel() for w in checkpoints.load(newest).weights])
 

@@ -16,9 +16,9 @@ import psutil
 import pytest
 from mlflow.tracking import MlflowClient
 
-from experiments import records
-from experiments.mirror import LINK, Mirror, RunIdentity
-from experiments.provenance import provenance
+from experiments.reporting import run_files
+from experiments.reporting.mlflow_sync import LINK, Mirror, RunIdentity
+from experiments.reporting.provenance import provenance
 from ffn_core import checkpoint as checkpoints
 
 KILLS = int(os.environ.get("FUZZ_KILLS", "5"))
@@ -55,7 +55,7 @@ class Report:
 
 def last_step(run_dir: Path) -> int:
     """Step of the last complete record, without reading all of them; -1 before the first."""
-    path = run_dir / records.METRICS
+    path = run_dir / run_files.METRICS
     if not path.is_file():
         return -1
     with path.open("rb") as file:
@@ -86,7 +86,7 @@ def wait_for_moment(rng, run_dir: Path, ranks, kind: str) -> None:
         assert ranks.wait(0.002) is None, f"ended before step {target}: {ranks.log_tail(40)}"
         assert time.monotonic() < deadline, f"no step {target} after {WAIT_S} s"
     if kind == "saving":
-        checkpoint_folder = run_dir / records.CHECKPOINTS
+        checkpoint_folder = run_dir / run_files.CHECKPOINTS
         while not any(checkpoint_folder.glob(".step-*.partial")):
             assert time.monotonic() < deadline, f"no checkpoint after {WAIT_S} s"
         time.sleep(rng.uniform(0.0, 0.01))
@@ -96,7 +96,7 @@ def wait_for_moment(rng, run_dir: Path, ranks, kind: str) -> None:
 
 def check_what_is_left(run_dir: Path, newest_before: int, report: Report) -> int:
     """All that a kill must not break; returns the step of the newest checkpoint."""
-    folder = run_dir / records.CHECKPOINTS
+    folder = run_dir / run_files.CHECKPOINTS
     newest = 0
     for path in checkpoints.list_checkpoints(folder):
         newest = checkpoints.load(path).step
@@ -105,10 +105,10 @@ def check_what_is_left(run_dir: Path, newest_before: int, report: Report) -> int
     report.lost_steps.append(max(0, last_step(run_dir) - newest))
     assert report.lost_steps[-1] <= INTERVAL_STEPS
     report.partial_folders += len(list(folder.glob(".step-*.partial")))
-    metrics = run_dir / records.METRICS
+    metrics = run_dir / run_files.METRICS
     if metrics.is_file():
         report.cut_lines += not metrics.read_bytes().endswith(b"\n")
-        steps = [record.step for record in records.read_records(metrics)]
+        steps = [record.step for record in run_files.read_records(metrics)]
         assert steps == sorted(set(steps)), "a record is there twice"
     return newest
 
@@ -138,7 +138,7 @@ def test_nothing_is_lost_or_counted_twice_however_often_it_is_killed(
         assert rank_processes(fuzzed) == []
         report.kills[moment] += 1
         newest = check_what_is_left(fuzzed, newest, report)
-        (fuzzed / records.FAILURE).unlink(missing_ok=True)
+        (fuzzed / run_files.FAILURE).unlink(missing_ok=True)
         print(f"{report.kills.total()}: {moment}, checkpoint at {newest}", flush=True)
     print(report)
 
@@ -149,7 +149,7 @@ def test_nothing_is_lost_or_counted_twice_however_often_it_is_killed(
     if REPORT:
         text = str(report) + "; records and final weights equal those of the undisturbed run"
         facts = {"text": text, "provenance": provenance()}
-        records.write_json(Path(REPORT), vars(report) | facts)
+        run_files.write_json(Path(REPORT), vars(report) | facts)
 
 
 def run_to_its_end(start_ranks, config, run_dir: Path) -> None:
@@ -158,7 +158,7 @@ def run_to_its_end(start_ranks, config, run_dir: Path) -> None:
 
 
 def check_records(fuzzed: Path, undisturbed: Path) -> None:
-    ours, theirs = (records.read_records(d / records.METRICS) for d in (fuzzed, undisturbed))
+    ours, theirs = (run_files.read_records(d / run_files.METRICS) for d in (fuzzed, undisturbed))
     fovs = [record.fovs for record in ours]
     assert all(a < b for a, b in itertools.pairwise(fovs))
     assert fovs == [record.fovs for record in theirs]
@@ -168,10 +168,10 @@ def check_records(fuzzed: Path, undisturbed: Path) -> None:
 
 def check_store(run_dir: Path, uri: str) -> None:
     """Imported twice, each record is in MLflow once."""
-    fovs = [record.fovs for record in records.read_records(run_dir / records.METRICS)]
+    fovs = [record.fovs for record in run_files.read_records(run_dir / run_files.METRICS)]
     for _ in range(2):
         mirror = Mirror(uri, run_dir, RunIdentity("fuzz", "fuzzed", {}, {}))
         assert mirror.finish("FINISHED", {}, {}), mirror.error
-    run_id = records.read_json(run_dir / LINK)["run_id"]
+    run_id = run_files.read_json(run_dir / LINK)["run_id"]
     history = MlflowClient(uri).get_metric_history(run_id, "train/loss")
     assert [metric.step for metric in history] == fovs

@@ -14,10 +14,10 @@ import numpy as np
 import psutil
 import pytest
 
-from experiments import records
 from experiments.dataset import canvas_sources
-from experiments.exit_codes import EXIT_DIVERGED, EXIT_FAILED, EXIT_INPUT, EXIT_STOPPED
 from experiments.prepare import prepare
+from experiments.reporting import run_files
+from experiments.reporting.exit_codes import EXIT_DIVERGED, EXIT_FAILED, EXIT_INPUT, EXIT_STOPPED
 from ffn_core import checkpoint as checkpoints
 from ffn_core.examples import ExampleStream
 
@@ -40,7 +40,7 @@ def rank_processes(run_dir: Path) -> dict[int, psutil.Process]:
 
 
 def step_of(run_dir: Path) -> int:
-    return (records.read_json(run_dir / records.PROGRESS) or {"step": 0})["step"]
+    return (run_files.read_json(run_dir / run_files.PROGRESS) or {"step": 0})["step"]
 
 
 def wait_until(condition, ranks, what: str) -> None:
@@ -59,7 +59,7 @@ def test_a_rank_that_hangs_ends_the_run_and_is_named(make_config, start_ranks, t
         assert ranks.wait(WAIT_S) not in (0, None)
         assert "error: waited" in ranks.log_path.read_text(errors="replace")
     assert rank_processes(tmp_path) == {}
-    failure = records.read_json(tmp_path / records.FAILURE)
+    failure = run_files.read_json(tmp_path / run_files.FAILURE)
     assert failure["exit_code"] == EXIT_FAILED
     assert failure["ends_run"]
     host = os.uname().nodename
@@ -83,7 +83,7 @@ def test_elastic_ranks_go_on_without_one_and_take_it_in_again(
 
     def size() -> int:
         """Ranks that took part in the newest checkpoint: each wrote one file of streams."""
-        newest = checkpoints.latest(disturbed / records.CHECKPOINTS)
+        newest = checkpoints.latest(disturbed / run_files.CHECKPOINTS)
         count = len(list(newest.glob("nodes-*"))) if newest else 0
         if count and (not sizes or sizes[-1] != count):
             sizes.append(count)
@@ -96,16 +96,16 @@ def test_elastic_ranks_go_on_without_one_and_take_it_in_again(
         victims[int(rng.integers(3))].send_signal(how)
         wait_until(lambda: size() == 2, ranks, "checkpoint of 2 ranks")
         wait_until(lambda: size() == 3, ranks, "checkpoint of 3 ranks again")
-        (disturbed / records.STOP).touch()
+        (disturbed / run_files.STOP).touch()
         assert ranks.wait(WAIT_S) is not None
     assert sizes == [3, 2, 3]
     assert rank_processes(disturbed) == {}
-    newest = checkpoints.latest(disturbed / records.CHECKPOINTS)
+    newest = checkpoints.latest(disturbed / run_files.CHECKPOINTS)
     steps = checkpoints.load(newest).step
 
     whole = make_config(budget={"steps": steps}, cluster=cluster | {"ranks": 1}, **sections)
     train(whole, tmp_path / "whole")
-    found = records.read_records(disturbed / records.METRICS)
+    found = run_files.read_records(disturbed / run_files.METRICS)
     assert [r.step for r in found] == sorted({r.step for r in found})
     expected = losses(tmp_path / "whole")
     np.testing.assert_allclose(losses(disturbed), expected[: len(losses(disturbed))], rtol=1e-5)
@@ -143,7 +143,7 @@ def test_a_loss_that_is_not_finite_is_traced_to_its_rank(make_config, start_rank
     run_dir = tmp_path / "run"
     with start_ranks(config(image, cluster={"ranks": 2}), run_dir) as ranks:
         assert ranks.wait(WAIT_S) not in (0, None)
-    failure = records.read_json(run_dir / records.FAILURE)
+    failure = run_files.read_json(run_dir / run_files.FAILURE)
     assert failure["exit_code"] == EXIT_DIVERGED, failure
     assert failure["message"].startswith(
         "loss is nan at step 1, first on rank 1 (node 3); last good checkpoint: none"
@@ -176,7 +176,7 @@ def test_a_full_disk_leaves_the_checkpoint_and_says_so(make_config, start_ranks,
     with small_disk(disk) as mounted:
         run_dir = disk / "run"
         with start_ranks(config, run_dir) as ranks:
-            folder = run_dir / records.CHECKPOINTS
+            folder = run_dir / run_files.CHECKPOINTS
             wait_until(lambda: checkpoints.latest(folder), ranks, "checkpoint")
             if mounted:
                 with contextlib.suppress(OSError), (disk / "filler").open("wb", 0) as filler:
@@ -189,13 +189,13 @@ def test_a_full_disk_leaves_the_checkpoint_and_says_so(make_config, start_ranks,
         newest = checkpoints.latest(folder)
         step = checkpoints.load(newest).step
         assert len(checkpoints.load_streams(newest, range(4)).states) == 4
-        message = records.read_json(run_dir / records.FAILURE)["message"]
+        message = run_files.read_json(run_dir / run_files.FAILURE)["message"]
         assert "earlier ones are intact: free space and repeat the command" in message
         assert "\n" not in message
         assert not list(folder.glob(".*"))
 
         (disk / "filler").unlink(missing_ok=True)
-        (run_dir / records.FAILURE).unlink()
+        (run_dir / run_files.FAILURE).unlink()
         train(make_config(budget={"steps": step + 5}), run_dir)
 
 
@@ -206,5 +206,5 @@ def test_sigterm_to_a_rank_ends_it_with_a_checkpoint_and_its_own_exit_code(
         wait_until(lambda: step_of(tmp_path) > 5, ranks, "training")
         rank_processes(tmp_path)[0].terminate()
         assert ranks.wait(WAIT_S) == EXIT_STOPPED == 75
-    assert checkpoints.load(checkpoints.latest(tmp_path / records.CHECKPOINTS)).step > 5
-    assert not (tmp_path / records.FAILURE).exists()
+    assert checkpoints.load(checkpoints.latest(tmp_path / run_files.CHECKPOINTS)).step > 5
+    assert not (tmp_path / run_files.FAILURE).exists()

@@ -5,7 +5,8 @@ import sys
 
 import pytest
 
-from experiments import records, train
+from experiments import train
+from experiments.reporting import run_files
 
 pytestmark = [
     pytest.mark.ranks,
@@ -27,5 +28,5 @@ def test_ranks_of_mpirun_without_mpi_in_horovod(monkeypatch, tmp_path, micro_ove
     assert "2 Horovod ranks were asked for, but this process sees 1" in said
     assert "the launcher and the MPI that Horovod was built with do not match" in said
     (run_dir,) = (tmp_path / "runs/test").iterdir()
-    assert not (run_dir / records.RESULT).exists()
-    assert not (run_dir / records.METRICS).exists()
+    assert not (run_dir / run_files.RESULT).exists()
+    assert not (run_dir / run_files.METRICS).exists()

@@ -2,10 +2,10 @@
 
 import pytest
 
+from experiments.config.parsing import from_dict
+from experiments.config.schema import Config
 from experiments.dataset import canvas_sources
 from experiments.prepare import prepare
-from experiments.schema import Config
-from experiments.typed import from_dict
 from ffn_core.model import ConvStack, load_published_checkpoint
 from ffn_core.train_step import TrainStep
 from ffn_core.validation import evaluate, held_out_canvases

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from experiments import records
-from experiments.exit_codes import EXIT_INPUT
+from experiments.reporting import run_files
+from experiments.reporting.exit_codes import EXIT_INPUT
 from ffn_core import checkpoint as checkpoints
 
 pytestmark = pytest.mark.ranks
@@ -27,8 +27,8 @@ def test_four_logical_nodes_train_the_same_on_any_number_of_ranks(
     np.testing.assert_allclose(losses(tmp_path), expected, rtol=1e-5)
     np.testing.assert_allclose(final_weights(tmp_path), final_weights(one_process), atol=2e-5)
     for ours, theirs in zip(
-        records.read_records(tmp_path / records.METRICS),
-        records.read_records(one_process / records.METRICS),
+        run_files.read_records(tmp_path / run_files.METRICS),
+        run_files.read_records(one_process / run_files.METRICS),
         strict=True,
     ):
         for name in ("train/f1", "validation/f1", "validation/loss"):
@@ -68,17 +68,17 @@ def test_a_stopped_run_resumes_exactly_even_on_other_ranks(
     stopped = tmp_path / "stopped"
     with start_ranks(make_config(budget=budget, cluster=cluster | {"ranks": 2}), stopped) as ranks:
         while ranks.wait(0.02) is None:
-            if (records.read_json(stopped / records.PROGRESS) or {"step": 0})["step"] >= 3:
-                (stopped / records.STOP).touch()
-    assert not (stopped / records.RESULT).exists()
-    (checkpoint,) = (stopped / records.CHECKPOINTS).iterdir()
+            if (run_files.read_json(stopped / run_files.PROGRESS) or {"step": 0})["step"] >= 3:
+                (stopped / run_files.STOP).touch()
+    assert not (stopped / run_files.RESULT).exists()
+    (checkpoint,) = (stopped / run_files.CHECKPOINTS).iterdir()
     assert 3 <= checkpoints.load(checkpoint).step < 60
 
-    (stopped / records.STOP).unlink()
+    (stopped / run_files.STOP).unlink()
     train(make_config(budget=budget, cluster=cluster | {"ranks": 1}), stopped)
     np.testing.assert_allclose(losses(stopped), losses(tmp_path / "whole"), rtol=1e-5)
     np.testing.assert_allclose(final_weights(stopped), final_weights(tmp_path / "whole"), atol=2e-5)
-    steps = [r.step for r in records.read_records(stopped / records.METRICS)]
+    steps = [r.step for r in run_files.read_records(stopped / run_files.METRICS)]
     assert steps == sorted(set(steps)), "a record is counted twice"
 
 
@@ -89,25 +89,25 @@ def test_resume_on_the_same_ranks_is_bitwise(make_config, train, final_weights, 
     """
     for name, steps, canvases in (("long", [20], 2), ("extended", [9, 20], 0)):
         for budget in steps:
-            (tmp_path / name / records.RESULT).unlink(missing_ok=True)
+            (tmp_path / name / run_files.RESULT).unlink(missing_ok=True)
             config = make_config(budget={"steps": budget}, report={"canvases": canvases})
             train(config, tmp_path / name)
     a, b = tmp_path / "long", tmp_path / "extended"
-    assert len(list((a / records.CANVASES).iterdir())) == 5  # at 0, 24, 48, 72 and 80 FOVs
-    assert not (b / records.CANVASES).exists()
+    assert len(list((a / run_files.CANVASES).iterdir())) == 5  # at 0, 24, 48, 72 and 80 FOVs
+    assert not (b / run_files.CANVASES).exists()
     np.testing.assert_array_equal(final_weights(a), final_weights(b))
 
 
 def test_a_damaged_checkpoint_is_named(make_config, start_ranks, train, tmp_path):
     train(make_config(), tmp_path)
-    (tmp_path / records.RESULT).unlink()
-    (checkpoint,) = (tmp_path / records.CHECKPOINTS).iterdir()
+    (tmp_path / run_files.RESULT).unlink()
+    (checkpoint,) = (tmp_path / run_files.CHECKPOINTS).iterdir()
     damaged = checkpoint / "shared.npz"
     content = bytearray(damaged.read_bytes())
     content[len(content) // 2] ^= 1
     damaged.write_bytes(content)
     with start_ranks(make_config(), tmp_path) as ranks:
         assert ranks.wait(60.0) == EXIT_INPUT
-    failure = records.read_json(tmp_path / records.FAILURE)
+    failure = run_files.read_json(tmp_path / run_files.FAILURE)
     assert str(damaged) in failure["message"]
     assert "\n" not in failure["message"]

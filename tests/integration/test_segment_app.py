@@ -18,23 +18,18 @@ from mlflow.tracking import MlflowClient
 from PIL import Image
 
 from analysis.load_runs import load_runs
-from experiments import (
-    export_neuroglancer,
-    records,
-    segment_checkpoints,
-    segment_files,
-    segment_worker,
-)
-from experiments.mirror import LINK, Mirror, RunIdentity
+from experiments import export_neuroglancer, segment_checkpoints, segment_files, segment_worker
+from experiments.config.parsing import from_dict
 from experiments.network import find_network, load_network
 from experiments.prepared_data import write_volumes
-from experiments.screen import Screen
+from experiments.reporting import run_files
+from experiments.reporting.mlflow_sync import LINK, Mirror, RunIdentity
+from experiments.reporting.terminal import Screen
 from experiments.segment import carry_out, segment
 from experiments.segment_resolve import resolve
 from experiments.segment_schema import SegmentConfig
 from experiments.segment_task import Task
 from experiments.segment_work import Worker
-from experiments.typed import from_dict
 from ffn_core import checkpoint as checkpoints
 from ffn_core.errors import InputError
 from ffn_core.files import REPOSITORY
@@ -81,7 +76,9 @@ def write_config(folder: Path, **sections) -> None:
     }
     data = {"name": "columns", "kind": "files", "mean": GREY, "stddev": CONTRAST}
     data |= sections.pop("data", {})
-    (folder / records.CONFIG).write_text(yaml.safe_dump({"model": model, "data": data} | sections))
+    (folder / run_files.CONFIG).write_text(
+        yaml.safe_dump({"model": model, "data": data} | sections)
+    )
 
 
 def save_network(folder: Path, step: int, blind: bool = False) -> None:
@@ -94,7 +91,7 @@ def save_network(folder: Path, step: int, blind: bool = False) -> None:
     weights = [first, np.zeros(2), second, np.zeros(2), to_logit, bias]
     progress = {"step": step, "elapsed_s": 2.0 * step}
     checkpoints.save(
-        folder / records.CHECKPOINTS,
+        folder / run_files.CHECKPOINTS,
         checkpoints.Checkpoint(step, progress, [w.astype(np.float32) for w in weights], {}),
         checkpoints.NodeStreams(0, [[]], np.zeros((1, 0, 1, 1, 1), np.float32)),
         rank=0,
@@ -206,8 +203,8 @@ def test_every_checkpoint_of_a_run_is_scored_and_recorded(columns, tmp_path, mon
     assert (everything["are"], everything["segments"]) == ("0.0", "4")
     assert int(nothing["voxels"]) == 4 * 9 * 9 * 20, "the half that the run held out"
 
-    assert len(records.read_records(run_dir / records.SEGMENTATION_SCORES)) == 2
-    store, run_id = MlflowClient(uri), records.read_json(run_dir / LINK)["run_id"]
+    assert len(run_files.read_records(run_dir / run_files.SEGMENTATION_SCORES)) == 2
+    store, run_id = MlflowClient(uri), run_files.read_json(run_dir / LINK)["run_id"]
     history = store.get_metric_history(run_id, "segmentation/are")
     assert [m.step for m in history] == [8, 20]
     assert history[0].value == pytest.approx(0.6, abs=0.001)  # 1 - 2 (1/4) / (1 + 1/4)
@@ -324,7 +321,7 @@ def test_ids_do_not_depend_on_who_does_the_work(columns, run_dir, tmp_path):
     np.testing.assert_array_equal(ids_of(shared.directory), ids_of(alone.directory))
     assert np.unique(ids_of(alone.directory)).tolist() == [0, 1, 2, 3, 4]
     assert kept.stat().st_mtime_ns == finished, "what is finished is not done again"
-    log = (shared.directory / records.LOGS / "worker-000.log").read_text()
+    log = (shared.directory / run_files.LOGS / "worker-000.log").read_text()
     assert "task 0 of 2" in log
     assert "task 1 of 2" in log
 
@@ -345,7 +342,7 @@ def test_workers_may_be_started_by_hand(columns, run_dir, tmp_path, capfd):
 
 def test_a_worker_asked_to_stop_saves_first(columns, run_dir, tmp_path):
     stopped = config(columns, run_dir, tmp_path)
-    (tmp_path / records.STOP).touch()
+    (tmp_path / run_files.STOP).touch()
     worker = Worker(stopped, tmp_path, make_forward(load_network(Path(stopped.checkpoint))))
     assert not worker.run(stopped.grid.subvolumes)
     assert segment_files.partial_path(tmp_path, 0).is_file()

@@ -17,7 +17,7 @@ import pytest
 import tensorstore as ts
 import yaml
 
-from experiments import records
+from experiments.reporting import run_files
 from ffn_core import checkpoint as checkpoints
 from ffn_core.files import REPOSITORY
 from ffn_core.geometry import Zyx
@@ -67,7 +67,7 @@ def write_run(folder: Path) -> None:
     none = np.zeros(2, np.float32)
     weights = [first, none, second, none, to_logit, np.zeros(1, np.float32)]
     checkpoints.save(
-        folder / records.CHECKPOINTS,
+        folder / run_files.CHECKPOINTS,
         checkpoints.Checkpoint(1, {"step": 1, "elapsed_s": 1.0}, weights, {}),
         checkpoints.NodeStreams(0, [[]], np.zeros((1, 0, 1, 1, 1), np.float32)),
         rank=0,
@@ -77,7 +77,7 @@ def write_run(folder: Path) -> None:
     model = {"name": "bright", "fov_zyx": [FOV] * 3, "deltas_zyx": [DELTAS] * 3}
     data = {"name": "balls", "kind": "files", "mean": GREY, "stddev": CONTRAST}
     run = {"model": model | {"depth": 1, "features": 2}, "data": data}
-    (folder / records.CONFIG).write_text(yaml.safe_dump(run))
+    (folder / run_files.CONFIG).write_text(yaml.safe_dump(run))
 
 
 def peak_rss(folder: Path, centres: list[list[int]], shape: Zyx, pictures: bool) -> dict[str, int]:

@@ -15,9 +15,9 @@ import psutil
 import pytest
 from mlflow.tracking import MlflowClient
 
-from experiments import records
-from experiments.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED
-from experiments.recorder import Store
+from experiments.reporting import run_files
+from experiments.reporting.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED
+from experiments.reporting.mlflow_store import Store
 from ffn_core.files import REPOSITORY
 
 pytestmark = pytest.mark.ranks
@@ -91,8 +91,8 @@ def ranks_of(folder: Path) -> list[psutil.Process]:
 def training(folder: Path, name: str) -> bool:
     """Whether the point whose directory starts with ``name`` has done some steps."""
     return any(
-        (records.read_json(p) or {"step": 0})["step"] > 5
-        for p in folder.glob(f"runs/test/{name}*/{records.PROGRESS}")
+        (run_files.read_json(p) or {"step": 0})["step"] > 5
+        for p in folder.glob(f"runs/test/{name}*/{run_files.PROGRESS}")
     )
 
 
@@ -113,7 +113,7 @@ def test_ctrl_c_stops_the_ranks_with_a_checkpoint_and_the_command_goes_on_later(
     assert first.wait(WAIT_S) == EXIT_INTERRUPTED, first.stdout.read()
     assert ranks_of(tmp_path) == []
     (run_dir,) = tmp_path.glob("runs/test/n2_*")
-    assert list((run_dir / records.CHECKPOINTS).glob("step-*"))
+    assert list((run_dir / run_files.CHECKPOINTS).glob("step-*"))
     assert outcomes(MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")) == {"n=2": "KILLED"}
 
     second = launch(*sweep)
@@ -133,7 +133,7 @@ def test_a_killed_rank_fails_its_point_and_the_rest_goes_on(launch, tmp_path):
     store = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
     assert outcomes(store) == {"n=2": "FAILED", "n=4": "FINISHED"}
     (run_dir,) = tmp_path.glob("runs/test/n2_*")
-    failed = store.get_run(records.read_json(run_dir / "mlflow.json")["run_id"])
+    failed = store.get_run(run_files.read_json(run_dir / "mlflow.json")["run_id"])
     assert "SIGKILL" in failed.data.tags["ffn_scaling.reason"]
     assert ranks_of(tmp_path) == []
 
@@ -160,7 +160,7 @@ def test_fail_fast_leaves_the_rest_out(launch, tmp_path):
     )
     assert process.wait(WAIT_S) == EXIT_FAILED
     assert "left out (not started" in process.stdout.read()
-    assert not list(tmp_path.glob(f"runs/test/*/{records.RESULT}"))
+    assert not list(tmp_path.glob(f"runs/test/*/{run_files.RESULT}"))
 
 
 @contextlib.contextmanager
@@ -189,7 +189,7 @@ def test_a_locked_store_loses_nothing_and_import_completes_it_once(launch, tmp_p
         assert process.wait(WAIT_S) == 0, "training ends well without the store"
         assert "experiments.import_runs" in process.stdout.read()
     (run_dir,) = tmp_path.glob("runs/test/n4_*")
-    recorded = sum(len(r.metrics) for r in records.read_records(run_dir / records.METRICS))
+    recorded = sum(len(r.metrics) for r in run_files.read_records(run_dir / run_files.METRICS))
     assert len(metric_rows(database)) < recorded
 
     importing = [sys.executable, "-m", "experiments.import_runs", "runs"]
@@ -216,7 +216,7 @@ def test_two_sweeps_at_once_on_one_store_lose_nothing(launch, tmp_path):
     assert outcomes(store) == dict.fromkeys(("n=1", "n=2", "n=4", "n=8"), "FINISHED")
     recorded = sum(
         len(record.metrics)
-        for path in tmp_path.glob(f"runs/test/*/{records.METRICS}")
-        for record in records.read_records(path)
+        for path in tmp_path.glob(f"runs/test/*/{run_files.METRICS}")
+        for record in run_files.read_records(path)
     )
     assert len(metric_rows(tmp_path / "mlflow.db")) == recorded

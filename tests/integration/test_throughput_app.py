@@ -8,8 +8,9 @@ import pytest
 import yaml
 from mlflow.tracking import MlflowClient
 
-from experiments import records, throughput, throughput_plan
+from experiments import throughput, throughput_plan
 from experiments.efficiency import BareRates, combine
+from experiments.reporting import run_files
 from ffn_core.files import REPOSITORY
 
 
@@ -45,7 +46,7 @@ def test_ranks_are_measured_recorded_and_tabulated(command, monkeypatch, tmp_pat
     assert "weak scaling, 8 FOVs per rank, baseline 1 rank" in captured.out
 
     (folder,) = (tmp_path / "runs/throughput").iterdir()
-    values = records.read_json(folder / "throughput.json")
+    values = run_files.read_json(folder / "throughput.json")
     assert values["provenance"]["version.horovod"] == "0.28.1"
     assert values["machine"]["cpus"] >= 1
     one, two = values["measurements"]
@@ -81,7 +82,7 @@ def test_ranks_are_measured_recorded_and_tabulated(command, monkeypatch, tmp_pat
 
 def test_bare_step_and_gemm_are_timed_in_turns(make_config, tmp_path):
     config = make_config(cluster={"nodes": 1, "ranks": 1, "local_batch_size": 4})
-    (tmp_path / records.CONFIG).write_text(yaml.safe_dump(dataclasses.asdict(config)))
+    (tmp_path / run_files.CONFIG).write_text(yaml.safe_dump(dataclasses.asdict(config)))
     file = tmp_path / "bare.json"
     subprocess.run(
         [sys.executable, "-m", "experiments.bare_step", str(tmp_path), str(file)],
@@ -89,7 +90,7 @@ def test_bare_step_and_gemm_are_timed_in_turns(make_config, tmp_path):
         timeout=100,
         check=True,
     )
-    rates = records.read_json(file)
+    rates = run_files.read_json(file)
     assert [len(values) for values in rates.values()] == [7, 7, 7]
     forward_flops = config.model.size.forward_flops(7**3)
     reference = combine([BareRates(**rates)], forward_flops, 1.0)

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from mlflow.tracking import MlflowClient
 
-from experiments import records, train
+from experiments import train
+from experiments.reporting import run_files
 from ffn_core.files import REPOSITORY
 
 
@@ -53,7 +54,9 @@ def test_a_sweep_is_recorded(command, tmp_path, capfd):
     assert four.data.params["learning_rate.peak"] == "0.002"
     history = store.get_metric_history(four.info.run_id, "train/loss")
     assert [m.step for m in history] == [8, 16, 24], "the MLflow step counts FOVs over all nodes"
-    recorded = records.read_records(Path(four.data.tags["ffn_scaling.run_dir"]) / records.METRICS)
+    recorded = run_files.read_records(
+        Path(four.data.tags["ffn_scaling.run_dir"]) / run_files.METRICS
+    )
     assert [m.value for m in history] == [
         r.metrics["train/loss"] for r in recorded if "train/loss" in r.metrics
     ]
@@ -77,16 +80,16 @@ def test_a_failing_point_is_recorded_and_the_others_go_on(command, tmp_path, cap
     """A folder stands where its record file should be, so that its rank crashes."""
     assert command("budget.steps=4") == 0
     (run_dir,) = (tmp_path / "runs/test").iterdir()
-    shutil.rmtree(run_dir / records.CHECKPOINTS)
-    (run_dir / records.METRICS).unlink()
-    (run_dir / records.METRICS).mkdir()
-    (run_dir / records.RESULT).unlink()
+    shutil.rmtree(run_dir / run_files.CHECKPOINTS)
+    (run_dir / run_files.METRICS).unlink()
+    (run_dir / run_files.METRICS).mkdir()
+    (run_dir / run_files.RESULT).unlink()
 
     assert command("-m", "budget.steps=4", "cluster.nodes=4,2") == 1
-    failure = records.read_json(run_dir / records.FAILURE)
+    failure = run_files.read_json(run_dir / run_files.FAILURE)
     assert "Traceback" in failure["traceback"]
     store = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
-    failed = store.get_run(records.read_json(run_dir / "mlflow.json")["run_id"])
+    failed = store.get_run(run_files.read_json(run_dir / "mlflow.json")["run_id"])
     assert failed.info.status == "FAILED"
     assert failed.data.tags["ffn_scaling.reason"] == failure["message"]
     assert "failure.json" in {a.path for a in store.list_artifacts(failed.info.run_id)}
@@ -97,7 +100,7 @@ def test_a_failing_point_is_recorded_and_the_others_go_on(command, tmp_path, cap
 def test_a_damaged_checkpoint_is_bad_input(command, tmp_path, capfd):
     assert command("budget.steps=4") == 0
     (run_dir,) = (tmp_path / "runs/test").iterdir()
-    (run_dir / records.RESULT).unlink()
+    (run_dir / run_files.RESULT).unlink()
     (damaged,) = run_dir.glob("checkpoints/*/shared.npz")
     damaged.write_bytes(damaged.read_bytes()[:-1])
     capfd.readouterr()

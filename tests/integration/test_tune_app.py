@@ -4,7 +4,8 @@ import sys
 
 import pytest
 
-from experiments import records, tune
+from experiments import tune
+from experiments.reporting import run_files
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def test_setups_are_timed_and_the_fastest_is_named(command, monkeypatch, tmp_pat
     said = capfd.readouterr()
     assert "recommended" in said.out
     (file,) = tmp_path.glob("runs/tune/*/tune.json")
-    values = records.read_json(file)
+    values = run_files.read_json(file)
     trials = values["trials"]
     assert {(t["setup"]["threads"], t["setup"]["micro_batch"]) for t in trials} == {(1, 1), (1, 4)}
     rates = [t["fovs_per_second"][0] for t in trials]

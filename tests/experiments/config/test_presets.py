@@ -6,9 +6,9 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 
-from experiments.hydra_compose import CONF, register_schema, to_config
+from experiments.config.hydra_app import CONF, register_schema, to_config
+from experiments.config.schema import Config
 from experiments.prepare import check
-from experiments.schema import Config
 
 PRESETS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
 CHOICES = sorted(

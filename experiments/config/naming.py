@@ -8,7 +8,7 @@ import json
 import re
 from pathlib import Path
 
-from experiments.schema import Config
+from experiments.config.schema import Config
 
 RUN_LOCAL = (
     "tracking",

@@ -5,11 +5,11 @@ import stat
 import pytest
 import yaml
 
-from experiments import records
-from experiments.redaction import has_password, is_secret, redacted, redacted_text
-from experiments.run_config import load_config, write_config
-from experiments.schema import Config
-from experiments.typed import flatten, from_dict
+from experiments.config.config_file import load_config, write_config
+from experiments.config.parsing import flatten, from_dict
+from experiments.config.schema import Config
+from experiments.reporting import run_files
+from experiments.reporting.redaction import has_password, is_secret, redacted, redacted_text
 from ffn_core.errors import InputError
 
 VALUES = {
@@ -73,7 +73,7 @@ def test_a_url_with_a_password_is_recognised():
 def test_what_is_recorded_of_a_run_holds_no_secret_but_all_else(tmp_path):
     config = from_dict(Config, VALUES)
     write_config(tmp_path, config)
-    assert "hunter2" not in (tmp_path / records.CONFIG).read_text()
+    assert "hunter2" not in (tmp_path / run_files.CONFIG).read_text()
     loaded = load_config(tmp_path)
     assert loaded.launcher.environment["OMP_NUM_THREADS"] == "1"
     assert dataclasses.replace(loaded, launcher=config.launcher, tracking=config.tracking) == config
@@ -83,7 +83,7 @@ def test_a_private_config_keeps_them_for_its_owner(tmp_path):
     config = from_dict(Config, VALUES)
     write_config(tmp_path, config, private=True)
     assert load_config(tmp_path) == config
-    assert stat.S_IMODE((tmp_path / records.CONFIG).stat().st_mode) == 0o600
+    assert stat.S_IMODE((tmp_path / run_files.CONFIG).stat().st_mode) == 0o600
 
 
 def test_a_secret_that_ranks_would_need_is_refused(tmp_path):
@@ -97,7 +97,7 @@ def test_a_secret_that_ranks_would_need_is_refused(tmp_path):
 @pytest.fixture
 def written(tmp_path):
     write_config(tmp_path, from_dict(Config, VALUES))
-    return tmp_path / records.CONFIG
+    return tmp_path / run_files.CONFIG
 
 
 @pytest.mark.parametrize("keep", [0.0, 0.2, 0.5, 0.9, 0.999])
@@ -123,8 +123,8 @@ def test_a_flipped_bit_of_a_config_is_told_or_changes_nothing(written):
 
 def test_a_config_written_by_hand_needs_no_checksum(tmp_path):
     plain = {k: VALUES[k] for k in ("data", "model", "budget")}
-    (tmp_path / records.CONFIG).write_text(yaml.safe_dump(plain))
+    (tmp_path / run_files.CONFIG).write_text(yaml.safe_dump(plain))
     assert load_config(tmp_path) == from_dict(Config, plain)
-    (tmp_path / records.CONFIG).write_text("a: [1")
+    (tmp_path / run_files.CONFIG).write_text("a: [1")
     with pytest.raises(InputError, match="is damaged"):
         load_config(tmp_path)

@@ -18,12 +18,11 @@ from hydra.types import RunMode
 from omegaconf import MISSING, DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from experiments.data_schema import DataConfig
-from experiments.exit_codes import EXIT_INPUT, EXIT_INTERRUPTED
-from experiments.redaction import redacted_text
-from experiments.schema import Config
-from experiments.training_schema import BudgetConfig, ModelConfig
-from experiments.typed import from_dict
+from experiments.config.parsing import from_dict
+from experiments.config.schema import BudgetConfig, Config, DataConfig, ModelConfig
+from experiments.reporting.exit_codes import EXIT_INPUT, EXIT_INTERRUPTED
+from experiments.reporting.redaction import redacted_text
+from experiments.segment_schema import SegmentConfig
 from ffn_core.errors import InputError
 from ffn_core.files import REPOSITORY
 
@@ -139,3 +138,37 @@ def one_line(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     told = (line for line in lines if not line.startswith(("Set the environment", "full_key")))
     return redacted_text(" ".join(told))
+
+
+T = TypeVar("T")
+
+
+def register_section(name: str, cls: type[T]) -> None:
+    """Store the schema ``NAME_schema`` that ``conf/NAME.yaml`` starts from."""
+    section = OmegaConf.structured(cls())
+    OmegaConf.set_readonly(section, None)  # frozen for the code that uses it, not for overrides
+    ConfigStore.instance().store(name=f"{name}_schema", node={name: section})
+
+
+def split_section(composed: DictConfig, name: str, cls: type[T]) -> tuple[T, Config]:
+    """The section ``name``, and the config of a run, both typed."""
+    with open_dict(composed):
+        OmegaConf.resolve(composed)  # the run's options may refer to the section
+        section = composed.pop(name)
+    return to_typed(section, cls), to_config(composed)
+
+
+def run_section_app(name: str, cls: type[T], task: Callable[[T, Config], None]) -> int:
+    """Run ``task`` on what ``conf/NAME.yaml`` and overrides make; returns the exit code."""
+    register_section(name, cls)
+    return run_app(lambda composed: task(*split_section(composed, name, cls)), name)
+
+
+def run_segment_app(task: Callable[[SegmentConfig], object]) -> int:
+    """Run ``task`` on what the command line makes of ``conf/segment.yaml``; returns exit code."""
+    store_schema("segment_schema", SegmentConfig(checkpoint=MISSING))
+
+    def on_composed(composed: DictConfig) -> None:
+        task(to_typed(composed, SegmentConfig))
+
+    return run_app(on_composed, "segment")

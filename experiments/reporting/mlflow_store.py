@@ -7,6 +7,7 @@ repeated: metrics carry the time at which they were recorded, and MLflow keeps e
 from __future__ import annotations
 
 import fcntl
+import json
 import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,17 +15,57 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-# The client would ask a telemetry host and show its own progress; neither is wanted.
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-
 from alembic.util import CommandError
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from experiments.mlflow_view import experiment_tags
-from experiments.records import Record
+from experiments.reporting.run_files import Record
+
+VIEW = "study"
+"""Name of the saved view; ``?viewStateShareKey=study`` opens the run table with it."""
+
+_COLUMNS = (
+    "metrics.`validation/f1`",
+    "metrics.`throughput/fovs_per_second`",
+    "metrics.`noise_scale/simple`",
+    "params.`cluster.nodes`",
+    "params.`learning_rate.rule`",
+    "params.`learning_rate.warmup`",
+    "params.`optimizer.name`",
+    "params.`seed`",
+    "tags.`cluster.emulated`",
+    "tags.`ffn_scaling.reason`",
+)
+
+
+def experiment_tags() -> dict[str, str]:
+    """Tags of a new experiment: open on training runs, with the columns a study is read by."""
+    view = {
+        "selectedColumns": list(_COLUMNS),
+        "orderByKey": "attributes.start_time",
+        "orderByAsc": False,
+        "searchFilter": "",
+        "startTime": "ALL",
+        "lifecycleFilter": "Active",
+        "datasetsFilter": [],
+        "modelVersionFilter": "All Runs",
+        "runsExpanded": {},
+    }
+    return {
+        "mlflow.experimentKind": "custom_model_development",
+        f"mlflow.sharedViewState.{VIEW}": json.dumps(view),
+    }
+
+
+def page(experiment_id: str) -> str:
+    """Path of the experiment's run table in that view, below the address of the UI."""
+    return f"/#/experiments/{experiment_id}/runs?viewStateShareKey={VIEW}"
+
+
+# The client would ask a telemetry host and show its own progress; neither is wanted.
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 _METRICS_PER_BATCH = 1000  # the tracking API's limit
 _PARAMS_PER_BATCH = 100

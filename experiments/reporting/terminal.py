@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, track
 from rich.table import Table
 
-from experiments.records import Record
-from experiments.redaction import redacted_text
+from experiments.reporting.redaction import redacted_text
+from experiments.reporting.run_files import Record
 
 T = TypeVar("T")
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import yaml
 
-from experiments import records
-from experiments.redaction import redacted
-from experiments.schema import Config
-from experiments.typed import flatten, from_dict
+from experiments.config.parsing import flatten, from_dict
+from experiments.config.schema import Config
+from experiments.reporting import run_files
+from experiments.reporting.redaction import redacted
 from ffn_core.errors import InputError
 from ffn_core.files import whole_file
 
@@ -40,7 +40,7 @@ def write_config(run_dir: Path, config: Config, private: bool = False) -> None:
     if not private:
         values = _without_secrets(values)
     text = yaml.safe_dump(values, sort_keys=False)
-    with whole_file(run_dir / records.CONFIG) as partial:
+    with whole_file(run_dir / run_files.CONFIG) as partial:
         partial.touch(mode=0o600 if private else 0o666)  # less what the umask takes
         partial.write_text(f"{_HEAD}{_digest(text)}\n{text}")
 
@@ -63,7 +63,7 @@ def load_config(run_dir: Path) -> Config:
     Raises:
         InputError: It cannot be read, is damaged, or holds options that do not fit.
     """
-    path = run_dir / records.CONFIG
+    path = run_dir / run_files.CONFIG
     advice = "repeat the training command, which writes it anew"
     try:
         head, _, text = path.read_text().partition("\n")

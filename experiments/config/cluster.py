@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from experiments.limits import at_least_one
+from experiments.config.parsing import at_least_one
 from ffn_core.errors import InputError
 from ffn_core.node_group import NodeGroup
 from ffn_core.runtime import available_cores

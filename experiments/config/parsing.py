@@ -68,3 +68,15 @@ def flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             flat[f"{prefix}{key}"] = value
     return flat
+
+
+def at_least_one(section: str, config: Any, *names: str) -> None:
+    """Check that options are at least 1; None, an option left open, passes.
+
+    Raises:
+        InputError: names the first that is not, with its value.
+    """
+    for name in names:
+        value = getattr(config, name)
+        if value is not None and value < 1:
+            raise InputError(f"{section}.{name}={value} must be at least 1")

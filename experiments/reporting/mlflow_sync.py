@@ -9,10 +9,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments import records
-from experiments.recorder import Store, StoreError
-from experiments.records import Record
-from experiments.redaction import redacted_text
+from experiments.reporting import run_files
+from experiments.reporting.mlflow_store import Store, StoreError
+from experiments.reporting.redaction import redacted_text
+from experiments.reporting.run_files import Record
 
 LINK = "mlflow.json"
 IDENTITY = "identity.json"
@@ -53,12 +53,12 @@ class Mirror:
         self._identity = identity
         self._store: Store | None = None
         self._run_id: str | None = None
-        self._offsets = dict.fromkeys((records.METRICS, records.SEGMENTATION_SCORES), 0)
+        self._offsets = dict.fromkeys((run_files.METRICS, run_files.SEGMENTATION_SCORES), 0)
         self._pending: list[Record] = []
         self._retry_at = 0.0
         self._last_unix_s: float | None = None
         self.error: str | None = None
-        records.write_json(run_dir / IDENTITY, asdict(identity))
+        run_files.write_json(run_dir / IDENTITY, asdict(identity))
 
     def poll(self) -> list[Record]:
         """Read new records, send all not sent yet, return the new ones of the training."""
@@ -110,10 +110,10 @@ class Mirror:
 
     def _take_up(self) -> list[Record]:
         """Read what is new in the run directory; returns the records of the training."""
-        fresh = self._read_new(records.METRICS)
+        fresh = self._read_new(run_files.METRICS)
         if fresh:
             self._last_unix_s = fresh[-1].unix_s
-        self._pending += fresh + self._read_new(records.SEGMENTATION_SCORES)
+        self._pending += fresh + self._read_new(run_files.SEGMENTATION_SCORES)
         return fresh
 
     def _read_new(self, name: str) -> list[Record]:
@@ -125,7 +125,7 @@ class Mirror:
             content = file.read()
         whole = content[: content.rfind(b"\n") + 1]
         self._offsets[name] += len(whole)
-        return records.parse(whole.decode())
+        return run_files.parse(whole.decode())
 
     def _send_pending(self) -> None:
         store, run_id = self._connected()
@@ -142,14 +142,14 @@ class Mirror:
         return self._store, self._run_id
 
     def _find_or_start(self, store: Store) -> str:
-        known = records.read_json(self._run_dir / LINK) or {}
+        known = run_files.read_json(self._run_dir / LINK) or {}
         uri = redacted_text(self._uri)
         run_id = known.get("run_id") if known.get("uri") == uri else None
         if run_id is None or not store.has_run(run_id):
             me = self._identity
             parent = me.parent if me.parent and store.has_run(me.parent) else None
             run_id = store.start_run(me.experiment, me.name, me.tags, parent)
-            records.write_json(self._run_dir / LINK, {"uri": uri, "run_id": run_id})
+            run_files.write_json(self._run_dir / LINK, {"uri": uri, "run_id": run_id})
         else:
             store.set_tags(run_id, self._identity.tags)
         store.log_params(run_id, self._identity.params)

@@ -1,0 +1,1 @@
+"""The configuration of a run: its types, checks, names and the way in from Hydra."""

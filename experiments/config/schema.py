@@ -1,0 +1,293 @@
+"""The configuration of one run: typed, validated, and free of Hydra.
+
+Every section is a frozen dataclass; `experiments.config.parsing.from_dict` builds the tree from plain values
+(what Hydra composed or a run directory's ``config.yaml`` holds) and names whatever does not fit.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any
+
+from experiments.config.cluster import BatchConfig, ClusterConfig, LauncherConfig
+from experiments.config.parsing import at_least_one
+from ffn_core.errors import InputError
+from ffn_core.geometry import FovGeometry
+from ffn_core.learning_rate import Schedule, Warmup, scale_factor
+from ffn_core.model_size import ModelSize
+from ffn_core.seed import SeedValues
+
+
+@dataclass(frozen=True)
+class VolumeConfig:
+    """One of several volumes to train on.
+
+    ``image``, ``labels`` and ``mask`` are names of volumes (``ffn_core.volumes.opening``). No
+    canvas is centred where ``mask`` is false. What is None is prepared: ``coordinates`` of the
+    labels and mask, ``mean`` and ``stddev`` of the image. Canvases are drawn from each volume in
+    proportion to ``weight``.
+    """
+
+    image: str
+    labels: str
+    coordinates: str | None = None
+    mask: str | None = None
+    mean: float | None = None
+    stddev: float | None = None
+    weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not self.weight > 0:
+            raise InputError(
+                f"data.volumes: weight={self.weight} of {self.image} must be above 0; leave the"
+                " volume out to train without it"
+            )
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """What to train on.
+
+    ``kind`` is ``synthetic`` (made on first use, ``size_zyx`` and ``synthetic_seed`` matter),
+    ``files`` (``image``, ``labels`` and so on as in `VolumeConfig`, or several ``volumes``) or
+    ``dummy`` (constant noise in memory, for timing without input). Volumes of up to
+    ``cache_bytes`` are read into memory by each rank; of each larger one that much is kept.
+    """
+
+    name: str
+    kind: str = "synthetic"
+    cache_dir: str = "data"
+    image: str | None = None
+    labels: str | None = None
+    coordinates: str | None = None
+    mask: str | None = None
+    mean: float | None = None
+    stddev: float | None = None
+    volumes: list[VolumeConfig] = field(default_factory=list)
+    cache_bytes: int = 2 * 1024**3
+    size_zyx: list[int] = field(default_factory=lambda: [128, 128, 128])
+    synthetic_seed: int = 1
+    min_object_voxels: int = 1000
+    reflect_axes: list[int] = field(default_factory=lambda: [0, 1, 2])
+    permute_axes: list[int] = field(default_factory=lambda: [0, 1, 2])
+
+    def __post_init__(self) -> None:
+        if self.cache_bytes < 0:
+            raise InputError(f"data.cache_bytes={self.cache_bytes} must be 0 or more")
+        if self.volumes and (self.image or self.labels):
+            raise InputError("set either data.image and data.labels or data.volumes, not both")
+
+    @property
+    def sources(self) -> list[VolumeConfig]:
+        """The volumes, one or several.
+
+        Raises:
+            InputError: There is none.
+        """
+        if self.volumes:
+            return self.volumes
+        if not (self.image and self.labels):
+            raise InputError("data.kind=files needs data.image and data.labels, or data.volumes")
+        return [
+            VolumeConfig(
+                self.image, self.labels, self.coordinates, self.mask, self.mean, self.stddev
+            )
+        ]
+
+
+@dataclass(frozen=True)
+class ReportConfig:
+    """How often training counts are recorded, in FOVs summed over nodes.
+
+    At each evaluation ``canvases`` held-out canvases (0: none) are drawn into a picture.
+    """
+
+    every_fovs: int = 500
+    skip_steps: int = 2
+    noise_half_life_fovs: int = 1000
+    canvases: int = 4
+
+    def __post_init__(self) -> None:
+        if self.canvases < 0:
+            raise InputError(f"report.canvases={self.canvases} must be at least 0 (off)")
+        at_least_one("report", self, "every_fovs", "noise_half_life_fovs")
+
+
+@dataclass(frozen=True)
+class ValidationConfig:
+    """Scores on held-out canvases, which fill the last ``fraction`` of the volume's long axis."""
+
+    every_fovs: int = 2000
+    canvases: int = 64
+    fraction: float = 0.25
+    batch_size: int = 16
+    seed: int = 7
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.fraction < 1.0:
+            raise InputError(f"validation.fraction={self.fraction} must lie between 0 and 1")
+        if self.canvases < 0:
+            raise InputError(f"validation.canvases={self.canvases} must be at least 0 (off)")
+        at_least_one("validation", self, "every_fovs", "batch_size")
+
+
+@dataclass(frozen=True)
+class CheckpointConfig:
+    """How often the whole state is saved, in FOVs summed over nodes, and how many are kept."""
+
+    every_fovs: int = 10000
+    keep: int = 2
+
+    def __post_init__(self) -> None:
+        at_least_one("checkpoint", self, "every_fovs", "keep")
+
+
+@dataclass(frozen=True)
+class TrackingConfig:
+    """Where runs are recorded; None is ``mlflow.db`` in the working directory."""
+
+    uri: str | None = None
+    experiment: str = "default"
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The network and its field of view; ``checkpoint`` starts from given weights.
+
+    ``micro_batch_size`` is the most FOVs in one forward and backward pass: what is fastest depends
+    on the size of the network, and the result does not depend on it.
+    """
+
+    name: str
+    fov_zyx: list[int]
+    deltas_zyx: list[int]
+    depth: int
+    features: int
+    micro_batch_size: int = 1
+    checkpoint: str | None = None
+
+    def __post_init__(self) -> None:
+        at_least_one("model", self, "micro_batch_size")
+
+    @property
+    def geometry(self) -> FovGeometry:
+        """FOV and deltas, checked."""
+        return FovGeometry(tuple(self.fov_zyx), tuple(self.deltas_zyx))  # type: ignore[arg-type]
+
+    @property
+    def size(self) -> ModelSize:
+        """Depth and features, checked."""
+        return ModelSize(self.depth, self.features)
+
+    @property
+    def training_flops(self) -> int:
+        """Floating-point operations of training on one FOV."""
+        return self.size.training_flops(self.geometry.fov_voxels)
+
+
+@dataclass(frozen=True)
+class MovementConfig:
+    """How the FOV moves over a training canvas."""
+
+    policy: str = "fixed"
+    shuffle: bool = True
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    """Optimizer by name, with keyword arguments of its Keras class."""
+
+    name: str = "adam"
+    arguments: dict[str, float] = field(default_factory=dict)
+    clip: float | None = 0.7
+
+
+@dataclass(frozen=True)
+class LearningRateConfig:
+    """Base rate (of one node), scaling rule over nodes, and warm-up."""
+
+    base: float = 1e-3
+    rule: str = "sqrt"
+    power: float = 0.5
+    warmup: Warmup = field(default_factory=Warmup)
+
+    def peak(self, nodes: int) -> float:
+        """Rate after warm-up on ``nodes`` nodes."""
+        if self.base <= 0:
+            raise InputError(f"learning_rate.base={self.base} must be above 0")
+        return self.base * scale_factor(self.rule, nodes, self.power)
+
+
+@dataclass(frozen=True)
+class BudgetConfig:
+    """Length of a run in exactly one unit."""
+
+    steps: int | None = None
+    fovs: int | None = None
+    seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        given = {k: v for k, v in dataclasses.asdict(self).items() if v is not None}
+        if len(given) != 1:
+            what = f"{len(given)} units {given}" if given else "no unit"
+            raise InputError(f"budget has {what}; set exactly one of steps, fovs, seconds")
+        for name, value in given.items():
+            if value <= 0:
+                raise InputError(f"budget.{name}={value} must be above 0")
+
+    def in_steps(self, fovs_per_step: int) -> int | None:
+        """Optimizer steps, rounded up; None for a budget in seconds."""
+        if self.fovs is not None:
+            return -(-self.fovs // fovs_per_step)
+        return self.steps
+
+    def __str__(self) -> str:
+        given = dataclasses.asdict(self).items()
+        return next(f"{value} {name}" for name, value in given if value is not None)
+
+
+@dataclass(frozen=True)
+class SweepConfig:
+    """How points of a sweep are gone through; says nothing of what a point computes.
+
+    ``dry_run`` lists the points, what they cost and the commands that would run, and runs nothing.
+    A point that fails (not: diverges) is tried ``retries`` more times, from its last checkpoint.
+    With ``fail_fast`` the first failure ends the sweep. ``pair`` holds options by dotted name that
+    belong together: swept over, it moves several of them along one axis.
+    """
+
+    dry_run: bool = False
+    retries: int = 0
+    fail_fast: bool = False
+    pair: Any = None
+
+
+@dataclass(frozen=True)
+class Config:
+    """One run. See the sections."""
+
+    data: DataConfig
+    model: ModelConfig
+    budget: BudgetConfig
+    movement: MovementConfig = field(default_factory=MovementConfig)
+    seed_values: SeedValues = field(default_factory=SeedValues)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    learning_rate: LearningRateConfig = field(default_factory=LearningRateConfig)
+    cluster: ClusterConfig = field(default_factory=ClusterConfig)
+    report: ReportConfig = field(default_factory=ReportConfig)
+    validation: ValidationConfig = field(default_factory=ValidationConfig)
+    checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
+    launcher: LauncherConfig = field(default_factory=LauncherConfig)
+    batch: BatchConfig = field(default_factory=BatchConfig)
+    tracking: TrackingConfig = field(default_factory=TrackingConfig)
+    sweep: SweepConfig = field(default_factory=SweepConfig)
+    seed: int = 1
+    runs_dir: str = "runs"
+
+    def schedule(self) -> Schedule:
+        """Learning rate of each optimizer step."""
+        fovs_per_step = self.cluster.fovs_per_step
+        steps = self.budget.in_steps(fovs_per_step)
+        warmup = self.learning_rate.warmup.in_steps(fovs_per_step, steps)
+        return Schedule(self.learning_rate.peak(self.cluster.nodes), warmup_steps=warmup)
