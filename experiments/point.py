@@ -13,8 +13,8 @@ from experiments.config.config_file import write_config
 from experiments.config.naming import identity, point_name, run_directory
 from experiments.config.parsing import flatten
 from experiments.config.schema import Config
-from experiments.launch import Ranks
-from experiments.prepare import prepare
+from experiments.launch.prepare import prepare
+from experiments.launch.ranks import Ranks
 from experiments.reporting import run_files
 from experiments.reporting.exit_codes import EXIT_STOPPED
 from experiments.reporting.mlflow_store import absolute_uri

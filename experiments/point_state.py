@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments.job_record import job_ids
+from experiments.launch.slurm import WAITING, JobState, job_ids
 from experiments.reporting import run_files
-from experiments.slurm_queue import WAITING, JobState
 
 FRESH_S = 60.0
 """A run without a job counts as running while its progress is no older than this."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from experiments.launchers import Placement, start_command
+from experiments.launch.launchers import Placement, start_command
 from experiments.segment_schema import SegmentConfig
 from ffn_core.errors import InputError
 from ffn_core.files import REPOSITORY

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from experiments.dataset import held_out_boundary
+from experiments.data.dataset import held_out_boundary
 from experiments.network import TrainedNetwork, find_network
 from experiments.segment_schema import RegionConfig, SegmentConfig
 from ffn_core.errors import InputError
@@ -53,7 +53,7 @@ def resolve(config: SegmentConfig) -> SegmentConfig:
 
 
 def held_out_region(shape_zyx: Zyx, fraction: float) -> RegionConfig:
-    """The slab that a run with ``validation.fraction`` never trains on (`experiments.dataset`)."""
+    """The slab that a run with ``validation.fraction`` never trains on (`experiments.data.dataset`)."""
     axis, boundary = held_out_boundary(shape_zyx, fraction)
     start, size = [0, 0, 0], list(shape_zyx)
     start[axis] = boundary

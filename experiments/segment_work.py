@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from experiments.launch.stop_request import StopRequest
 from experiments.segment_files import (
     finished_path,
     load_state,
@@ -17,7 +18,6 @@ from experiments.segment_files import (
     write_progress,
 )
 from experiments.segment_schema import SegmentConfig
-from experiments.stop_request import StopRequest
 from ffn_core.geometry import Box, FovGeometry, as_zyx
 from ffn_core.inference import seeds
 from ffn_core.inference.segmentation import Batch, Forward, Segmenter

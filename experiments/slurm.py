@@ -5,16 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from experiments import slurm_queue
 from experiments.conclusion import Outcome
 from experiments.config.config_file import write_config
 from experiments.config.naming import point_name, run_directory
 from experiments.config.schema import Config
-from experiments.job_record import FOLDER, SCRIPT, add_job, job_ids
-from experiments.prepare import prepare
+from experiments.launch import slurm
+from experiments.launch.prepare import prepare
+from experiments.launch.slurm import FOLDER, SCRIPT, add_job, job, job_ids
 from experiments.reporting import run_files
 from experiments.reporting.mlflow_store import absolute_uri
-from experiments.slurm_script import job
 
 
 def submit_point(config: Config, parent: str | None) -> Outcome:
@@ -32,7 +31,7 @@ def submit_point(config: Config, parent: str | None) -> Outcome:
         return Outcome(name, run_dir, "skipped", f"{done['outcome']} before")
     earlier = job_ids(run_dir)
     if earlier:
-        state = slurm_queue.states(earlier[-1:]).get(earlier[-1])
+        state = slurm.states(earlier[-1:]).get(earlier[-1])
         if state is not None and state.active:
             return Outcome(name, run_dir, "submitted", f"job {earlier[-1]} is {state.state}")
     prepare(config)
@@ -45,6 +44,6 @@ def submit_point(config: Config, parent: str | None) -> Outcome:
     write_config(folder, replace(config, tracking=replace(config.tracking, uri=uri)), private=True)
     made = job(config, name, run_dir, Path.cwd(), parent)
     (folder / SCRIPT).write_text(made.script)
-    job_id = slurm_queue.submit(made.command)
+    job_id = slurm.submit(made.command)
     add_job(run_dir, job_id, made.command)
     return Outcome(name, run_dir, "submitted", f"job {job_id}")

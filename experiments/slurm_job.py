@@ -15,12 +15,12 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from experiments import slurm_queue
 from experiments.conclusion import Outcome
 from experiments.config.cluster import BatchConfig
 from experiments.config.config_file import load_config
 from experiments.config.schema import Config
-from experiments.job_record import FOLDER
+from experiments.launch import slurm
+from experiments.launch.slurm import FOLDER
 from experiments.point import run_point
 from experiments.reporting import run_files
 from experiments.reporting.exit_codes import EXIT_FAILED, EXIT_INPUT, EXIT_STOPPED
@@ -48,7 +48,7 @@ def main(arguments: list[str]) -> int:
     if restarts < limit and worth_repeating(outcome, restarts, retries):
         print(f"{outcome.outcome}: back into the queue (restart {restarts + 1} of {limit})")
         sys.stdout.flush()
-        slurm_queue.requeue(os.environ["SLURM_JOB_ID"])
+        slurm.requeue(os.environ["SLURM_JOB_ID"])
     return _conclude(outcome)
 
 

@@ -24,8 +24,8 @@ from scipy import stats
 from experiments.config.config_file import write_config
 from experiments.config.parsing import from_dict
 from experiments.config.schema import Config
-from experiments.launch import Ranks
-from experiments.prepare import prepare
+from experiments.launch.prepare import prepare
+from experiments.launch.ranks import Ranks
 from experiments.reporting import run_files
 from experiments.reporting.exit_codes import EXIT_FAILED, EXIT_INPUT
 from experiments.reporting.provenance import provenance

@@ -9,11 +9,11 @@ from pathlib import Path
 from experiments.config.naming import point_name, run_directory
 from experiments.config.schema import Config
 from experiments.cost import CostModel, Estimate
-from experiments.launchers import as_typed
+from experiments.launch.launchers import as_typed
+from experiments.launch.slurm import job
 from experiments.reporting import run_files
 from experiments.reporting.redaction import redacted_text
 from experiments.reporting.terminal import Screen, duration
-from experiments.slurm_script import job
 
 
 class SweepPlan:

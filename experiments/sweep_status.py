@@ -11,11 +11,11 @@ from collections import Counter
 
 from omegaconf import DictConfig
 
-from experiments import slurm_queue
 from experiments.config.hydra_app import run_app, to_config
 from experiments.config.naming import point_name, run_directory
 from experiments.config.schema import Config
-from experiments.job_record import job_ids
+from experiments.launch import slurm
+from experiments.launch.slurm import job_ids
 from experiments.point_state import PointState, point_state
 from experiments.reporting.exit_codes import EXIT_FAILED, EXIT_STOPPED
 from experiments.reporting.terminal import Screen
@@ -35,7 +35,7 @@ def main() -> int:
         return code
     points = [(point_name(c), run_directory(c)) for c in configs]
     jobs = [job_id for _, run_dir in points for job_id in job_ids(run_dir)[-1:]]
-    queue = slurm_queue.states(jobs) if jobs else {}
+    queue = slurm.states(jobs) if jobs else {}
     found = [(name, point_state(run_dir, queue)) for name, run_dir in points]
     counts = Counter(state.state for _, state in found)
     title = f"{len(found)} points: " + ", ".join(f"{n} {state}" for state, n in counts.items())

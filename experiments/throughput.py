@@ -17,8 +17,8 @@ from typing import Any
 from experiments.config.hydra_app import run_section_app
 from experiments.config.schema import Config
 from experiments.efficiency import Measurement, Results
+from experiments.launch.prepare import check, prepare
 from experiments.machine import Machine, read_machine, warnings_before
-from experiments.prepare import check, prepare
 from experiments.reporting import run_files
 from experiments.reporting.exit_codes import EXIT_FAILED
 from experiments.reporting.mlflow_store import absolute_uri

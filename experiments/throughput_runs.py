@@ -20,11 +20,10 @@ from experiments.efficiency import (
     common_rate,
     phases,
 )
-from experiments.launch import Ranks
+from experiments.launch.ranks import Ranks, run_side_by_side
 from experiments.point import run_point
 from experiments.reporting import run_files
 from experiments.reporting.terminal import PointBar, Screen
-from experiments.side_by_side import run_side_by_side
 from experiments.throughput_plan import Plan, Shape, uncoupled_configs, uncoupled_steps
 from ffn_core.errors import InputError
 

@@ -17,12 +17,12 @@ from typing import Any
 from experiments.config.config_file import write_config
 from experiments.config.hydra_app import run_section_app
 from experiments.config.schema import Config
+from experiments.launch.ranks import run_side_by_side
 from experiments.machine import Machine, read_machine, warnings_before
 from experiments.reporting import run_files
 from experiments.reporting.exit_codes import EXIT_FAILED
 from experiments.reporting.provenance import provenance
 from experiments.reporting.terminal import Screen
-from experiments.side_by_side import run_side_by_side
 from experiments.tune_schema import TuneConfig
 from experiments.tuning import Setup, Trial, as_good, ranked, recommended, splits
 from ffn_core.runtime import available_cores

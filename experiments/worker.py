@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from experiments.config.config_file import load_config
-from experiments.elastic import AGAIN, carried_by, compute_threads, start_over
+from experiments.launch.elastic import AGAIN, carried_by, compute_threads, start_over
+from experiments.launch.stop_request import StopRequest
 from experiments.reporting import run_files
 from experiments.reporting.exit_codes import EXIT_DIVERGED, EXIT_FAILED, EXIT_INPUT, EXIT_STOPPED
-from experiments.stop_request import StopRequest
 from ffn_core.errors import DivergedError, InputError
 from ffn_core.runtime import configure_tensorflow, import_little
 

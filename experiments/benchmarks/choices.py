@@ -10,7 +10,7 @@ from experiments.benchmarks.allreduce import FUSED, SEPARATE
 from experiments.benchmarks.bench import Bench
 from experiments.benchmarks.claim import Claim, ratio
 from experiments.benchmarks.network import PAPER, TINY, Network
-from experiments.horovodrun import HOROVODRUN
+from experiments.launch.horovodrun import HOROVODRUN
 from experiments.reporting import run_files
 
 OWN_CYCLE_MS = "1"

@@ -58,7 +58,7 @@ class ClusterConfig:
 
 @dataclass(frozen=True)
 class LauncherConfig:
-    """How ranks are started; see `experiments.launchers`.
+    """How ranks are started; see `experiments.launch.launchers`.
 
     ``hosts`` matters to gloo and mpi; ``ranks_per_node``, ``cpus_per_rank`` (None:
     ``cluster.threads_per_rank``) and ``threads_per_core`` to launchers that place the ranks of an

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from analysis.thinning import thinned, thinning_step
-from experiments.prepared_data import write_volumes
+from experiments.data.cache import write_volumes
 from ffn_core.volumes import ArrayVolume, open_labels
 
 SHAPE = (70, 21, 130)

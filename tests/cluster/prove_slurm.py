@@ -25,7 +25,7 @@ import mpi_environment
 import numpy as np
 from virtual_slurm import NODES, VirtualSlurm
 
-from experiments.job_record import job_ids
+from experiments.launch.slurm import job_ids
 from experiments.reporting import run_files
 from experiments.reporting.provenance import provenance
 from ffn_core import checkpoint as checkpoints

@@ -6,11 +6,10 @@ import time
 import pytest
 
 from experiments.conclusion import Outcome
-from experiments.job_record import FOLDER, JOB
+from experiments.launch.slurm import FOLDER, JOB, JobState
 from experiments.point_state import PointState, point_state
 from experiments.reporting import run_files
 from experiments.slurm_job import hosts_of, worth_repeating
-from experiments.slurm_queue import JobState
 
 
 @pytest.fixture

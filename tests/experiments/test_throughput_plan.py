@@ -4,7 +4,7 @@ from hydra.core.global_hydra import GlobalHydra
 
 from experiments.config.hydra_app import CONF, register_schema, register_section, split_section
 from experiments.config.naming import run_directory
-from experiments.prepare import check
+from experiments.launch.prepare import check
 from experiments.throughput_plan import (
     Shape,
     host_slots,

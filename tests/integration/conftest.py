@@ -11,8 +11,8 @@ import yaml
 
 from experiments.config.parsing import from_dict
 from experiments.config.schema import Config
-from experiments.launch import Ranks
-from experiments.prepare import prepare
+from experiments.launch.prepare import prepare
+from experiments.launch.ranks import Ranks
 from experiments.reporting import run_files
 from ffn_core import checkpoint as checkpoints
 

@@ -14,8 +14,8 @@ import numpy as np
 import psutil
 import pytest
 
-from experiments.dataset import canvas_sources
-from experiments.prepare import prepare
+from experiments.data.dataset import canvas_sources
+from experiments.launch.prepare import prepare
 from experiments.reporting import run_files
 from experiments.reporting.exit_codes import EXIT_DIVERGED, EXIT_FAILED, EXIT_INPUT, EXIT_STOPPED
 from ffn_core import checkpoint as checkpoints

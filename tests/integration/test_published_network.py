@@ -4,8 +4,8 @@ import pytest
 
 from experiments.config.parsing import from_dict
 from experiments.config.schema import Config
-from experiments.dataset import canvas_sources
-from experiments.prepare import prepare
+from experiments.data.dataset import canvas_sources
+from experiments.launch.prepare import prepare
 from ffn_core.model import ConvStack, load_published_checkpoint
 from ffn_core.train_step import TrainStep
 from ffn_core.validation import evaluate, held_out_canvases

@@ -20,8 +20,8 @@ from PIL import Image
 from analysis.load_runs import load_runs
 from experiments import export_neuroglancer, segment_checkpoints, segment_files, segment_worker
 from experiments.config.parsing import from_dict
+from experiments.data.cache import write_volumes
 from experiments.network import find_network, load_network
-from experiments.prepared_data import write_volumes
 from experiments.reporting import run_files
 from experiments.reporting.mlflow_sync import LINK, Mirror, RunIdentity
 from experiments.reporting.terminal import Screen

@@ -9,7 +9,7 @@ import tensorstore as ts
 import tifffile
 from PIL import Image
 
-from experiments.prepared_data import write_volumes
+from experiments.data.cache import write_volumes
 from experiments.segment_files import finished_path, load_segments
 from experiments.segment_resolve import resolve
 from experiments.segment_schema import FloodConfig, SegmentConfig, SubvolumeConfig

@@ -6,7 +6,7 @@ from analysis.id_colors import matching_colors, spread_colors
 from analysis.pictures import main
 from analysis.segmentation_figures import overlay, section_figure, surfaces_figure
 from analysis.surfaces import surface
-from experiments.prepared_data import write_volumes
+from experiments.data.cache import write_volumes
 from ffn_core.volumes import ArrayVolume
 
 

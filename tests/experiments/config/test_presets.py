@@ -8,7 +8,7 @@ from hydra.core.global_hydra import GlobalHydra
 
 from experiments.config.hydra_app import CONF, register_schema, to_config
 from experiments.config.schema import Config
-from experiments.prepare import check
+from experiments.launch.prepare import check
 
 PRESETS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
 CHOICES = sorted(

@@ -9,7 +9,7 @@ from hydra.core.global_hydra import GlobalHydra
 from experiments.config.hydra_app import CONF, register_schema, to_config
 from experiments.config.naming import identity, run_directory
 from experiments.config.schema import Config
-from experiments.launchers import placement, rank_command
+from experiments.launch.launchers import placement, rank_command
 from experiments.sweep_plan import what_would_run
 
 SITES = sorted(path.stem for path in (CONF / "site").glob("*.yaml"))

@@ -4,7 +4,7 @@ import h5py
 import numpy as np
 import pytest
 
-from experiments.prepared_data import write_volumes
+from experiments.data.cache import write_volumes
 from ffn_core.coordinates import Coordinates
 from ffn_core.errors import InputError
 from ffn_core.volumes import open_volume

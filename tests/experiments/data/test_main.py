@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from experiments.data import main
-from experiments.prepared_data import ensure_coordinates, ensure_synthetic, write_volumes
+from experiments.data.__main__ import main
+from experiments.data.cache import ensure_coordinates, ensure_synthetic, write_volumes
 from ffn_core.coordinates import Coordinates
 from ffn_core.errors import InputError
 from ffn_core.files import REPOSITORY

@@ -15,8 +15,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from experiments.download import OnBytes, download
-from experiments.prepared_data import write_volumes
+from experiments.data.cache import write_volumes
+from experiments.data.download import OnBytes, download
 from ffn_core.errors import InputError
 from ffn_core.volumes import open_volume, whole_file
 
@@ -70,7 +70,7 @@ def fetch_from_bucket(
         The folder that holds them, a folder in ``out``.
 
     Raises:
-        InputError: See :func:`experiments.download.download`.
+        InputError: See :func:`experiments.data.download.download`.
     """
     folder = out / sample.folder
     for name, sha256 in sample.files.items():
@@ -93,7 +93,7 @@ def fetch_from_repository(
         The folder that holds them, a folder in ``out``.
 
     Raises:
-        InputError: See :func:`experiments.download.download`; or other voxels than in the bucket.
+        InputError: See :func:`experiments.data.download.download`; or other voxels than in the bucket.
     """
     folder = out / sample.folder
     if all((folder / name).is_file() for name in sample.files):

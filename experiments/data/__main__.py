@@ -10,12 +10,12 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from experiments.data_commands import downsample, fetch, info, prepare, published, synthesize
+from experiments.data import coordinates, downsample, fetch, google_ffn, info, synthesize
 from experiments.reporting.exit_codes import EXIT_INPUT
 from ffn_core.errors import InputError
 from ffn_core.runtime import before_tensorflow
 
-COMMANDS = (fetch, synthesize, prepare, downsample, info, published)
+COMMANDS = (fetch, synthesize, coordinates, downsample, info, google_ffn)
 
 
 def build_parser() -> argparse.ArgumentParser:

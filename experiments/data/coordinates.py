@@ -5,13 +5,13 @@ import argparse
 from rich.console import Console
 from rich.table import Table
 
-from experiments.data_commands.arguments import (
+from experiments.data.arguments import (
     AddParser,
     add_labels_to_coordinates,
     one_or_three,
     progress_bar,
 )
-from experiments.prepared_data import prepare_coordinates
+from experiments.data.cache import prepare_coordinates
 from ffn_core.coordinates import Coordinates
 from ffn_core.errors import InputError
 from ffn_core.partitions import PUBLISHED_MIN_SIZE, PUBLISHED_THRESHOLDS

@@ -1,4 +1,4 @@
-"""A point as a Slurm job: known arguments, and a script that bash reads back word by word."""
+"""What is said where Slurm is not, or does not take a job."""
 
 import dataclasses
 import subprocess
@@ -9,8 +9,37 @@ import pytest
 
 from experiments.config.cluster import BatchConfig, ClusterConfig, LauncherConfig
 from experiments.config.schema import BudgetConfig, Config, DataConfig, ModelConfig
-from experiments.slurm_script import job
+from experiments.launch import slurm
+from experiments.launch.slurm import JobState, job
 from ffn_core.errors import InputError
+
+
+def test_no_slurm_here(monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(InputError, match="needs sbatch on the PATH"):
+        slurm.submit(["sbatch", "job.sh"])
+    with pytest.raises(InputError, match="squeue is not on the PATH"):
+        slurm.states(["1"])
+
+
+def test_what_slurm_refuses_is_said_in_one_line():
+    command = ["sh", "-c", "echo 'sbatch: error: Invalid account' >&2; echo more >&2; exit 1"]
+    with pytest.raises(InputError) as caught:
+        slurm.submit(command)
+    assert "sbatch: error: Invalid account more; see the batch section" in str(caught.value)
+
+
+def test_the_id_is_told_apart_from_the_cluster():
+    assert slurm.submit(["echo", "12;cluster"]) == "12"
+
+
+@pytest.mark.parametrize(
+    ("state", "active"),
+    [("PENDING", True), ("RUNNING", True), ("COMPLETING", True), ("NODE_FAIL", False)],
+)
+def test_jobs_that_go_on_by_themselves(state, active):
+    assert JobState(state).active is active
+
 
 RUN_DIR = Path("/scratch/100%/it's; $HOME/n4")
 

@@ -5,8 +5,8 @@ import argparse
 import numpy as np
 from rich.console import Console
 
-from experiments.data_commands.arguments import AddParser, add_out, add_pair, open_pair, status
-from experiments.prepared_data import write_volumes
+from experiments.data.arguments import AddParser, add_out, add_pair, open_pair, status
+from experiments.data.cache import write_volumes
 from ffn_core.volumes import downsample, downsample_image, downsample_labels
 
 

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from experiments import fib25
-from experiments.data import main
-from experiments.download import download
-from experiments.fib25 import Sample, fetch_from_bucket, fetch_from_repository
+from experiments.data import fib25
+from experiments.data.__main__ import main
+from experiments.data.download import download
+from experiments.data.fib25 import Sample, fetch_from_bucket, fetch_from_repository
 from ffn_core.errors import InputError
 
 

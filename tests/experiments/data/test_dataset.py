@@ -16,9 +16,9 @@ import tensorstore as ts
 from experiments.config.naming import LATER, RUN_LOCAL, identity
 from experiments.config.parsing import from_dict
 from experiments.config.schema import Config, DataConfig
-from experiments.dataset import canvas_sources, held_out_boundary, open_dataset
-from experiments.prepare import prepare
-from experiments.prepared_data import write_volumes
+from experiments.data.cache import write_volumes
+from experiments.data.dataset import canvas_sources, held_out_boundary, open_dataset
+from experiments.launch.prepare import prepare
 from experiments.segment_resolve import held_out_region
 from ffn_core.errors import InputError
 from ffn_core.examples import LabelledVolume

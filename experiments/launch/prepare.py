@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from experiments.config.schema import Config, DataConfig, VolumeConfig
-from experiments.dataset import canvas_sources
-from experiments.launchers import placement, rank_command
-from experiments.prepared_data import ensure_coordinates, ensure_synthetic
+from experiments.data.cache import ensure_coordinates, ensure_synthetic
+from experiments.data.dataset import canvas_sources
+from experiments.launch.launchers import placement, rank_command
 from ffn_core.errors import InputError
 from ffn_core.geometry import Zyx, as_zyx
 from ffn_core.movement import POLICIES

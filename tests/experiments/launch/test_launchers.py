@@ -9,12 +9,7 @@ import pytest
 
 from experiments.config.parsing import from_dict
 from experiments.config.schema import Config
-from experiments.launchers import (
-    as_typed,
-    cycle_time_ms,
-    placement,
-    rank_command,
-)
+from experiments.launch.launchers import as_typed, cycle_time_ms, placement, rank_command
 from ffn_core.errors import InputError
 
 RUN_DIR = Path("/scratch/my runs/n4")
@@ -49,11 +44,11 @@ def test_gloo_runs_a_single_rank_without_a_launcher():
     [
         (
             config("gloo", arguments=["--verbose"]),
-            f"{sys.executable} -m experiments.horovodrun --gloo -np 4 -H localhost:4 --verbose",
+            f"{sys.executable} -m experiments.launch.horovodrun --gloo -np 4 -H localhost:4 --verbose",
         ),
         (
             config("gloo", ranks=1, hosts="a:1"),
-            f"{sys.executable} -m experiments.horovodrun --gloo -np 1 -H a:1",
+            f"{sys.executable} -m experiments.launch.horovodrun --gloo -np 1 -H a:1",
         ),
         (
             config("mpi", hosts="a:2,b:2", environment={"A": "b"}),

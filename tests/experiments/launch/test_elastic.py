@@ -5,8 +5,8 @@ import pytest
 from experiments.config.naming import identity
 from experiments.config.parsing import from_dict
 from experiments.config.schema import Config
-from experiments.elastic import carried_by, local_hosts
-from experiments.launchers import rank_command
+from experiments.launch.elastic import carried_by, local_hosts
+from experiments.launch.launchers import rank_command
 from ffn_core.errors import InputError
 
 

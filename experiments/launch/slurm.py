@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
+import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from experiments.config.schema import Config
+from experiments.launch.launchers import placement
+from experiments.reporting import run_files
+from experiments.reporting.run_files import LOGS
 from ffn_core.errors import InputError
 
 WAITING = {"PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT"}
@@ -88,3 +96,83 @@ def _rows(*command: str, optional: bool = False) -> list[tuple[str, str, str]]:
         raise InputError(f"{command[0]} failed: {' '.join(done.stderr.split())}")
     rows = (line.split("|") for line in done.stdout.splitlines())
     return [(row[0], row[1], row[2]) for row in rows if len(row) == 3]
+
+
+FOLDER = "job"
+SCRIPT = "job.sh"
+JOB = "job.json"
+
+
+def job_ids(run_dir: Path) -> list[str]:
+    """Jobs that a run was submitted as, the newest last."""
+    known = run_files.read_json(run_dir / FOLDER / JOB) or {}
+    return list(known.get("job_ids", []))
+
+
+def add_job(run_dir: Path, job_id: str, command: Sequence[str]) -> None:
+    """Note that a run was submitted, once more or for the first time, by ``command``."""
+    values = {"job_ids": [*job_ids(run_dir), job_id], "command": command, "unix_s": time.time()}
+    run_files.write_json(run_dir / FOLDER / JOB, values)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A point as a job.
+
+    Attributes:
+        command: arguments of sbatch, the script's path last.
+        script: text of the script.
+    """
+
+    command: list[str]
+    script: str
+
+
+def job(config: Config, name: str, run_dir: Path, working_dir: Path, parent: str | None) -> Job:
+    """The job of one point.
+
+    Args:
+        config: the run.
+        name: the point's name, shown in the queue.
+        run_dir: its directory.
+        working_dir: where the job runs: relative paths of the config count from there.
+        parent: MLflow run of the sweep, if it is part of one.
+
+    Raises:
+        InputError: the config does not say how many processors a rank needs.
+    """
+    batch, placed = config.batch, placement(config)
+    optional = {
+        "account": batch.account,
+        "partition": batch.partition,
+        "qos": batch.qos,
+        "constraint": batch.constraint,
+    }
+    command = [
+        "sbatch",
+        "--parsable",
+        f"--job-name={name}",
+        f"--nodes={placed.nodes}",
+        f"--ntasks={placed.ranks}",
+        f"--ntasks-per-node={placed.ranks_on_a_node}",
+        f"--cpus-per-task={placed.cpus_per_rank}",
+        f"--time={batch.time_limit}",
+        f"--chdir={working_dir}",
+        # sbatch replaces %j by the job's id, and %% by %.
+        f"--output={str(run_dir / LOGS).replace('%', '%%')}/slurm-%j.out",
+        "--open-mode=append",  # a requeued job goes on in its log
+        f"--signal=B:TERM@{batch.warning_s}",
+        "--requeue" if batch.requeues else "--no-requeue",
+        *(f"--{key}={value}" for key, value in optional.items() if value is not None),
+        *batch.options,
+        str(run_dir / FOLDER / SCRIPT),
+    ]
+    return Job(command, _script(batch.setup, run_dir, parent))
+
+
+def _script(setup: list[str], run_dir: Path, parent: str | None) -> str:
+    program = [sys.executable, "-m", "experiments.slurm_job", str(run_dir)]
+    if parent is not None:
+        program += ["--parent", parent]
+    # exec: the warning signal goes to the script's own process, which must be ours to act on it.
+    return "\n".join(["#!/bin/bash", "set -e", *setup, f"exec {shlex.join(program)}", ""])

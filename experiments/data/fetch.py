@@ -6,8 +6,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-from experiments import fib25
-from experiments.data_commands.arguments import AddParser, progress_bar
+from experiments.data import fib25
+from experiments.data.arguments import AddParser, progress_bar
 
 
 def add(add_parser: AddParser) -> None:

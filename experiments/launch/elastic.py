@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from experiments.config.schema import Config
-from experiments.horovodrun import HOROVODRUN
+from experiments.launch.horovodrun import HOROVODRUN
 from ffn_core.errors import InputError
 from ffn_core.runtime import available_cores, threads_per_rank
 

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from experiments.data_commands.arguments import AddParser, add_pair, open_pair
+from experiments.data.arguments import AddParser, add_pair, open_pair
 from ffn_core.partitions import PUBLISHED_MIN_SIZE, object_sizes
 from ffn_core.volumes import Volume, image_statistics
 

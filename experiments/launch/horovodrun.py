@@ -1,4 +1,4 @@
-"""``python -m experiments.horovodrun ...``: Horovod's launcher, seconds sooner.
+"""``python -m experiments.launch.horovodrun ...``: Horovod's launcher, seconds sooner.
 
 ``horovodrun`` imports TensorFlow in a process of its own, each time, to learn whether Horovod was
 built with Gloo. Ours always is; where it is not, the ranks say so themselves.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-HOROVODRUN = [sys.executable, "-m", "experiments.horovodrun"]
+HOROVODRUN = [sys.executable, "-m", "experiments.launch.horovodrun"]
 
 
 def main() -> None:

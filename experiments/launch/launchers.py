@@ -17,8 +17,8 @@ from pathlib import Path
 
 from experiments.config.cluster import LauncherConfig
 from experiments.config.schema import Config
-from experiments.elastic import elastic_command
-from experiments.horovodrun import HOROVODRUN
+from experiments.launch.elastic import elastic_command
+from experiments.launch.horovodrun import HOROVODRUN
 from ffn_core.errors import InputError
 
 _NEEDED = {

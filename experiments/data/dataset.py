@@ -15,7 +15,7 @@ from ffn_core.volumes import ArrayVolume, check_pair, open_labels, open_volume
 
 
 def open_dataset(data: DataConfig, geometry: FovGeometry) -> list[LabelledVolume]:
-    """Open the volumes that ``data`` names, prepared as `experiments.prepare` leaves them.
+    """Open the volumes that ``data`` names, prepared as `experiments.launch.prepare` leaves them.
 
     Raises:
         InputError: Something is missing, or does not belong together.

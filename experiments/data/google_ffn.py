@@ -6,7 +6,7 @@ import glob
 import numpy as np
 from rich.console import Console
 
-from experiments.data_commands.arguments import (
+from experiments.data.arguments import (
     AddParser,
     add_labels_to_coordinates,
     add_out,

@@ -1,0 +1,1 @@
+"""`python -m experiments.data`: volumes, and the canvases a run draws from them."""

@@ -1,0 +1,1 @@
+"""Starting ranks: command lines of launchers, local processes, Slurm, elastic Horovod."""
