@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.clock import PHASES
 from experiments.reporting.run_files import Record
 from experiments.throughput_plan import Shape
+from experiments.trainer.timing import PHASES
 from ffn_core.model_size import TRAINING_OVER_FORWARD
 
 

@@ -10,35 +10,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from experiments.conclusion import conclude, report
-from experiments.reporting import run_files
 from experiments.reporting.exit_codes import EXIT_FAILED, EXIT_INPUT
 from experiments.reporting.mlflow_store import absolute_uri
-from experiments.reporting.mlflow_sync import IDENTITY, Mirror, RunIdentity
 from experiments.reporting.terminal import Screen
+from experiments.sweep.outcome import find_runs, import_run
 from ffn_core.errors import InputError
-
-
-def find_runs(roots: list[Path]) -> list[Path]:
-    """Run directories in or below ``roots``, sorted.
-
-    Raises:
-        InputError: if a root holds none.
-    """
-    found: list[Path] = []
-    for root in roots:
-        here = sorted(path.parent for path in root.rglob(IDENTITY))
-        if not here:
-            raise InputError(f"{root} holds no run directory (a folder with {IDENTITY})")
-        found += here
-    return found
-
-
-def import_run(run_dir: Path, uri: str) -> str | None:
-    """Make the store say what ``run_dir`` says; returns the store's error, if any."""
-    who = RunIdentity(**run_files.read_json(run_dir / IDENTITY))
-    mirror = Mirror(uri, run_dir, who)
-    return None if report(mirror, conclude(who.name, run_dir)) else mirror.error
 
 
 def main(arguments: list[str]) -> int:

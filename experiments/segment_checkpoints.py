@@ -24,7 +24,6 @@ import yaml
 
 from experiments import segment_files
 from experiments.config.hydra_app import run_segment_app
-from experiments.network import training_run
 from experiments.reporting import run_files
 from experiments.reporting.mlflow_store import absolute_uri
 from experiments.reporting.mlflow_sync import IDENTITY, LINK, Mirror, RunIdentity
@@ -33,6 +32,7 @@ from experiments.reporting.terminal import Screen
 from experiments.segment import carry_out
 from experiments.segment_resolve import resolve
 from experiments.segment_schema import SegmentConfig
+from experiments.trainer.trained_network import training_run
 from ffn_core import checkpoint as checkpoints
 from ffn_core.errors import InputError
 from ffn_core.inference.evaluation import Evaluation

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from experiments.data.dataset import held_out_boundary
-from experiments.network import TrainedNetwork, find_network
 from experiments.segment_schema import RegionConfig, SegmentConfig
+from experiments.trainer.trained_network import TrainedNetwork, find_network
 from ffn_core.errors import InputError
 from ffn_core.geometry import FovGeometry, Zyx, as_zyx
 from ffn_core.inference import seeds

@@ -16,9 +16,9 @@ from experiments.config.naming import point_name, run_directory
 from experiments.config.schema import Config
 from experiments.launch import slurm
 from experiments.launch.slurm import job_ids
-from experiments.point_state import PointState, point_state
 from experiments.reporting.exit_codes import EXIT_FAILED, EXIT_STOPPED
 from experiments.reporting.terminal import Screen
+from experiments.sweep.status import PointState, point_state
 
 FINISHED = ("finished", "diverged")
 

@@ -7,10 +7,10 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from experiments.import_runs import import_run
 from experiments.reporting import run_files
 from experiments.reporting.mlflow_store import Store, StoreError
 from experiments.reporting.terminal import Screen
+from experiments.sweep.outcome import import_run
 from ffn_core.files import REPOSITORY
 
 

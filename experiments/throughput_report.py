@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from experiments.clock import PHASES
 from experiments.efficiency import Measurement, Results, Spread, parallel_efficiency
 from experiments.machine import warn_of_noise, warn_of_sharing
 from experiments.throughput_plan import Curve, Shape
+from experiments.trainer.timing import PHASES
 
 CURVE_COLUMNS = [
     "ranks",

@@ -21,9 +21,9 @@ from experiments.efficiency import (
     phases,
 )
 from experiments.launch.ranks import Ranks, run_side_by_side
-from experiments.point import run_point
 from experiments.reporting import run_files
 from experiments.reporting.terminal import PointBar, Screen
+from experiments.sweep.point import run_point
 from experiments.throughput_plan import Plan, Shape, uncoupled_configs, uncoupled_steps
 from ffn_core.errors import InputError
 

@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 from experiments.config.hydra_app import in_multirun, preset_question, run_app, to_config
 from experiments.reporting.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED
 from experiments.reporting.terminal import Screen
-from experiments.sweep import Sweep
+from experiments.sweep.sweep import Sweep
 
 
 def main() -> int:

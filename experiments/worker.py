@@ -31,8 +31,8 @@ def run_rank(run_dir: Path) -> int:
     config = load_config(run_dir)
     cluster = config.cluster
     configure_tensorflow(cluster.threads_per_rank or compute_threads(config))
-    from experiments.roll_call import RollCall, Stall, end_silent
-    from experiments.trainer import Trainer
+    from experiments.trainer.trainer import Trainer
+    from experiments.trainer.watchdog import RollCall, Stall, end_silent
     from ffn_core import distributed
 
     stop_request = StopRequest(run_dir)

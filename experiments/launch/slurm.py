@@ -171,7 +171,7 @@ def job(config: Config, name: str, run_dir: Path, working_dir: Path, parent: str
 
 
 def _script(setup: list[str], run_dir: Path, parent: str | None) -> str:
-    program = [sys.executable, "-m", "experiments.slurm_job", str(run_dir)]
+    program = [sys.executable, "-m", "experiments.sweep.slurm_job", str(run_dir)]
     if parent is not None:
         program += ["--parent", parent]
     # exec: the warning signal goes to the script's own process, which must be ours to act on it.

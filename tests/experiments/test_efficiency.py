@@ -1,6 +1,5 @@
 import pytest
 
-from experiments.clock import PHASES
 from experiments.efficiency import (
     BareRates,
     Measurement,
@@ -15,6 +14,7 @@ from experiments.efficiency import (
 )
 from experiments.reporting.run_files import Record
 from experiments.throughput_plan import Shape
+from experiments.trainer.timing import PHASES
 
 ONE, TWO = Shape(1, 8), Shape(2, 8)
 

@@ -2,7 +2,6 @@ import json
 
 import pytest
 
-from experiments.clock import PHASES
 from experiments.efficiency import Measurement, Reference, Results, Uncoupled
 from experiments.throughput_plan import Curve, Shape
 from experiments.throughput_report import (
@@ -15,6 +14,7 @@ from experiments.throughput_report import (
     scaling_metrics,
     warnings_after,
 )
+from experiments.trainer.timing import PHASES
 
 ONE, TWO, FOUR = Shape(1, 8), Shape(2, 8), Shape(4, 8)
 CURVE = Curve("weak", [ONE, TWO, FOUR])

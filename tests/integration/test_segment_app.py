@@ -21,7 +21,6 @@ from analysis.load_runs import load_runs
 from experiments import export_neuroglancer, segment_checkpoints, segment_files, segment_worker
 from experiments.config.parsing import from_dict
 from experiments.data.cache import write_volumes
-from experiments.network import find_network, load_network
 from experiments.reporting import run_files
 from experiments.reporting.mlflow_sync import LINK, Mirror, RunIdentity
 from experiments.reporting.terminal import Screen
@@ -30,6 +29,7 @@ from experiments.segment_resolve import resolve
 from experiments.segment_schema import SegmentConfig
 from experiments.segment_task import Task
 from experiments.segment_work import Worker
+from experiments.trainer.trained_network import find_network, load_network
 from ffn_core import checkpoint as checkpoints
 from ffn_core.errors import InputError
 from ffn_core.files import REPOSITORY

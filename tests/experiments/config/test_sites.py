@@ -10,7 +10,7 @@ from experiments.config.hydra_app import CONF, register_schema, to_config
 from experiments.config.naming import identity, run_directory
 from experiments.config.schema import Config
 from experiments.launch.launchers import placement, rank_command
-from experiments.sweep_plan import what_would_run
+from experiments.sweep.dry_run import what_would_run
 
 SITES = sorted(path.stem for path in (CONF / "site").glob("*.yaml"))
 LAUNCHERS = sorted(path.stem for path in (CONF / "launcher").glob("*.yaml"))

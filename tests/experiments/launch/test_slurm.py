@@ -99,7 +99,7 @@ def test_bash_starts_exactly_the_words_meant(tmp_path):
     )
     assert ran.stdout.splitlines() == [
         "<-m>",
-        "<experiments.slurm_job>",
+        "<experiments.sweep.slurm_job>",
         f"<{RUN_DIR}>",
         "<--parent>",
         "<a b>",

@@ -6,15 +6,14 @@ import math
 from pathlib import Path
 from typing import Any
 
-from experiments.clock import REDUCE, TrainingClock
 from experiments.config.schema import Config
-from experiments.contact_sheet import ContactSheets
 from experiments.data.dataset import canvas_sources
-from experiments.divergence import diverged
 from experiments.launch.stop_request import StopRequest
-from experiments.measurement import Meter, validate
 from experiments.reporting.run_files import CANVASES, CHECKPOINTS, Recorder
-from experiments.snapshots import Snapshots
+from experiments.trainer.canvas_pictures import ContactSheets
+from experiments.trainer.checkpointing import Snapshots, diverged
+from experiments.trainer.metrics import Meter, validate
+from experiments.trainer.timing import REDUCE, TrainingClock
 from ffn_core.batches import MicroBatch, micro_batch_size
 from ffn_core.distributed import Collectives
 from ffn_core.examples import CanvasSource, ExampleStream

@@ -1,7 +1,7 @@
 import numpy as np
 from PIL import Image
 
-from experiments.contact_sheet import (
+from experiments.trainer.canvas_pictures import (
     MISSED,
     RIGHT,
     TOO_MUCH,

@@ -1,4 +1,4 @@
-"""``python -m experiments.slurm_job RUN_DIR [--parent ID]``: what a job of a sweep runs.
+"""``python -m experiments.sweep.slurm_job RUN_DIR [--parent ID]``: what a job of a sweep runs.
 
 It stands on the first node of its allocation and carries the point out as a sweep elsewhere would:
 prepare, launch ranks, mirror to MLflow. When Slurm warns it (preemption, time limit) it saves a
@@ -15,22 +15,24 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from experiments.conclusion import Outcome
 from experiments.config.cluster import BatchConfig
 from experiments.config.config_file import load_config
 from experiments.config.schema import Config
 from experiments.launch import slurm
 from experiments.launch.slurm import FOLDER
-from experiments.point import run_point
 from experiments.reporting import run_files
 from experiments.reporting.exit_codes import EXIT_FAILED, EXIT_INPUT, EXIT_STOPPED
 from experiments.reporting.terminal import Screen
+from experiments.sweep.outcome import Outcome
+from experiments.sweep.point import run_point
 from ffn_core.errors import InputError
 
 
 def main(arguments: list[str]) -> int:
     """Carry out the point of this job; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.slurm_job", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m experiments.sweep.slurm_job", description=__doc__
+    )
     parser.add_argument("run_dir", type=Path)
     parser.add_argument("--parent", default="", help="MLflow run of the sweep")
     given = parser.parse_args(arguments)

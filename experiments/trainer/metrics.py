@@ -7,8 +7,8 @@ from typing import Any
 
 import psutil
 
-from experiments.clock import PhaseTimes, Throughput, pooled
 from experiments.config.schema import Config
+from experiments.trainer.timing import PhaseTimes, Throughput, pooled
 from ffn_core.distributed import Collectives
 from ffn_core.examples import Canvas, CanvasSource, ExampleStream
 from ffn_core.metrics import VoxelCounts

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from experiments.reporting import run_files
 from experiments.reporting.exit_codes import EXIT_DIVERGED, EXIT_INPUT
-from experiments.reporting.mlflow_sync import Mirror
+from experiments.reporting.mlflow_sync import IDENTITY, Mirror, RunIdentity
 from ffn_core import checkpoint as checkpoints
+from ffn_core.errors import InputError
 
 _STATUS = {"finished": "FINISHED", "stopped": "KILLED"}
 _FILES = (
@@ -74,3 +75,25 @@ def report(mirror: Mirror, outcome: Outcome) -> bool:
     if outcome.message:
         tags["ffn_scaling.reason"] = outcome.message[:_TAG_LIMIT]
     return mirror.finish(_STATUS.get(outcome.outcome, "FAILED"), artifacts, tags)
+
+
+def find_runs(roots: list[Path]) -> list[Path]:
+    """Run directories in or below ``roots``, sorted.
+
+    Raises:
+        InputError: if a root holds none.
+    """
+    found: list[Path] = []
+    for root in roots:
+        here = sorted(path.parent for path in root.rglob(IDENTITY))
+        if not here:
+            raise InputError(f"{root} holds no run directory (a folder with {IDENTITY})")
+        found += here
+    return found
+
+
+def import_run(run_dir: Path, uri: str) -> str | None:
+    """Make the store say what ``run_dir`` says; returns the store's error, if any."""
+    who = RunIdentity(**run_files.read_json(run_dir / IDENTITY))
+    mirror = Mirror(uri, run_dir, who)
+    return None if report(mirror, conclude(who.name, run_dir)) else mirror.error

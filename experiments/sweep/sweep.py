@@ -8,16 +8,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-from experiments.conclusion import Outcome
 from experiments.config.naming import point_name, run_directory
 from experiments.config.schema import Config
-from experiments.point import run_point
 from experiments.reporting import run_files
 from experiments.reporting.mlflow_store import Store, StoreError, absolute_uri, page
 from experiments.reporting.redaction import redacted_text
 from experiments.reporting.terminal import Screen
-from experiments.slurm import submit_point
-from experiments.sweep_plan import SweepPlan
+from experiments.sweep.dry_run import SweepPlan
+from experiments.sweep.outcome import Outcome
+from experiments.sweep.point import run_point
+from experiments.sweep.slurm_submit import submit_point
 from ffn_core.errors import InputError
 
 FAILURES = ("failed", "input")

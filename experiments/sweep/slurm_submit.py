@@ -1,11 +1,10 @@
-"""A point handed to Slurm, to be carried out later by `experiments.slurm_job`."""
+"""A point handed to Slurm, to be carried out later by `experiments.sweep.slurm_job`."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
 
-from experiments.conclusion import Outcome
 from experiments.config.config_file import write_config
 from experiments.config.naming import point_name, run_directory
 from experiments.config.schema import Config
@@ -14,6 +13,7 @@ from experiments.launch.prepare import prepare
 from experiments.launch.slurm import FOLDER, SCRIPT, add_job, job, job_ids
 from experiments.reporting import run_files
 from experiments.reporting.mlflow_store import absolute_uri
+from experiments.sweep.outcome import Outcome
 
 
 def submit_point(config: Config, parent: str | None) -> Outcome:

@@ -8,7 +8,6 @@ import time
 import traceback
 from pathlib import Path
 
-from experiments.conclusion import Outcome, conclude, report
 from experiments.config.config_file import write_config
 from experiments.config.naming import identity, point_name, run_directory
 from experiments.config.parsing import flatten
@@ -22,6 +21,7 @@ from experiments.reporting.mlflow_sync import Mirror, RunIdentity
 from experiments.reporting.provenance import provenance
 from experiments.reporting.redaction import redacted
 from experiments.reporting.terminal import PointBar, Screen
+from experiments.sweep.outcome import Outcome, conclude, report
 from ffn_core.errors import InputError
 
 STOP_GRACE_S = 120.0

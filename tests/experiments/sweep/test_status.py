@@ -5,11 +5,11 @@ import time
 
 import pytest
 
-from experiments.conclusion import Outcome
 from experiments.launch.slurm import FOLDER, JOB, JobState
-from experiments.point_state import PointState, point_state
 from experiments.reporting import run_files
-from experiments.slurm_job import hosts_of, worth_repeating
+from experiments.sweep.outcome import Outcome
+from experiments.sweep.slurm_job import hosts_of, worth_repeating
+from experiments.sweep.status import PointState, point_state
 
 
 @pytest.fixture

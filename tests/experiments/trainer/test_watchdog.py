@@ -8,7 +8,13 @@ import time
 
 import pytest
 
-from experiments.roll_call import Presence, RollCall, end_silent, missing_ranks, read_presence
+from experiments.trainer.watchdog import (
+    Presence,
+    RollCall,
+    end_silent,
+    missing_ranks,
+    read_presence,
+)
 from ffn_core.distributed import Collectives, Topology
 
 

@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from experiments.clock import KEPT_STEPS, MEASURED, PHASES, REDUCE, PhaseTimes, pooled
+from experiments.trainer.timing import KEPT_STEPS, MEASURED, PHASES, REDUCE, PhaseTimes, pooled
 
 
 def report(reduces, **means):

@@ -1,0 +1,1 @@
+"""Many runs: the points of a command line, their outcomes, their jobs."""

@@ -1,0 +1,1 @@
+"""What one rank does: the training loop, its clocks, metrics and checkpoints."""
