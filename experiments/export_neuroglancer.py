@@ -9,83 +9,19 @@ viewer``).
 from __future__ import annotations
 
 import argparse
-import contextlib
 import sys
-import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from experiments import segment_files
-from experiments.precomputed import IMAGE, SEGMENTATION, Kind, Size, scales, write_precomputed
-from experiments.reporting import run_files
 from experiments.reporting.exit_codes import EXIT_INPUT
 from experiments.reporting.terminal import Screen
-from experiments.segment_files import load_config
+from experiments.segment.neuroglancer import export, view
+from experiments.segment.precomputed import (
+    Size,
+)
 from ffn_core.errors import InputError
-from ffn_core.geometry import Box
-from ffn_core.volumes import Volume, open_labels, open_volume
 
 FOLDER = "neuroglancer"
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One volume to export: its name, what it is, where from, and which part of it."""
-
-    name: str
-    kind: Kind
-    volume: Volume
-    box: Box
-
-
-def layers_of(folder: Path) -> tuple[Box, list[Layer]]:
-    """What a segmentation's folder can show: its region, and the volumes that cover it.
-
-    Raises:
-        InputError: There is no finished segmentation in it.
-    """
-    if not (folder / run_files.RESULT).is_file():
-        raise InputError(
-            f"{folder} holds no finished segmentation (no {run_files.RESULT}); give a folder that"
-            " experiments.segment has made"
-        )
-    config = load_config(folder)
-    region = config.grid.region
-    assert config.image is not None
-    ids = open_labels(segment_files.result(folder))
-    layers = [
-        Layer("image", IMAGE, open_volume(config.image), region),
-        Layer("segmentation", SEGMENTATION, ids, Box((0, 0, 0), region.shape_zyx)),
-    ]
-    if config.labels:
-        layers.append(Layer("ground_truth", SEGMENTATION, open_labels(config.labels), region))
-    return region, layers
-
-
-def export(folder: Path, out: Path, voxel_nm: Size, screen: Screen) -> list[Path]:
-    """Write every layer of a segmentation's folder below ``out``; returns their folders."""
-    region, layers = layers_of(folder)
-    written = []
-    for layer in layers:
-        path = out.absolute() / layer.name
-        write_precomputed(path, layer.volume, layer.box, layer.kind, voxel_nm, region.start_zyx)
-        count = scales(path)
-        screen.say(f"{layer.name}: {path} ({count} scale{'s' if count > 1 else ''})")
-        written.append(path)
-    return written
-
-
-def view(volumes: Sequence[Path], screen: Screen) -> None:
-    """Show exported volumes in a local viewer until Ctrl-C."""
-    # Imported here: an optional package that only this needs.
-    from experiments.viewer import start_viewer
-
-    image, *segmentations = volumes
-    viewer = start_viewer(image, segmentations)
-    screen.say(f"open {viewer} in a browser; Ctrl-C ends the viewer")
-    with contextlib.suppress(KeyboardInterrupt):
-        threading.Event().wait()
 
 
 def _size(values: Sequence[float]) -> Size:

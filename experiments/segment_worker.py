@@ -21,9 +21,9 @@ from pathlib import Path
 
 from experiments.reporting import run_files
 from experiments.reporting.exit_codes import EXIT_FAILED, EXIT_INPUT, EXIT_STOPPED
-from experiments.segment_files import leave_failure, load_config, read_todo
-from experiments.segment_task import Task, task_of
-from experiments.segment_work import Worker
+from experiments.segment.flooding import Worker
+from experiments.segment.segmentation_files import leave_failure, load_config, read_todo
+from experiments.segment.tasks import Task, task_of
 from experiments.trainer.trained_network import load_network
 from ffn_core.errors import InputError
 from ffn_core.runtime import configure_tensorflow, import_little, threads_per_rank

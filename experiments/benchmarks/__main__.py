@@ -7,17 +7,30 @@ import dataclasses
 import shutil
 import sys
 import tempfile
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from experiments.benchmarks.bench import Bench
-from experiments.benchmarks.claim import COLUMNS, Claim, markdown, row
-from experiments.benchmarks.parts import PARTS
+from experiments.benchmarks.commands import emulation, prepare, startup
+from experiments.benchmarks.defaults import choices
+from experiments.benchmarks.networks import PAPER, TINY, network
+from experiments.benchmarks.ratio import COLUMNS, Claim, markdown, row
+from experiments.benchmarks.runner import Bench
 from experiments.reporting import run_files
 from experiments.reporting.exit_codes import EXIT_INPUT
 from experiments.reporting.provenance import provenance
 from experiments.reporting.terminal import Screen
 from ffn_core.errors import InputError
+
+PARTS: dict[str, Callable[[Bench], list[Claim]]] = {
+    "paper": lambda bench: network(bench, PAPER),
+    "tiny": lambda bench: network(bench, TINY),
+    "emulation": emulation,
+    "choices": choices,
+    "prepare": prepare,
+    "startup": startup,
+}
+"""By name, in the order in which they are run."""
 
 
 def main(argv: list[str]) -> int:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from experiments.benchmarks.bench import Bench
-from experiments.benchmarks.claim import Claim, bound, ratio
+from experiments.benchmarks.ratio import Claim, bound, ratio
+from experiments.benchmarks.runner import Bench
 from experiments.reporting import run_files
 
 LABELS_EDGE = 250
@@ -46,7 +46,7 @@ def prepare(bench: Bench) -> list[Claim]:
     _, labels = synthesize((edge, edge, edge), seed=1)
     source, file = bench.folder / "labels.npy", bench.folder / "prepare.json"
     np.save(source, labels)
-    module = "experiments.benchmarks.preparing"
+    module = "experiments.benchmarks.preparation"
     bench.module(module, str(source), str(bench.repeats), str(file))
     found = run_files.read_json(file)
     what = f"labels of {edge}^3 voxels"

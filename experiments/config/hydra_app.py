@@ -22,7 +22,7 @@ from experiments.config.parsing import from_dict
 from experiments.config.schema import BudgetConfig, Config, DataConfig, ModelConfig
 from experiments.reporting.exit_codes import EXIT_INPUT, EXIT_INTERRUPTED
 from experiments.reporting.redaction import redacted_text
-from experiments.segment_schema import SegmentConfig
+from experiments.segment.config import SegmentConfig
 from ffn_core.errors import InputError
 from ffn_core.files import REPOSITORY
 

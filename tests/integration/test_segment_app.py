@@ -18,17 +18,18 @@ from mlflow.tracking import MlflowClient
 from PIL import Image
 
 from analysis.load_runs import load_runs
-from experiments import export_neuroglancer, segment_checkpoints, segment_files, segment_worker
+from experiments import export_neuroglancer, segment_checkpoints, segment_worker
 from experiments.config.parsing import from_dict
 from experiments.data.cache import write_volumes
 from experiments.reporting import run_files
 from experiments.reporting.mlflow_sync import LINK, Mirror, RunIdentity
 from experiments.reporting.terminal import Screen
-from experiments.segment import carry_out, segment
-from experiments.segment_resolve import resolve
-from experiments.segment_schema import SegmentConfig
-from experiments.segment_task import Task
-from experiments.segment_work import Worker
+from experiments.segment import segmentation_files
+from experiments.segment.config import SegmentConfig
+from experiments.segment.flooding import Worker
+from experiments.segment.pipeline import carry_out, segment
+from experiments.segment.resolve import resolve
+from experiments.segment.tasks import Task
 from experiments.trainer.trained_network import find_network, load_network
 from ffn_core import checkpoint as checkpoints
 from ffn_core.errors import InputError
@@ -141,28 +142,28 @@ def test_columns_are_segmented_scored_and_drawn(columns, run_dir, tmp_path):
     done = command(*overrides)
     assert done.returncode == 0, done.stderr
     assert "4 segments against 4 true objects" in done.stdout
-    with h5py.File(tmp_path / segment_files.SEGMENTATION) as file:
-        ids = file[segment_files.DATASET][:]
-        settings = json.loads(file[segment_files.DATASET].attrs["settings"])
+    with h5py.File(tmp_path / segmentation_files.SEGMENTATION) as file:
+        ids = file[segmentation_files.DATASET][:]
+        settings = json.loads(file[segmentation_files.DATASET].attrs["settings"])
     assert settings["mean"] == GREY
     with h5py.File(columns) as file:
         labels = file["labels"][:]
     assert np.unique(ids[labels == 0]).tolist() == [0]
     for number in range(1, 5):
         assert len(np.unique(ids[(labels == number) & (ids > 0)])) == 1
-    scores = json.loads((tmp_path / segment_files.EVALUATION).read_text())
+    scores = json.loads((tmp_path / segmentation_files.EVALUATION).read_text())
     assert scores["assigned"]["are"] == 0.0
     assert scores["coverage"] > 0.9
     for name in ("section.png", "surfaces.png"):
         with Image.open(tmp_path / name) as picture:
             assert min(picture.size) > 300
 
-    written = (tmp_path / segment_files.SEGMENTATION).stat().st_mtime_ns
+    written = (tmp_path / segmentation_files.SEGMENTATION).stat().st_mtime_ns
     other = command(*overrides, "flood.segment=0.5")
     assert other.returncode == 2
     assert other.stderr.count("\n") == 1
     assert "other settings" in other.stderr
-    assert (tmp_path / segment_files.SEGMENTATION).stat().st_mtime_ns == written
+    assert (tmp_path / segmentation_files.SEGMENTATION).stat().st_mtime_ns == written
 
 
 def curve_command(monkeypatch, *overrides: str) -> int:
@@ -240,7 +241,7 @@ def test_a_segmentation_is_exported_where_it_lies(columns, run_dir, tmp_path, ca
     assert ["no finished segmentation" in lines[0], "--voxel-size-nm 0" in lines[1]] == [True] * 2
     sources = {
         "image": f"{columns}:image",
-        "segmentation": segment_files.result(folder),
+        "segmentation": segmentation_files.result(folder),
         "ground_truth": f"{columns}:labels",
     }
     for name, source in sources.items():
@@ -258,29 +259,29 @@ def test_a_worker_killed_outright_is_continued_to_the_same_result(columns, run_d
     killed = config(columns, run_dir, tmp_path / "killed", save_every_s=0.0)
     for each in (whole, killed):
         each.directory.mkdir()
-        segment_files.write_config(each.directory, each)
+        segmentation_files.write_config(each.directory, each)
     process = subprocess.Popen(
         [sys.executable, "-m", "experiments.segment_worker", str(killed.directory)],
         cwd=REPOSITORY,
     )
     deadline = time.monotonic() + LIMIT_S
-    partial = segment_files.partial_path(killed.directory, 0)
-    while not (partial.is_file() and segment_files.load_state(partial).fovs > 5):
+    partial = segmentation_files.partial_path(killed.directory, 0)
+    while not (partial.is_file() and segmentation_files.load_state(partial).fovs > 5):
         assert time.monotonic() < deadline
         assert process.poll() is None
         time.sleep(0.02)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    assert not segment_files.finished_path(killed.directory, 1).is_file()
+    assert not segmentation_files.finished_path(killed.directory, 1).is_file()
 
     forward = make_forward(load_network(Path(whole.checkpoint)))
     for each in (whole, killed):
         worker = Worker(dataclasses.replace(each, batch_size=2), each.directory, forward)
         assert worker.run(each.grid.subvolumes)
-        assert not segment_files.partial_path(each.directory, 0).is_file()
+        assert not segmentation_files.partial_path(each.directory, 0).is_file()
     for index in (0, 1):
         first, second = (
-            segment_files.load_state(segment_files.finished_path(each.directory, index))
+            segmentation_files.load_state(segmentation_files.finished_path(each.directory, index))
             for each in (whole, killed)
         )
         np.testing.assert_array_equal(first.segments, second.segments)
@@ -289,8 +290,8 @@ def test_a_worker_killed_outright_is_continued_to_the_same_result(columns, run_d
 
 
 def ids_of(folder: Path) -> np.ndarray:
-    with h5py.File(folder / segment_files.SEGMENTATION) as file:
-        return file[segment_files.DATASET][:]
+    with h5py.File(folder / segmentation_files.SEGMENTATION) as file:
+        return file[segmentation_files.DATASET][:]
 
 
 @pytest.mark.ranks
@@ -306,12 +307,12 @@ def test_ids_do_not_depend_on_who_does_the_work(columns, run_dir, tmp_path):
     forward = make_forward(load_network(Path(alone.checkpoint)))
     assert Worker(alone, alone.directory, forward).run(subvolumes)
     assert Worker(shared, shared.directory, forward).run(Task(1, 3).share(subvolumes))
-    kept = segment_files.finished_path(shared.directory, 1)
+    kept = segmentation_files.finished_path(shared.directory, 1)
     finished = kept.stat().st_mtime_ns
 
     for each in (alone, shared):
-        segment_files.write_config(each.directory, each)
-    damaged = segment_files.partial_path(shared.directory, 2)
+        segmentation_files.write_config(each.directory, each)
+    damaged = segmentation_files.partial_path(shared.directory, 2)
     damaged.write_bytes(b"half a file")
     with pytest.raises(InputError, match=r"00002.partial.npz is damaged .* delete it"):
         carry_out(shared, Screen())
@@ -345,7 +346,7 @@ def test_a_worker_asked_to_stop_saves_first(columns, run_dir, tmp_path):
     (tmp_path / run_files.STOP).touch()
     worker = Worker(stopped, tmp_path, make_forward(load_network(Path(stopped.checkpoint))))
     assert not worker.run(stopped.grid.subvolumes)
-    assert segment_files.partial_path(tmp_path, 0).is_file()
+    assert segmentation_files.partial_path(tmp_path, 0).is_file()
 
 
 @pytest.mark.parametrize(

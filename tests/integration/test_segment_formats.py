@@ -10,10 +10,10 @@ import tifffile
 from PIL import Image
 
 from experiments.data.cache import write_volumes
-from experiments.segment_files import finished_path, load_segments
-from experiments.segment_resolve import resolve
-from experiments.segment_schema import FloodConfig, SegmentConfig, SubvolumeConfig
-from experiments.segment_work import Worker
+from experiments.segment.config import FloodConfig, SegmentConfig, SubvolumeConfig
+from experiments.segment.flooding import Worker
+from experiments.segment.resolve import resolve
+from experiments.segment.segmentation_files import finished_path, load_segments
 from ffn_core.inference.forward import make_forward
 from ffn_core.model import ConvStack
 from ffn_core.model_size import ModelSize

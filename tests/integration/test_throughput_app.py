@@ -8,9 +8,10 @@ import pytest
 import yaml
 from mlflow.tracking import MlflowClient
 
-from experiments import throughput, throughput_plan
-from experiments.efficiency import BareRates, combine
 from experiments.reporting import run_files
+from experiments.throughput import plan
+from experiments.throughput.__main__ import main
+from experiments.throughput.efficiency import BareRates, combine
 from ffn_core.files import REPOSITORY
 
 
@@ -22,7 +23,7 @@ def command(monkeypatch, tmp_path):
 
     def call(*overrides: str) -> int:
         monkeypatch.setattr(sys, "argv", ["throughput", *overrides])
-        return throughput.main()
+        return main()
 
     return call
 
@@ -39,7 +40,7 @@ MICRO = [
 
 @pytest.mark.ranks
 def test_ranks_are_measured_recorded_and_tabulated(command, monkeypatch, tmp_path, capfd):
-    monkeypatch.setattr(throughput_plan, "UNCOUPLED_S", 3.0)
+    monkeypatch.setattr(plan, "UNCOUPLED_S", 3.0)
     options = ["throughput.mode=weak", "throughput.peak=false", "throughput.timeline=true"]
     assert command(*MICRO, *options) == 0
     captured = capfd.readouterr()
@@ -85,7 +86,7 @@ def test_bare_step_and_gemm_are_timed_in_turns(make_config, tmp_path):
     (tmp_path / run_files.CONFIG).write_text(yaml.safe_dump(dataclasses.asdict(config)))
     file = tmp_path / "bare.json"
     subprocess.run(
-        [sys.executable, "-m", "experiments.bare_step", str(tmp_path), str(file)],
+        [sys.executable, "-m", "experiments.throughput.bare_step", str(tmp_path), str(file)],
         cwd=REPOSITORY,
         timeout=100,
         check=True,

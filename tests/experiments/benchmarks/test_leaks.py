@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from experiments.soak import EXTRA, Sample, judge
+from experiments.benchmarks.leaks import EXTRA, Sample, judge
 from ffn_core.errors import InputError
 
 

@@ -19,7 +19,7 @@ from experiments.config.schema import Config, DataConfig
 from experiments.data.cache import write_volumes
 from experiments.data.dataset import canvas_sources, held_out_boundary, open_dataset
 from experiments.launch.prepare import prepare
-from experiments.segment_resolve import held_out_region
+from experiments.segment.resolve import held_out_region
 from ffn_core.errors import InputError
 from ffn_core.examples import LabelledVolume
 from ffn_core.synthetic import synthesize

@@ -1,0 +1,1 @@
+"""`python -m experiments.segment`: from a trained network to a scored segmentation."""

@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+import csv
+import dataclasses
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from experiments.reporting import run_files
+from experiments.reporting.mlflow_store import absolute_uri
+from experiments.reporting.mlflow_sync import IDENTITY, LINK, Mirror, RunIdentity
+from experiments.reporting.redaction import MASK
+from experiments.reporting.terminal import Screen
+from experiments.segment import segmentation_files
+from experiments.segment.config import SegmentConfig
+from experiments.segment.pipeline import carry_out
+from experiments.segment.resolve import resolve
+from experiments.trainer.trained_network import training_run
+from ffn_core import checkpoint as checkpoints
+from ffn_core.errors import InputError
+from ffn_core.inference.evaluation import Evaluation
+from ffn_core.inference.sample import SegmentedSample
+from ffn_core.volumes import open_labels, open_volume, short_name, whole_file
+
+SCORES = "scores.csv"
+SAMPLE = "sample.h5"
+
+
+@dataclass(frozen=True)
+class CheckpointScore:
+    """Scores of one checkpoint, and how much training it has seen."""
+
+    step: int
+    fovs: int
+    elapsed_s: float
+    evaluation: Evaluation
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Rows of the table: scores over all foreground, and over its segmented part."""
+        known = {"step": self.step, "fovs": self.fovs, "elapsed_s": self.elapsed_s}
+        both = dataclasses.asdict(self.evaluation)
+        foreground, assigned = both.pop("foreground"), both.pop("assigned")
+        return [
+            known | {"over": over} | scores | both
+            for over, scores in (("foreground", foreground), ("assigned", assigned))
+        ]
+
+    def metrics(self) -> dict[str, float]:
+        """Metrics for the run; unqualified rates are over all foreground."""
+        evaluation = self.evaluation
+        foreground = dataclasses.asdict(evaluation.foreground) | {"voi": evaluation.foreground.voi}
+        assigned = dataclasses.asdict(evaluation.assigned) | {"voi": evaluation.assigned.voi}
+        del foreground["voxels"], assigned["voxels"]
+        return (
+            {"time/elapsed_s": self.elapsed_s, "optimizer_step": float(self.step)}
+            | {f"segmentation/{name}": value for name, value in foreground.items()}
+            | {f"segmentation/assigned_{name}": value for name, value in assigned.items()}
+            | {
+                "segmentation/coverage": evaluation.coverage,
+                "segmentation/segments": float(evaluation.segments),
+            }
+        )
+
+
+def segment_checkpoints(config: SegmentConfig, screen: Screen) -> list[CheckpointScore]:
+    """Segment and score every checkpoint of the run directory ``config.checkpoint``."""
+    run_dir = Path(config.checkpoint).absolute()
+    found = checkpoints.list_checkpoints(run_dir / run_files.CHECKPOINTS)
+    if not found:
+        raise InputError(f"checkpoint={config.checkpoint} is not a run directory with checkpoints")
+    first = resolve(replace(config, checkpoint=str(found[0])))
+    if not first.labels:
+        raise InputError("scores need a ground truth: give labels=path:dataset")
+    folder = _prepare_folder(first, run_dir)
+    region = first.region
+    screen.say(
+        f"{len(found)} checkpoints; {region.size_zyx} voxels from {region.start_zyx} (zyx)"
+        f" in {folder}"
+    )
+    fovs_per_step = training_run(run_dir).cluster.fovs_per_step
+    scores: list[CheckpointScore] = []
+    for path in found:
+        shared = checkpoints.load(path)
+        options = replace(first, checkpoint=str(path), out=str(folder / path.name))
+        _, evaluation = carry_out(options, screen, path.name)
+        assert evaluation is not None
+        fovs, elapsed_s = shared.step * fovs_per_step, shared.progress["elapsed_s"]
+        scores.append(CheckpointScore(shared.step, fovs, elapsed_s, evaluation))
+        _write_table(folder / SCORES, scores)
+        _record(run_dir, scores[-1])
+    _sample(options, shared.step).save(folder / SAMPLE)
+    _print(scores, screen)
+    _send(run_dir, folder, screen)
+    return scores
+
+
+def _prepare_folder(first: SegmentConfig, run_dir: Path) -> Path:
+    """The folder of the whole series, with its settings in it."""
+    series = replace(first, checkpoint=str(run_dir))
+    assert series.image is not None
+    name = f"{short_name(series.image)}-{series.identity}"
+    folder = Path(series.out or run_dir / run_files.SEGMENTATIONS / name).absolute()
+    text = yaml.safe_dump(dataclasses.asdict(series), sort_keys=False)
+    with whole_file(folder / run_files.CONFIG) as partial:
+        partial.write_text(text)
+    return folder
+
+
+def _write_table(path: Path, scores: list[CheckpointScore]) -> None:
+    rows = [row for score in scores for row in score.rows()]
+    with whole_file(path) as partial, partial.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _record(run_dir: Path, score: CheckpointScore) -> None:
+    """Add the scores to the run's own record, unless they are the last said of this step."""
+    path = run_dir / run_files.SEGMENTATION_SCORES
+    run_files.repair(path)
+    known = {record.step: record.metrics for record in run_files.read_records(path)}
+    metrics = score.metrics()
+    if known.get(score.step) != metrics:
+        record = run_files.Record(score.step, score.fovs, score.elapsed_s, time.time(), metrics)
+        run_files.append(path, record)
+
+
+def _sample(config: SegmentConfig, step: int) -> SegmentedSample:
+    """A piece of a finished segmentation."""
+    assert config.image is not None
+    assert config.labels is not None
+    return SegmentedSample.cut(
+        open_labels(segmentation_files.result(config.directory), config.cache_bytes),
+        open_labels(config.labels, config.cache_bytes),
+        open_volume(config.image, config.cache_bytes),
+        config.grid.region,
+        step,
+    )
+
+
+def _print(scores: list[CheckpointScore], screen: Screen) -> None:
+    columns = ["step", "FOVs", "ARE", "precision", "recall", "VOI split", "VOI merge", "coverage"]
+    rows = []
+    for score in scores:
+        over = score.evaluation.foreground
+        rates = (over.are, over.precision, over.recall, over.voi_split, over.voi_merge)
+        cells = [f"{score.step:,}", f"{score.fovs:,}", *(f"{rate:.4f}" for rate in rates)]
+        rows.append([*cells, f"{score.evaluation.coverage:.1%}"])
+    screen.table("all foreground; what is not segmented counts as one segment", columns, rows)
+
+
+def _send(run_dir: Path, folder: Path, screen: Screen) -> None:
+    """Complete the MLflow run of the training."""
+    who, link = (run_files.read_json(run_dir / name) for name in (IDENTITY, LINK))
+    if who is None or link is None:
+        screen.say(f"{run_dir} has no MLflow run; scores are in {folder / SCORES}")
+        return
+    # A password is not kept: then the store must be named by MLFLOW_TRACKING_URI again.
+    uri = absolute_uri(None) if MASK in link["uri"] else link["uri"]
+    mirror = Mirror(uri, run_dir, RunIdentity(**who))
+    artifacts = {folder / name: "segmentation" for name in (SCORES, SAMPLE, run_files.CONFIG)}
+    if mirror.send(artifacts):
+        screen.say(f"scores: {folder / SCORES}, and segmentation/* in {link['uri']}")
+    else:
+        screen.warn(
+            f"MLflow did not take the scores ({mirror.error}); nothing is lost, send them later"
+            f" with: python -m experiments.import_runs {run_dir}"
+        )

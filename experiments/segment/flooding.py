@@ -1,0 +1,141 @@
+"""Subvolumes being segmented, several at a time with one network, saved as they go."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from experiments.launch.stop_request import StopRequest
+from experiments.segment.config import SegmentConfig
+from experiments.segment.segmentation_files import (
+    finished_path,
+    load_state,
+    partial_path,
+    save_state,
+    write_progress,
+)
+from ffn_core.geometry import Box, FovGeometry, as_zyx
+from ffn_core.inference import seeds
+from ffn_core.inference.segmentation import Batch, Forward, Segmenter
+from ffn_core.inference.subvolumes import Subvolume
+from ffn_core.volumes import Volume, open_volume
+
+PROGRESS_EVERY_S = 1.0
+
+
+class Worker:
+    """Segments subvolumes with one compiled network, ``batch_size`` of them at a time."""
+
+    def __init__(self, config: SegmentConfig, folder: Path, forward: Forward) -> None:
+        self._config = config
+        self._folder = folder
+        self._geometry = FovGeometry(
+            as_zyx(config.fov_zyx, "fov_zyx"), as_zyx(config.deltas_zyx, "deltas_zyx")
+        )
+        self._batch = Batch(forward, self._geometry.fov_zyx, config.batch_size)
+        assert config.image is not None
+        self._image = open_volume(config.image, config.cache_bytes)
+        self._stop_request = StopRequest(folder)
+        self._stop_request.listen()
+        self._parent = os.getppid()
+
+    def run(self, subvolumes: Sequence[Subvolume]) -> bool:
+        """Segment what is not finished yet; False if asked to stop, with the state saved."""
+        waiting = [s for s in subvolumes if not finished_path(self._folder, s.index).is_file()]
+        waiting.reverse()
+        active: list[_Job] = []
+        while waiting or active:
+            while waiting and len(active) < self._config.batch_size:
+                active.append(self._start(waiting.pop()))
+            for job in [job for job in active if job.segmenter.finished]:
+                job.finish()
+                active.remove(job)
+            if self._asked_to_stop():
+                for job in active:
+                    job.save()
+                return False
+            if active:
+                self._batch.step([job.segmenter for job in active])
+            for job in active:
+                job.save_and_tell_when_due(self._config.save_every_s)
+        return True
+
+    def _asked_to_stop(self) -> bool:
+        """By a signal or a file, or because the process that started this one is gone."""
+        return self._stop_request.is_set() or os.getppid() != self._parent
+
+    def _start(self, subvolume: Subvolume) -> _Job:
+        config, box = self._config, subvolume.box
+        assert config.mean is not None
+        assert config.stddev is not None
+        image = read_normalised(self._image, box, config.mean, config.stddev)
+        points = seed_points(config, image, box, self._image)
+        segmenter = Segmenter(image, points, self._geometry, config.flood.settings)
+        partial = partial_path(self._folder, subvolume.index)
+        if partial.is_file():
+            segmenter.restore(load_state(partial))
+        return _Job(self._folder, subvolume.index, segmenter)
+
+
+class _Job:
+    """A subvolume under way."""
+
+    def __init__(self, folder: Path, index: int, segmenter: Segmenter) -> None:
+        self.segmenter = segmenter
+        self._folder = folder
+        self._index = index
+        self._told_s = self._saved_s = time.monotonic()
+        self._told_fovs = segmenter.fovs
+        self._tell(fovs_per_second=0.0)
+
+    def save_and_tell_when_due(self, save_every_s: float) -> None:
+        """Write the progress file every second, and the state every so often."""
+        now = time.monotonic()
+        elapsed_s = now - self._told_s
+        if elapsed_s >= PROGRESS_EVERY_S:
+            self._tell((self.segmenter.fovs - self._told_fovs) / elapsed_s)
+        if now - self._saved_s >= save_every_s:
+            self.save()
+
+    def save(self) -> None:
+        """Replace the state on disk."""
+        save_state(partial_path(self._folder, self._index), self.segmenter.state())
+        self._saved_s = time.monotonic()
+
+    def finish(self) -> None:
+        """Leave the finished subvolume behind in place of its partial state."""
+        save_state(finished_path(self._folder, self._index), self.segmenter.state())
+        partial_path(self._folder, self._index).unlink(missing_ok=True)
+        self._tell(fovs_per_second=0.0)
+
+    def _tell(self, fovs_per_second: float) -> None:
+        write_progress(
+            self._folder,
+            self._index,
+            fraction=self.segmenter.progress(),
+            fovs=self.segmenter.fovs,
+            objects=self.segmenter.objects,
+            fovs_per_second=fovs_per_second,
+            unix_s=time.time(),
+        )
+        self._told_s, self._told_fovs = time.monotonic(), self.segmenter.fovs
+
+
+def read_normalised(image: Volume, box: Box, mean: float, stddev: float) -> np.ndarray:
+    """The (z, y, x) float32 intensities of a box, as the network was trained on them."""
+    window = image.read(box.start_zyx, box.shape_zyx).astype(np.float32)
+    window -= np.float32(mean)
+    window /= np.float32(stddev)
+    return window
+
+
+def seed_points(config: SegmentConfig, image: np.ndarray, box: Box, volume: Volume) -> np.ndarray:
+    """(n, 3) seed points relative to ``box``, whose normalised ``image`` is given."""
+    if config.seeds.policy == "peaks":
+        return seeds.peaks(image)
+    points = seeds.manual(config.seeds.points, volume.shape_zyx) - np.array(box.start_zyx)
+    return points[((points >= 0) & (points < box.shape_zyx)).all(axis=1)]

@@ -1,0 +1,168 @@
+"""The local neuroglancer viewer on volumes in its precomputed format."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from experiments.reporting import run_files
+from experiments.reporting.terminal import Screen
+from experiments.segment import segmentation_files
+from experiments.segment.precomputed import (
+    IMAGE,
+    SEGMENTATION,
+    Kind,
+    Size,
+    open_precomputed,
+    scales,
+    write_precomputed,
+)
+from experiments.segment.segmentation_files import load_config
+from ffn_core.errors import InputError
+from ffn_core.geometry import Box
+from ffn_core.volumes import Volume, open_labels, open_volume
+
+SHOWN_AS_SURFACES = 10
+"""How many of the largest segments are chosen, and so have their surface shown."""
+
+_IN_MEMORY_BYTES = 2 * 1024**3
+_AXES = ("x", "y", "z")
+_FROM_A_CORNER = (0.40, 0.29, 0.14, 0.86)  # quaternion
+
+
+def start_viewer(
+    image: Path, segmentations: Sequence[Path], bind_address: str = "127.0.0.1"
+) -> Any:
+    """Serve a viewer of an image with segmentations over it, all but the first hidden.
+
+    Surfaces are made on demand, for volumes that fit into memory.
+
+    Returns:
+        The ``neuroglancer.Viewer``; the address is its text.
+
+    Raises:
+        InputError: neuroglancer is not installed.
+    """
+    try:
+        neuroglancer = importlib.import_module("neuroglancer")
+    except ModuleNotFoundError:
+        raise InputError("the viewer is not installed: uv sync --group viewer") from None
+    neuroglancer.set_server_bind_address(bind_address)
+    viewer = neuroglancer.Viewer()
+    store = open_precomputed(image)
+    with viewer.txn() as state:
+        state.dimensions = _space(neuroglancer, store)
+        state.layers[image.name] = neuroglancer.ImageLayer(
+            source=_source(neuroglancer, image, "image"),
+            shader_controls={"normalized": {"range": intensity_range(image)}},
+        )
+        for number, folder in enumerate(segmentations):
+            state.layers[folder.name] = neuroglancer.SegmentationLayer(
+                source=_source(neuroglancer, folder, "segmentation"),
+                segments=largest_segments(folder, SHOWN_AS_SURFACES),
+                not_selected_alpha=0.3,
+            )
+            state.layers[folder.name].visible = number == 0
+        state.position = [o + n / 2 for o, n in zip(store.origin, store.shape, strict=True)]
+        state.cross_section_scale = max(store.shape) / 400
+        state.projection_scale = 2.0 * max(store.shape)
+        state.projection_orientation = _FROM_A_CORNER
+        state.show_slices = False
+        state.layout = "4panel"
+    return viewer
+
+
+def largest_segments(folder: Path, count: int) -> list[int]:
+    """The ids with the most voxels, largest first, as counted at the coarsest scale."""
+    ids = open_precomputed(folder, scales(folder) - 1).read().result()
+    names, voxels = np.unique(ids[ids != 0], return_counts=True)
+    return [int(name) for name in names[np.argsort(-voxels, kind="stable")][:count]]
+
+
+def intensity_range(folder: Path) -> list[float]:
+    """What is shown as black and as white: the 0.5 and 99.5 percentile at the coarsest scale."""
+    coarse = open_precomputed(folder, scales(folder) - 1).read().result()
+    low, high = (float(p) for p in np.percentile(coarse, (0.5, 99.5)))
+    return [low, high if high > low else low + 1.0]
+
+
+def _space(neuroglancer: Any, store: Any) -> Any:
+    sizes = [unit.multiplier for unit in store.dimension_units]
+    return neuroglancer.CoordinateSpace(names=_AXES, units="nm", scales=sizes)
+
+
+def _source(neuroglancer: Any, folder: Path, kind: str) -> Any:
+    store = open_precomputed(folder)
+    small = store.size * store.dtype.numpy_dtype.itemsize <= _IN_MEMORY_BYTES
+    return neuroglancer.LocalVolume(
+        store.read().result() if small else store,
+        dimensions=_space(neuroglancer, store),
+        volume_type=kind,
+        voxel_offset=store.origin,
+    )
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One volume to export: its name, what it is, where from, and which part of it."""
+
+    name: str
+    kind: Kind
+    volume: Volume
+    box: Box
+
+
+def layers_of(folder: Path) -> tuple[Box, list[Layer]]:
+    """What a segmentation's folder can show: its region, and the volumes that cover it.
+
+    Raises:
+        InputError: There is no finished segmentation in it.
+    """
+    if not (folder / run_files.RESULT).is_file():
+        raise InputError(
+            f"{folder} holds no finished segmentation (no {run_files.RESULT}); give a folder that"
+            " experiments.segment has made"
+        )
+    config = load_config(folder)
+    region = config.grid.region
+    assert config.image is not None
+    ids = open_labels(segmentation_files.result(folder))
+    layers = [
+        Layer("image", IMAGE, open_volume(config.image), region),
+        Layer("segmentation", SEGMENTATION, ids, Box((0, 0, 0), region.shape_zyx)),
+    ]
+    if config.labels:
+        layers.append(Layer("ground_truth", SEGMENTATION, open_labels(config.labels), region))
+    return region, layers
+
+
+def export(folder: Path, out: Path, voxel_nm: Size, screen: Screen) -> list[Path]:
+    """Write every layer of a segmentation's folder below ``out``; returns their folders."""
+    region, layers = layers_of(folder)
+    written = []
+    for layer in layers:
+        path = out.absolute() / layer.name
+        write_precomputed(path, layer.volume, layer.box, layer.kind, voxel_nm, region.start_zyx)
+        count = scales(path)
+        screen.say(f"{layer.name}: {path} ({count} scale{'s' if count > 1 else ''})")
+        written.append(path)
+    return written
+
+
+def view(volumes: Sequence[Path], screen: Screen) -> None:
+    """Show exported volumes in a local viewer until Ctrl-C."""
+    # Imported here: an optional package that only this needs.
+    pass  # import folded
+
+    image, *segmentations = volumes
+    viewer = start_viewer(image, segmentations)
+    screen.say(f"open {viewer} in a browser; Ctrl-C ends the viewer")
+    with contextlib.suppress(KeyboardInterrupt):
+        threading.Event().wait()

@@ -1,0 +1,134 @@
+"""``python -m experiments.segment checkpoint=... image=path:dataset``: fill a volume with objects.
+
+Options are those of `experiments.segment.config`, defaults in ``conf/segment.yaml``. Repeating a
+command goes on where it was interrupted. Exit codes are those of `experiments.reporting.exit_codes`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+
+from experiments.config.parsing import from_dict
+from experiments.reporting import run_files
+from experiments.reporting.terminal import Screen
+from experiments.segment import segmentation_files
+from experiments.segment.config import SegmentConfig
+from experiments.segment.processes import WORKER, leave_to_others, run_workers
+from experiments.segment.result import Summary, put_together, score
+from ffn_core.errors import InputError
+from ffn_core.files import REPOSITORY
+from ffn_core.geometry import Box
+from ffn_core.inference.evaluation import Agreement, Evaluation
+
+_HEADER = ["voxels", "ARE", "precision", "recall", "VOI split", "VOI merge"]
+
+
+def segment(config: SegmentConfig, screen: Screen) -> None:
+    """Carry out a resolved config, and show what came of it."""
+    folder, grid = config.directory, config.grid
+    _check_folder(folder, config)
+    screen.say(f"{len(grid.subvolumes)} subvolume(s) of {grid.size_zyx} voxels (zyx) in {folder}")
+    if not config.processes and _read_back(config, folder) is None:
+        _claim(folder, config)
+        if left := leave_to_others(config):
+            screen.say(
+                f"{left} subvolumes left: have srun, mpirun, horovodrun or a job array run"
+                f" python -m {WORKER} {folder}, then repeat this command"
+            )
+            return
+    summary, evaluation = carry_out(config, screen)
+    screen.say(
+        f"{summary.segments} segments from {summary.fovs:,} FOVs: {segmentation_files.result(folder)}"
+    )
+    if evaluation is not None:
+        print_evaluation(evaluation, screen)
+    if config.pictures:
+        _draw(config, grid.region, folder, screen)
+
+
+def carry_out(
+    config: SegmentConfig, screen: Screen, what: str = "segmenting"
+) -> tuple[Summary, Evaluation | None]:
+    """Segment, reconcile and, with labels, score; what is complete in the folder is read back.
+
+    ``what`` stands before the progress bar.
+    """
+    folder = config.directory
+    if (done := _read_back(config, folder)) is not None:
+        return done
+    _claim(folder, config)
+    run_workers(config, screen.console, what)
+    summary = put_together(config)
+    evaluation = score(config) if config.labels else None
+    run_files.write_json(folder / run_files.RESULT, dataclasses.asdict(summary))
+    return summary, evaluation
+
+
+def _read_back(config: SegmentConfig, folder: Path) -> tuple[Summary, Evaluation | None] | None:
+    """Results of the same segmentation against the same labels; None without them."""
+    result = run_files.read_json(folder / run_files.RESULT)
+    if result is None:
+        return None
+    before = segmentation_files.load_config(folder)
+    if (before.identity, before.labels) != (config.identity, config.labels):
+        return None
+    scores = run_files.read_json(folder / segmentation_files.EVALUATION) if config.labels else None
+    return from_dict(Summary, result), from_dict(Evaluation, scores) if scores else None
+
+
+def _check_folder(folder: Path, config: SegmentConfig) -> None:
+    """Refuse a folder in which another segmentation lives."""
+    if (
+        segmentation_files.has_results(folder)
+        and segmentation_files.load_config(folder).identity != config.identity
+    ):
+        raise InputError(
+            f"out={folder} holds a segmentation with other settings; choose another folder or"
+            " remove that one"
+        )
+
+
+def _claim(folder: Path, config: SegmentConfig) -> None:
+    """Write the config into the folder; what was complete in it no longer counts as such."""
+    _check_folder(folder, config)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in (run_files.STOP, run_files.FAILURE, run_files.RESULT):
+        (folder / name).unlink(missing_ok=True)
+    segmentation_files.write_config(folder, config)
+
+
+def print_evaluation(evaluation: Evaluation, screen: Screen) -> None:
+    """Scores as a table on standard output."""
+    title = (
+        f"{evaluation.segments} segments against {evaluation.truth_objects} true objects; "
+        f"{evaluation.coverage:.1%} of the foreground is segmented"
+    )
+    rows = [
+        ["foreground", *_cells(evaluation.foreground)],
+        ["assigned", *_cells(evaluation.assigned)],
+    ]
+    screen.table(title, ["over", *_HEADER], rows)
+
+
+def _cells(scores: Agreement) -> list[str]:
+    rates = (scores.are, scores.precision, scores.recall, scores.voi_split, scores.voi_merge)
+    return [f"{scores.voxels:,}", *(f"{rate:.4f}" for rate in rates)]
+
+
+def _draw(config: SegmentConfig, region: Box, folder: Path, screen: Screen) -> None:
+    """Pictures are drawn by another process: this package does not depend on ``analysis``."""
+    assert config.image is not None
+    command = [sys.executable, "-m", "analysis.pictures", segmentation_files.result(folder)]
+    command += ["--image", config.image]
+    if config.labels:
+        command += ["--labels", config.labels]
+    command += ["--start", *map(str, region.start_zyx), "--out", str(folder)]
+    command += ["--cache-bytes", str(config.cache_bytes)]
+    drawing = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    if drawing.returncode:
+        screen.warn(f"no pictures: {drawing.stderr.strip().splitlines()[-1]}")
+    else:
+        screen.say(drawing.stdout.strip())

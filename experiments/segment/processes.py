@@ -1,0 +1,241 @@
+"""The worker processes of a segmentation: started, watched, and asked to save before they end."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from experiments.launch.launchers import Placement, start_command
+from experiments.reporting import run_files
+from experiments.reporting.exit_codes import EXIT_INPUT, EXIT_STOPPED
+from experiments.reporting.terminal import duration
+from experiments.segment.config import SegmentConfig
+from experiments.segment.segmentation_files import read_progress, unfinished, write_todo
+from ffn_core.errors import InputError
+from ffn_core.files import REPOSITORY
+
+WORKER = "experiments.segment_worker"
+_ON_HOSTS = ("gloo", "mpi")
+
+
+def worker_commands(config: SegmentConfig, subvolumes: int) -> list[list[str]]:
+    """Commands that together start the workers for so many subvolumes of a resolved config.
+
+    A launcher always starts all processes: hosts and allocations are made for that number.
+
+    Raises:
+        InputError: An unknown launcher, one that is not installed, or that needs to know more.
+    """
+    worker = [sys.executable, "-m", WORKER, str(config.directory), "--tasks"]
+    if _is_direct(config):
+        tasks = min(config.processes, subvolumes)
+        return [[*worker, str(tasks), "--task", str(task)] for task in range(tasks)]
+    placed = _placement(config)
+    placed.require_program()
+    return [start_command(placed, [*worker, str(config.processes)], as_root=os.geteuid() == 0)]
+
+
+def worker_environment(config: SegmentConfig) -> dict[str, str]:
+    """The environment of those commands."""
+    environment = os.environ | config.launcher.environment
+    repository, path = str(REPOSITORY), environment.get("PYTHONPATH")
+    environment["PYTHONPATH"] = f"{repository}{os.pathsep}{path}" if path else repository
+    return environment
+
+
+def _is_direct(config: SegmentConfig) -> bool:
+    """Whether this machine's workers need no launcher: they do not communicate."""
+    return config.launcher.name == "gloo" and config.launcher.hosts is None
+
+
+def _placement(config: SegmentConfig) -> Placement:
+    name, threads = config.launcher.name, config.threads_per_process
+    if name not in _ON_HOSTS and threads is None:
+        raise InputError(
+            f"launcher={name} needs threads_per_process, the compute threads of a process"
+        )
+    return Placement(config.launcher, config.processes, threads, config.launcher.environment)
+
+
+_STALE_S = 10.0
+
+
+class SegmentBar:
+    """A progress bar with FOVs, rate, objects and the time left. Use as a context manager."""
+
+    def __init__(self, folder: Path, subvolumes: int, console: Console, what: str) -> None:
+        self._folder = folder
+        self._told: list[dict[str, Any]] = [{} for _ in range(subvolumes)]
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=16),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[status]}"),
+            console=console,
+            refresh_per_second=4,
+        )
+        self._task = self._progress.add_task(what, total=1.0, status="starting")
+        self._started_s = time.monotonic()
+        self._first: tuple[float, int] | None = None
+
+    def __enter__(self) -> SegmentBar:
+        self._progress.__enter__()
+        return self
+
+    def __exit__(self, *reason: Any) -> None:
+        self._progress.__exit__(*reason)
+
+    def update(self) -> None:
+        """Read what the workers tell, and show it."""
+        for index, last in enumerate(self._told):
+            if last.get("fraction") != 1.0:  # of thousands only those under way are read again
+                self._told[index] = read_progress(self._folder, index)
+        told = [progress for progress in self._told if progress]
+        fraction = sum(p["fraction"] for p in told) / len(self._told)
+        fovs = sum(p["fovs"] for p in told)
+        if self._first is None:
+            self._first = fraction, fovs
+        elapsed_s = time.monotonic() - self._started_s
+        fresh = time.time() - _STALE_S
+        rate = sum(p["fovs_per_second"] for p in told if p["unix_s"] > fresh)
+        if fraction == 1.0 and elapsed_s:  # nobody is at work any more: the mean
+            rate = (fovs - self._first[1]) / elapsed_s
+        words = [
+            f"{fovs:,} FOVs",
+            f"{rate:,.1f} FOV/s",
+            f"{sum(p['objects'] for p in told)} objects",
+        ]
+        gained = fraction - self._first[0]
+        if gained > 0:
+            left_s = (1.0 - fraction) * elapsed_s / gained
+            words.append(f"ETA {duration(left_s)}")
+        self._progress.update(self._task, completed=fraction, status="  ".join(words))
+
+
+STOP_GRACE_S = 60.0
+"""How long workers may take to save their state when they are asked to."""
+
+_POLL_S = 0.25
+_PR_SET_PDEATHSIG = 1
+
+
+def run_workers(config: SegmentConfig, console: Console, what: str = "segmenting") -> None:
+    """Have all subvolumes segmented, with a progress bar; what is finished is not done again.
+
+    Raises:
+        InputError: A worker found something wrong with the input.
+        RuntimeError: A worker failed otherwise; the message holds its traceback or end of log.
+        KeyboardInterrupt: After the workers have saved their state.
+    """
+    folder, subvolumes = config.directory, len(config.grid.subvolumes)
+    left = leave_to_others(config)
+    if not left:
+        return
+    if not config.processes:
+        raise InputError("processes=0 starts no workers; use at least 1 here")
+    environment, commands = worker_environment(config), worker_commands(config, left)
+    processes = [_Process(folder, i, command, environment) for i, command in enumerate(commands)]
+    try:
+        with SegmentBar(folder, subvolumes, console, what) as bar:
+            while any(process.running for process in processes):
+                bar.update()
+                time.sleep(_POLL_S)
+                if any(process.failed for process in processes):
+                    break
+            bar.update()
+    finally:
+        _stop(folder, processes)
+    # Those that only stopped because another one failed come last.
+    for process in sorted(processes, key=lambda process: process.stopped):
+        process.check()
+    if missing := unfinished(folder, subvolumes):
+        raise RuntimeError(f"all workers have ended, but subvolumes {missing} are not finished")
+
+
+def leave_to_others(config: SegmentConfig) -> int:
+    """Write down what workers are to share among them; returns the number of subvolumes.
+
+    Said once, for all: workers that looked for themselves, one after the other, would not agree.
+    """
+    todo = unfinished(config.directory, len(config.grid.subvolumes))
+    write_todo(config.directory, todo)
+    return len(todo)
+
+
+def _stop(folder: Path, processes: list[_Process]) -> None:
+    """Have those that still run save and end; by a file too, which is seen on other machines."""
+    running = [process for process in processes if process.running]
+    if running:
+        (folder / run_files.STOP).touch()
+    for process in running:
+        process.stop(STOP_GRACE_S)
+
+
+class _Process:
+    """A worker, or a launcher with its workers."""
+
+    def __init__(
+        self, folder: Path, number: int, command: list[str], environment: dict[str, str]
+    ) -> None:
+        self._folder = folder
+        self._log = folder / run_files.LOGS / f"worker-{number:03d}.log"
+        self._log.parent.mkdir(parents=True, exist_ok=True)
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=REPOSITORY,
+                env=environment,
+                start_new_session=True,  # Ctrl-C reaches us alone; we let the workers save
+                preexec_fn=_end_with_parent,
+            )
+
+    @property
+    def running(self) -> bool:
+        return self._process.poll() is None
+
+    @property
+    def failed(self) -> bool:
+        return self._process.poll() not in (None, 0)
+
+    @property
+    def stopped(self) -> bool:
+        return self._process.poll() == EXIT_STOPPED
+
+    def stop(self, grace_s: float) -> None:
+        """Wait for it to save and end; what is left of its group after ``grace_s`` is killed."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(grace_s)
+        with contextlib.suppress(ProcessLookupError):  # all gone already
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+    def check(self) -> None:
+        """Raise what went wrong."""
+        code = self._process.returncode
+        if code == 0:
+            return
+        failure = run_files.read_json(self._folder / run_files.FAILURE) or {}
+        if failure.get("exit_code") == EXIT_INPUT:
+            raise InputError(failure["message"])
+        tail = "\n".join(self._log.read_text(errors="replace").splitlines()[-15:])
+        reason = failure.get("traceback") or tail
+        raise RuntimeError(f"a worker ended with exit code {code}; {self._log}:\n{reason}")
+
+
+def _end_with_parent() -> None:
+    """Have the kernel ask it to end should this process be killed outright."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -1,0 +1,100 @@
+"""What a segmentation's options leave open, filled in from the network and the image."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from experiments.data.dataset import held_out_boundary
+from experiments.segment.config import RegionConfig, SegmentConfig
+from experiments.trainer.trained_network import TrainedNetwork, find_network
+from ffn_core.errors import InputError
+from ffn_core.geometry import FovGeometry, Zyx, as_zyx
+from ffn_core.inference import seeds
+from ffn_core.volumes import absolute_spec, check_pair, open_labels, open_volume
+
+
+def resolve(config: SegmentConfig) -> SegmentConfig:
+    """The config with nothing left open, and absolute paths.
+
+    Raises:
+        InputError: for anything that could not work on the workers.
+    """
+    network = find_network(config.checkpoint)
+    config = _with_image(config, network)
+    assert config.image is not None
+    mean = network.mean if config.mean is None else config.mean
+    stddev = network.stddev if config.stddev is None else config.stddev
+    if mean is None or stddev is None:
+        raise InputError(
+            f"checkpoint={config.checkpoint} does not say how intensities were normalised: give"
+            " mean and stddev (the published FIB-25 network: mean=128 stddev=33)"
+        )
+    fov = config.fov_zyx or list(network.geometry.fov_zyx)
+    deltas = config.deltas_zyx or list(network.geometry.deltas_zyx)
+    FovGeometry(as_zyx(fov, "fov_zyx"), as_zyx(deltas, "deltas_zyx"))
+    _ = config.flood.settings
+    image = open_volume(config.image, cache_bytes=0)
+    if config.labels:
+        check_pair(image, open_labels(config.labels, cache_bytes=0))
+    _check_seeds(config, image.shape_zyx)
+    resolved = replace(
+        config,
+        checkpoint=str(network.path),
+        image=absolute_spec(config.image),
+        labels=absolute_spec(config.labels) if config.labels else None,
+        mean=mean,
+        stddev=stddev,
+        fov_zyx=fov,
+        deltas_zyx=deltas,
+        region=_region(config.region, image.shape_zyx),
+    )
+    _ = resolved.grid
+    return resolved
+
+
+def held_out_region(shape_zyx: Zyx, fraction: float) -> RegionConfig:
+    """The slab that a run with ``validation.fraction`` never trains on (`experiments.data.dataset`)."""
+    axis, boundary = held_out_boundary(shape_zyx, fraction)
+    start, size = [0, 0, 0], list(shape_zyx)
+    start[axis] = boundary
+    size[axis] -= boundary
+    return RegionConfig(start, size)
+
+
+def _with_image(config: SegmentConfig, network: TrainedNetwork) -> SegmentConfig:
+    """Without an image: the volume of the training run, and the part of it that was held out."""
+    if config.image is not None:
+        return config
+    image = network.run.data.image if network.run else None
+    if network.run is None or image is None:
+        raise InputError(
+            f"image is missing, and checkpoint={config.checkpoint} was not trained on one volume"
+            " that could stand in: give image=path:dataset"
+        )
+    data, validation, region = network.run.data, network.run.validation, config.region
+    if validation.canvases and region == RegionConfig():
+        region = held_out_region(open_volume(image, cache_bytes=0).shape_zyx, validation.fraction)
+    return replace(config, image=image, labels=config.labels or data.labels, region=region)
+
+
+def _check_seeds(config: SegmentConfig, image_zyx: Zyx) -> None:
+    if config.seeds.policy not in seeds.POLICIES:
+        raise InputError(
+            f"seeds.policy={config.seeds.policy!r} is unknown; choose from"
+            f" {', '.join(seeds.POLICIES)}"
+        )
+    if config.seeds.policy == "manual":
+        seeds.manual(config.seeds.points, image_zyx)
+
+
+def _region(region: RegionConfig, volume_zyx: Zyx) -> RegionConfig:
+    start = as_zyx(region.start_zyx, "region.start_zyx")
+    rest = [n - a for n, a in zip(volume_zyx, start, strict=True)]
+    size = rest if region.size_zyx is None else as_zyx(region.size_zyx, "region.size_zyx")
+    for a, n, most in zip(start, size, rest, strict=True):
+        if a < 0 or n < 1 or n > most:
+            raise InputError(
+                f"region.start_zyx={list(start)} with region.size_zyx={list(size)} does not lie in"
+                f" the image of {volume_zyx} voxels (zyx)"
+            )
+    return RegionConfig(list(start), list(size))

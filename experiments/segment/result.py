@@ -1,0 +1,76 @@
+"""From finished subvolumes to one segmentation, and from that to its scores."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+from dataclasses import dataclass
+from typing import Final
+
+import h5py
+import numpy as np
+
+from experiments.reporting import run_files
+from experiments.segment import segmentation_files
+from experiments.segment.config import SegmentConfig
+from ffn_core.geometry import Box
+from ffn_core.inference.evaluation import Evaluation, evaluate_volumes
+from ffn_core.inference.reconcile import reconcile
+from ffn_core.volumes import open_labels, whole_file
+
+_KEPT_SUBVOLUMES: Final = 2
+"""In memory while subvolumes are reconciled: the two sides of a seam."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a segmentation took and gave: segments, FOVs evaluated, subvolumes."""
+
+    segments: int
+    fovs: int
+    subvolumes: int
+
+
+def put_together(config: SegmentConfig) -> Summary:
+    """Reconcile the finished subvolumes into the result file; returns what they took."""
+    folder, grid = config.directory, config.grid
+    files = [segmentation_files.finished_path(folder, sub.index) for sub in grid.subvolumes]
+    region = grid.region
+
+    @functools.lru_cache(maxsize=_KEPT_SUBVOLUMES)
+    def read(index: int) -> np.ndarray:
+        return segmentation_files.load_segments(files[index])
+
+    with (
+        whole_file(folder / segmentation_files.SEGMENTATION) as partial,
+        h5py.File(partial, "w") as file,
+    ):
+        dataset = file.create_dataset(
+            segmentation_files.DATASET,
+            shape=region.shape_zyx,
+            dtype=np.uint32,
+            chunks=tuple(min(64, n) for n in region.shape_zyx),
+            compression="gzip",
+            compression_opts=1,
+        )
+
+        def write(core: Box, ids: np.ndarray) -> None:
+            dataset[core.slices_in(region)] = ids
+
+        least, min_iou = config.flood.min_segment_size, config.subvolume.min_iou
+        count = reconcile(grid, read, write, least, min_iou)
+        dataset.attrs["start_zyx"] = region.start_zyx
+        dataset.attrs["settings"] = json.dumps(dataclasses.asdict(config))
+    return Summary(count, sum(map(segmentation_files.load_fovs, files)), len(files))
+
+
+def score(config: SegmentConfig) -> Evaluation:
+    """Compare the result with the ground truth, and keep the scores."""
+    folder, region = config.directory, config.grid.region
+    assert config.labels is not None
+    truth = open_labels(config.labels, config.cache_bytes)
+    ids = open_labels(segmentation_files.result(folder), config.cache_bytes)
+    evaluation = evaluate_volumes(truth, ids, region.start_zyx)
+    run_files.write_json(folder / segmentation_files.EVALUATION, dataclasses.asdict(evaluation))
+    return evaluation

@@ -1,0 +1,175 @@
+"""The files of a segmentation's folder.
+
+``config.yaml``            resolved configuration, enough to start a worker
+``todo.json``              subvolumes that were left to do when `experiments.segment` last looked
+``subvolumes/00012.npz``   one finished subvolume
+``subvolumes/00012.partial.npz``  one under way, replaced every so often
+``subvolumes/00012.json``  how far it is
+``segmentation.h5``        the result: dataset ``segmentation``, settings as attributes
+``evaluation.json``        scores against ground truth, if that was given
+``result.json``            summary; there once all is complete
+``failure.json``           why a worker ended badly, if one did
+``stop``                   there while the workers are asked to save and end
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import yaml
+from numpy.lib.npyio import NpzFile
+
+from experiments.config.parsing import from_dict
+from experiments.reporting import run_files
+from experiments.segment.config import SegmentConfig
+from ffn_core.errors import InputError
+from ffn_core.inference.canvas import FloodState
+from ffn_core.inference.segmentation import State
+from ffn_core.volumes import whole_file
+
+SEGMENTATION = "segmentation.h5"
+DATASET = "segmentation"
+EVALUATION = "evaluation.json"
+_TODO = "todo.json"
+_SUBVOLUMES = "subvolumes"
+_FLOOD = "flood/"
+
+_Part = TypeVar("_Part")
+
+
+def result(folder: Path) -> str:
+    """Name of the result as a volume."""
+    return f"{folder / SEGMENTATION}:{DATASET}"
+
+
+def write_config(folder: Path, config: SegmentConfig) -> None:
+    """Make the folder of a resolved config, whole or not at all."""
+    with whole_file(folder / run_files.CONFIG) as partial:
+        partial.write_text(yaml.safe_dump(dataclasses.asdict(config), sort_keys=False))
+
+
+def load_config(folder: Path) -> SegmentConfig:
+    """The config of a segmentation's folder.
+
+    Raises:
+        InputError: There is none, or it is damaged.
+    """
+    try:
+        values = yaml.safe_load((folder / run_files.CONFIG).read_text())
+    except (OSError, yaml.YAMLError) as error:
+        raise InputError(
+            f"{folder} is no folder of experiments.segment, or damaged"
+            f" ({' '.join(str(error).split())})"
+        ) from None
+    return from_dict(SegmentConfig, values)
+
+
+def write_todo(folder: Path, subvolumes: Sequence[int]) -> None:
+    """Say which subvolumes workers are to share among them."""
+    run_files.write_json(folder / _TODO, list(subvolumes))
+
+
+def read_todo(folder: Path) -> list[int]:
+    """What `write_todo` said; all subvolumes if it never did."""
+    todo = run_files.read_json(folder / _TODO)
+    return todo if todo is not None else list(range(len(load_config(folder).grid.subvolumes)))
+
+
+def unfinished(folder: Path, subvolumes: int) -> list[int]:
+    """Those of the first ``subvolumes`` numbers whose subvolume is not finished."""
+    return [index for index in range(subvolumes) if not finished_path(folder, index).is_file()]
+
+
+def leave_failure(folder: Path, code: int, message: str, trace: str) -> None:
+    """Leave the reason of a worker that failed, unless another one was first."""
+    failure = {"exit_code": code, "message": message, "traceback": trace}
+    with contextlib.suppress(FileExistsError), (folder / run_files.FAILURE).open("x") as file:
+        file.write(run_files.to_json(failure))
+
+
+def finished_path(folder: Path, index: int) -> Path:
+    """File of a finished subvolume."""
+    return folder / _SUBVOLUMES / f"{index:05d}.npz"
+
+
+def partial_path(folder: Path, index: int) -> Path:
+    """File of a subvolume under way."""
+    return folder / _SUBVOLUMES / f"{index:05d}.partial.npz"
+
+
+def has_results(folder: Path) -> bool:
+    """Whether any subvolume is finished or under way."""
+    return any((folder / _SUBVOLUMES).glob("*.npz"))
+
+
+def save_state(path: Path, state: State) -> None:
+    """Replace ``path`` atomically."""
+    arrays = {
+        "segments": state.segments,
+        "origins": state.origins,
+        "counts": np.array([state.next_point, state.fovs], np.int64),
+    }
+    if state.flood is not None:
+        arrays |= {f"{_FLOOD}{key}": array for key, array in vars(state.flood).items()}
+    with whole_file(path) as partial, partial.open("wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **arrays)
+
+
+def load_state(path: Path) -> State:
+    """Read what `save_state` wrote.
+
+    Raises:
+        InputError: The file is damaged.
+    """
+    return _load(path, _state)
+
+
+def load_segments(path: Path) -> np.ndarray:
+    """The ids of a saved state alone: (z, y, x) uint32, 0 = none.
+
+    Raises:
+        InputError: The file is damaged.
+    """
+    return _load(path, lambda arrays: arrays["segments"])
+
+
+def load_fovs(path: Path) -> int:
+    """The FOVs evaluated of a saved state, without reading its ids.
+
+    Raises:
+        InputError: The file is damaged.
+    """
+    return _load(path, lambda arrays: int(arrays["counts"][1]))
+
+
+def _state(arrays: NpzFile) -> State:
+    next_point, fovs = arrays["counts"].tolist()
+    parts = {k.removeprefix(_FLOOD): arrays[k] for k in arrays if k.startswith(_FLOOD)}
+    flood = FloodState(**parts) if parts else None
+    return State(arrays["segments"], next_point, fovs, arrays["origins"], flood)
+
+
+def _load(path: Path, part: Callable[[NpzFile], _Part]) -> _Part:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return part(arrays)
+    except (OSError, KeyError, ValueError, TypeError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path} is damaged ({error}); delete it and repeat the command") from None
+
+
+def write_progress(folder: Path, index: int, **values: Any) -> None:
+    """Tell how far a subvolume is."""
+    path = finished_path(folder, index).with_suffix(".json")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    run_files.write_json(path, values)
+
+
+def read_progress(folder: Path, index: int) -> dict[str, Any]:
+    """What was last told of a subvolume; empty before the first time."""
+    return run_files.read_json(finished_path(folder, index).with_suffix(".json")) or {}

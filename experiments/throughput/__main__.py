@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import sys
+
+from experiments.config.hydra_app import run_section_app
+from experiments.reporting.exit_codes import EXIT_FAILED
+from experiments.reporting.terminal import Screen
+from experiments.throughput.measurement import Benchmark
+from experiments.throughput.plan import (
+    ThroughputConfig,
+)
+from experiments.throughput.processes import BenchmarkError
+
+
+def main() -> int:
+    """Run the app; returns the exit code."""
+    screen = Screen()
+    try:
+        return run_section_app(
+            "throughput",
+            ThroughputConfig,
+            lambda section, config: Benchmark(section, config, screen).carry_out(),
+        )
+    except BenchmarkError as error:
+        screen.error(str(error))
+        return EXIT_FAILED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,126 @@
+"""``python -m experiments.throughput.bare_step RUN_DIR FILE``: what the trainer and its convolutions aim at.
+
+Times, in one process and in turns, the training step of one rank of the run in ``RUN_DIR`` on fixed
+arrays, and a matrix product on the same threads. Writes the rates of every round to ``FILE``.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from experiments.config.config_file import load_config
+from experiments.config.schema import Config
+from experiments.reporting import run_files
+from ffn_core.runtime import configure_tensorflow, import_little
+
+ROUNDS = 7
+BLOCK_S = 0.2
+"""Shortest time over which a rate is taken."""
+
+GEMM_EDGE = 2048
+
+
+@dataclass(frozen=True)
+class BareStep:
+    """The parts of a training step of a rank that is alone, on fixed arrays.
+
+    Attributes:
+        accumulate: a micro-batch, forward and backward.
+        update: what ends a step.
+        forward: a micro-batch, forward only.
+    """
+
+    accumulate: Callable[[], object]
+    update: Callable[[], object]
+    forward: Callable[[], object]
+
+    @property
+    def calls(self) -> tuple[Callable[[], object], ...]:
+        """All of them."""
+        return self.accumulate, self.update, self.forward
+
+
+def seconds_per_call(call: Callable[[], object], block_s: float = BLOCK_S) -> float:
+    """Mean time of as many calls as fill ``block_s`` seconds, at least one."""
+    calls, start = 0, time.perf_counter()
+    while calls == 0 or time.perf_counter() - start < block_s:
+        call()
+        calls += 1
+    return (time.perf_counter() - start) / calls
+
+
+def measure(config: Config) -> dict[str, list[float]]:
+    """Rates of every round.
+
+    Returns:
+        ``fovs_per_second`` of bare steps, ``forward_fovs_per_second`` of forward passes alone, and
+        ``gemm_flops``, floating-point operations per second of a matrix product.
+    """
+    configure_tensorflow(config.cluster.threads_per_rank or 1)
+    local, micro = config.cluster.local_batch_size, config.model.micro_batch_size
+    step = make_step(config)
+    gemm, gemm_operations = gemm_call()
+    for call in (*step.calls, gemm) * 2:  # tracing, and buffers that are made once
+        call()
+    names = ("fovs_per_second", "forward_fovs_per_second", "gemm_flops")
+    rates: dict[str, list[float]] = {name: [] for name in names}
+    for _ in range(ROUNDS):
+        step_s = local / micro * seconds_per_call(step.accumulate) + seconds_per_call(step.update)
+        rates["fovs_per_second"].append(local / step_s)
+        rates["forward_fovs_per_second"].append(micro / seconds_per_call(step.forward))
+        rates["gemm_flops"].append(gemm_operations / seconds_per_call(gemm))
+    return rates
+
+
+def gemm_call() -> tuple[Callable[[], object], int]:
+    """A matrix product, and its floating-point operations."""
+    import numpy as np
+    import tensorflow as tf
+
+    rng = np.random.default_rng(0)
+    factors = [tf.constant(rng.random((GEMM_EDGE,) * 2, np.float32)) for _ in range(2)]
+    return lambda: tf.matmul(*factors).numpy(), 2 * GEMM_EDGE**3
+
+
+def make_step(config: Config) -> BareStep:
+    """The step of one rank of ``config``; TensorFlow must be configured before."""
+    import numpy as np
+
+    from ffn_core.model import ConvStack
+    from ffn_core.optimizers import make_optimizer
+    from ffn_core.train_step import TrainStep
+
+    micro = config.model.micro_batch_size
+    model = ConvStack(config.model.size, config.seed)
+    optimizer: Any = make_optimizer(
+        config.optimizer.name, config.optimizer.arguments, model.weights
+    )
+    fovs = config.cluster.local_batch_size
+    step = TrainStep(model, optimizer, lambda total: total, fovs, micro, config.optimizer.clip)
+    rng = np.random.default_rng(0)
+    shape = (micro, *config.model.geometry.fov_zyx, 1)
+    image, seed = (rng.standard_normal(shape).astype(np.float32) for _ in range(2))
+    is_object = image > 0
+    rate = config.schedule()(0)
+    return BareStep(
+        accumulate=lambda: step.accumulate(image, seed, is_object).numpy(),
+        update=lambda: step.apply(step.reduce(), rate),
+        forward=lambda: step.predict(image, seed, is_object),
+    )
+
+
+def main(arguments: list[str]) -> int:
+    """Measure and write; returns the exit code."""
+    run_dir, file = map(Path, arguments)
+    run_files.write_json(file, measure(load_config(run_dir)))
+    return 0
+
+
+if __name__ == "__main__":
+    import_little()
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,224 @@
+"""``python -m experiments.throughput [overrides]``: how fast, and how far does this machine scale?
+
+Options are those of `experiments.throughput.plan` under ``throughput.`` and those of a training
+run, defaults in ``conf/throughput.yaml``. Exit codes are those of `experiments.reporting.exit_codes`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from experiments.config.schema import Config
+from experiments.launch.prepare import check, prepare
+from experiments.reporting import run_files
+from experiments.reporting.mlflow_store import Store, StoreError, absolute_uri
+from experiments.reporting.provenance import provenance
+from experiments.reporting.terminal import Screen, duration
+from experiments.sweep.outcome import import_run
+from experiments.throughput.efficiency import Measurement, Results
+from experiments.throughput.machine import Machine, read_machine, warnings_before
+from experiments.throughput.plan import (
+    TIMELINE,
+    Plan,
+    Shape,
+    ThroughputConfig,
+    make_plan,
+    run_config,
+)
+from experiments.throughput.processes import Bench
+from experiments.throughput.tables import (
+    CURVE_COLUMNS,
+    PHASE_COLUMNS,
+    curve_rows,
+    curve_title,
+    document,
+    phase_rows,
+    scaling_metrics,
+    warnings_after,
+)
+from ffn_core.files import REPOSITORY
+
+
+class BenchmarkRecord:
+    """The MLflow run that the points of one benchmark are children of."""
+
+    def __init__(self, uri: str, experiment: str, name: str, note: str, screen: Screen) -> None:
+        """Open it; without an answer of the store ``run_id`` is empty.
+
+        Args:
+            uri: MLflow store.
+            experiment: MLflow experiment.
+            name: Name of the run.
+            note: Shown with the run, Markdown.
+            screen: Where to say what did not work.
+        """
+        self._uri = uri
+        self._experiment = experiment
+        self._screen = screen
+        self.run_id = ""
+        try:
+            tags = {"ffn_scaling.kind": "sweep", "mlflow.note.content": note}
+            self.run_id = Store(uri).start_run(experiment, name, tags)
+        except StoreError as error:
+            self._warn(error)
+
+    def add(self, run_dir: Path, metrics: dict[str, float]) -> None:
+        """Add a last record to a finished run: to its directory, then to MLflow."""
+        path = run_dir / run_files.METRICS
+        last = run_files.read_records(path)[-1]
+        run_files.append(path, replace(last, metrics=metrics))
+        if (problem := import_run(run_dir, self._uri)) is not None:
+            self._screen.warn(f"MLflow store {self._uri}: {problem}; nothing is lost")
+
+    def draw(self, out: Path) -> str:
+        """Draw the figures of all benchmarks in the store; returns the command that does."""
+        arguments = ["--out", str(out), "--experiment", self._experiment, "--store", self._uri]
+        command = ["-m", "analysis.figures", *arguments]
+        done = subprocess.run(
+            [sys.executable, *command],
+            cwd=REPOSITORY,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            self._screen.warn(f"no figures were drawn: {done.stderr.strip().splitlines()[-1]}")
+        else:
+            self._screen.say(f"figures: {out}")
+        return " ".join(["python", *command])
+
+    def close(self, status: str, artifacts: dict[Path, str | None]) -> None:
+        """Set the final status, with files or folders and the artifact folder of each."""
+        if not self.run_id:
+            return
+        try:
+            store = Store(self._uri)
+            for path, folder in artifacts.items():
+                if path.exists():
+                    store.log_artifact(self.run_id, path, folder)
+            store.set_status(self.run_id, status)
+        except StoreError as error:
+            self._warn(error)
+
+    def _warn(self, error: Exception) -> None:
+        self._screen.warn(f"MLflow store {self._uri}: {str(error).splitlines()[0]}")
+
+
+FOLDER = "throughput"
+RESULTS = "throughput.json"
+
+
+class Benchmark:
+    """One benchmark, start to end."""
+
+    def __init__(self, section: ThroughputConfig, config: Config, screen: Screen) -> None:
+        """Plan it.
+
+        Raises:
+            InputError: for anything that could not work.
+        """
+        self._section, self._config, self._screen = section, config, screen
+        self._machine: Machine = read_machine()
+        self._plan: Plan = make_plan(section, config, self._machine.cpus)
+        self._started = datetime.now(UTC)
+        stamp = f"{self._started:%Y%m%d-%H%M%S}"
+        self._folder = Path(config.runs_dir).absolute() / FOLDER / stamp
+        for shape in self._plan.shapes:
+            check(self._run_config(shape, 0))
+        # Data that cannot be used are found before anything is recorded.
+        prepare(self._run_config(self._plan.shapes[0], 0))
+        self._measurements: list[Measurement] = []
+        self._warnings = warnings_before(
+            self._machine, self._plan.ranks_per_host, self._plan.threads_per_rank
+        )
+        self._facts = provenance()
+
+    def carry_out(self) -> None:
+        """Measure everything, and show, record and draw it.
+
+        Raises:
+            BenchmarkError: A process failed.
+            KeyboardInterrupt: As is; what was measured until then is written.
+        """
+        for line in self._warnings:
+            self._screen.warn(line)
+        uri, experiment = absolute_uri(self._config.tracking.uri), self._config.tracking.experiment
+        note = f"How far does this machine scale?\n\n```\n{_command()}\n```"
+        record = BenchmarkRecord(uri, experiment, self._folder.name, note, self._screen)
+        status, figures = "FAILED", self._folder / "figures"
+        try:
+            self._measure_all(record)
+            late = warnings_after(self._plan.shapes, Results(self._measurements))
+            for line in late:
+                self._screen.warn(line)
+            self._warnings += late
+            self._write()
+            self._print()
+            self._screen.say(f"results: {self._folder / RESULTS}")
+            drawing = record.draw(figures)
+            self._screen.say(f"draw the figures again: {drawing}")
+            status = "FINISHED"
+        except KeyboardInterrupt:
+            status = "KILLED"
+            raise
+        finally:
+            record.close(status, {self._folder / RESULTS: None, figures: "figures"})
+
+    def _measure_all(self, record: BenchmarkRecord) -> None:
+        """All shapes in turn, repeat after repeat: what drifts on the machine hits all alike."""
+        section, shapes = self._section, self._plan.shapes
+        bench = Bench(self._plan, self._folder, self._screen, record.run_id)
+        todo = [(repeat, shape) for repeat in range(section.repeats) for shape in shapes]
+        start = time.monotonic()
+        for done, (repeat, shape) in enumerate(todo):
+            left_s = (time.monotonic() - start) / done * (len(todo) - done) if done else None
+            self._screen.say(
+                f"[{done + 1}/{len(todo)}] {shape}, repeat {repeat + 1} of {section.repeats}"
+                + (f", about {duration(left_s)} left" if left_s is not None else "")
+            )
+            config = self._run_config(shape, repeat)
+            measurement, run_dir = bench.measure(config, repeat, section.coupling, section.peak)
+            self._measurements.append(measurement)
+            baselines = (m for m in self._measurements if m.repeat == repeat)
+            record.add(run_dir, scaling_metrics(measurement, next(baselines)))
+            self._write()
+            if section.timeline and shape.ranks > 1:
+                self._screen.say(f"timeline: {run_dir / TIMELINE}")
+
+    def _run_config(self, shape: Shape, repeat: int) -> Config:
+        return run_config(self._section, self._config, self._plan, shape, repeat, self._folder)
+
+    def _write(self) -> None:
+        about: dict[str, Any] = {
+            "command": _command(),
+            "started": self._started.isoformat(timespec="seconds"),
+            "provenance": self._facts,
+            "machine": dataclasses.asdict(self._machine),
+            "warnings": self._warnings,
+            "throughput": dataclasses.asdict(self._section),
+            "threads_per_rank": self._plan.threads_per_rank,
+            "micro_batch_size": self._plan.micro_batch,
+            "config": dataclasses.asdict(self._config),
+        }
+        values = document(self._measurements, self._plan.curves, about)
+        run_files.write_json(self._folder / RESULTS, values)
+
+    def _print(self) -> None:
+        results = Results(self._measurements)
+        for curve in self._plan.curves:
+            self._screen.table(curve_title(curve), CURVE_COLUMNS, curve_rows(curve, results))
+        title = "one step: mean over ranks, median of repeats"
+        self._screen.table(title, PHASE_COLUMNS, phase_rows(self._plan.shapes, results))
+
+
+def _command() -> str:
+    """What the user typed."""
+    return shlex.join(["python", "-m", "experiments.throughput", *sys.argv[1:]])

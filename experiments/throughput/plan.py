@@ -1,0 +1,235 @@
+"""Which runs make a benchmark: shapes of the cluster, scaling curves over them, their configs."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from experiments.config.naming import run_directory
+from experiments.config.schema import BudgetConfig, Config
+from ffn_core.batches import micro_batch_size
+from ffn_core.errors import InputError
+
+WEAK, STRONG = "weak", "strong"
+MODES = (WEAK, STRONG, "both")
+RECORDS_PER_RUN = 10
+"""Records of each run. They are equally long, so that a mean over them is one over steps."""
+
+
+@dataclass(frozen=True)
+class ThroughputConfig:
+    """What to measure; see ``conf/throughput.yaml``."""
+
+    ranks: list[int] = field(default_factory=lambda: [1, 2])
+    mode: str = "both"
+    repeats: int = 3
+    steps: int = 200
+    coupling: bool = True
+    peak: bool = True
+    timeline: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.ranks or min(self.ranks) < 1 or len(set(self.ranks)) != len(self.ranks):
+            raise InputError(
+                f"throughput.ranks={self.ranks} must be different counts of at least 1, as [1,2]"
+            )
+        if self.mode not in MODES:
+            raise InputError(
+                f"throughput.mode={self.mode!r} is unknown; choose from {', '.join(MODES)}"
+            )
+        if self.repeats < 1:
+            raise InputError(f"throughput.repeats={self.repeats} must be at least 1")
+        if self.steps < 2 * RECORDS_PER_RUN or self.steps % RECORDS_PER_RUN:
+            raise InputError(
+                f"throughput.steps={self.steps} must be a multiple of {RECORDS_PER_RUN}, "
+                f"{2 * RECORDS_PER_RUN} or more"
+            )
+
+    @property
+    def modes(self) -> list[str]:
+        """``weak``, ``strong`` or both."""
+        return [WEAK, STRONG] if self.mode == "both" else [self.mode]
+
+
+TIMELINE = "timeline.json"
+
+UNCOUPLED_S = 12.0
+"""Shortest training of uncoupled processes: on a busy machine they are ready seconds apart."""
+
+
+@dataclass(frozen=True, order=True)
+class Shape:
+    """Ranks that train together, one logical node each, and the FOVs of each in a step."""
+
+    ranks: int
+    local_batch_size: int
+
+    @property
+    def fovs_per_step(self) -> int:
+        """FOVs of one step, summed over ranks."""
+        return self.ranks * self.local_batch_size
+
+    def __str__(self) -> str:
+        ranks = "1 rank" if self.ranks == 1 else f"{self.ranks} ranks"
+        return f"{ranks} x {self.local_batch_size} FOVs"
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A scaling curve: ``kind`` is weak or strong, the first of ``shapes`` is the baseline."""
+
+    kind: str
+    shapes: list[Shape]
+
+    @property
+    def baseline(self) -> Shape:
+        """The shape with the fewest ranks."""
+        return self.shapes[0]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is the same in all runs of a benchmark.
+
+    Attributes:
+        curves: The curves to measure; both start from the same baseline.
+        threads_per_rank: Compute threads of each process.
+        micro_batch: FOVs in one pass. Left to each run it would grow with the number of ranks
+            (the noise scale needs two micro-batches in a step), and pass for scaling.
+        ranks_per_host: Most ranks that share a machine, at the largest rank count.
+    """
+
+    curves: list[Curve]
+    threads_per_rank: int
+    micro_batch: int
+    ranks_per_host: int
+
+    @property
+    def shapes(self) -> list[Shape]:
+        """All that must be run, the baseline first."""
+        return sorted({shape for curve in self.curves for shape in curve.shapes})
+
+
+def make_plan(section: ThroughputConfig, config: Config, cores: int) -> Plan:
+    """Plan a benchmark on machines of ``cores`` cores.
+
+    Raises:
+        InputError: The fixed batch of strong scaling does not divide, or there are too few hosts.
+    """
+    local, ranks = config.cluster.local_batch_size, sorted(section.ranks)
+    curves = [Curve(kind, _shapes(kind, ranks, local)) for kind in section.modes]
+    sizes = [shape.local_batch_size for curve in curves for shape in curve.shapes]
+    crowd = max(Counter(host_slots(config.launcher.hosts, ranks[-1])).values())
+    threads = config.cluster.threads_per_rank or max(1, cores // crowd)
+    micro = micro_batch_size(math.gcd(*sizes), min(sizes), config.model.micro_batch_size)
+    return Plan(curves, threads, micro, crowd)
+
+
+def _shapes(kind: str, ranks: Sequence[int], local: int) -> list[Shape]:
+    if kind != STRONG:
+        return [Shape(count, local) for count in ranks]
+    total = ranks[0] * local
+    for count in ranks:
+        if total % count:
+            raise InputError(
+                f"cluster.local_batch_size={local} gives strong scaling {total} FOVs a step, which "
+                f"{count} ranks cannot share; choose a multiple of {math.lcm(*ranks) // ranks[0]}"
+                " or throughput.mode=weak"
+            )
+    return [Shape(count, total // count) for count in ranks]
+
+
+def host_slots(hosts: str | None, ranks: int) -> list[str]:
+    """The host of each of ``ranks`` ranks, as launchers fill ``host:slots,...`` in order.
+
+    Raises:
+        InputError: It names fewer slots than ranks, or is not of that form.
+    """
+    if hosts is None:
+        return ["localhost"] * ranks
+    slots: list[str] = []
+    for entry in hosts.split(","):
+        host, _, count = entry.strip().partition(":")
+        if not host or (count and not count.isdigit()):
+            raise InputError(f"launcher.hosts={hosts!r} should look like node1:1,node2:1")
+        slots += [host] * int(count or 1)
+    if len(slots) < ranks:
+        raise InputError(
+            f"launcher.hosts={hosts!r} has {len(slots)} slots for throughput.ranks up to {ranks}"
+        )
+    return slots[:ranks]
+
+
+def run_config(
+    section: ThroughputConfig, config: Config, plan: Plan, shape: Shape, repeat: int, folder: Path
+) -> Config:
+    """The config of one run: the user's, with all that is not training or would vary set.
+
+    Args:
+        section: The benchmark.
+        config: What the user composed.
+        plan: What is the same in all runs.
+        shape: Ranks and FOVs of each.
+        repeat: 0, 1, ...; repeats differ in their seed.
+        folder: Below which the run directory is made.
+    """
+    record_steps = section.steps // RECORDS_PER_RUN
+    made = replace(
+        config,
+        runs_dir=str(folder),
+        seed=config.seed + repeat,
+        budget=BudgetConfig(steps=section.steps),
+        model=replace(config.model, micro_batch_size=plan.micro_batch),
+        cluster=replace(
+            config.cluster,
+            nodes=shape.ranks,
+            ranks=shape.ranks,
+            local_batch_size=shape.local_batch_size,
+            threads_per_rank=plan.threads_per_rank,
+        ),
+        report=replace(
+            config.report,
+            every_fovs=record_steps * shape.fovs_per_step,
+            canvases=0,
+        ),
+        validation=replace(config.validation, canvases=0),
+        checkpoint=replace(config.checkpoint, every_fovs=section.steps * shape.fovs_per_step),
+    )
+    if not section.timeline:
+        return made
+    timeline = {"HOROVOD_TIMELINE": str(run_directory(made) / TIMELINE)}
+    environment = made.launcher.environment | timeline
+    return replace(made, launcher=replace(made.launcher, environment=environment))
+
+
+def uncoupled_steps(steps: int, step_s: float) -> int:
+    """Steps of uncoupled runs: ``steps``, or more where these would take less than `UNCOUPLED_S`.
+
+    Args:
+        steps: Of the run whose ranks they are.
+        step_s: Seconds of one of its steps.
+    """
+    return max(steps, RECORDS_PER_RUN * math.ceil(UNCOUPLED_S / step_s / RECORDS_PER_RUN))
+
+
+def uncoupled_configs(config: Config, steps: int) -> list[Config]:
+    """The ranks of ``config`` as runs of their own, each where the launcher would put that rank."""
+    ranks, launcher = config.cluster.ranks, config.launcher
+    local = config.cluster.local_batch_size
+    environment = {k: v for k, v in launcher.environment.items() if k != "HOROVOD_TIMELINE"}
+    hosts = [f"{host}:1" for host in host_slots(launcher.hosts, ranks)] if launcher.hosts else None
+    return [
+        replace(
+            config,
+            seed=config.seed + 1000 * i,
+            budget=BudgetConfig(steps=steps),
+            cluster=replace(config.cluster, nodes=1, ranks=1),
+            report=replace(config.report, every_fovs=steps // RECORDS_PER_RUN * local),
+            checkpoint=replace(config.checkpoint, every_fovs=steps * local),
+            launcher=replace(launcher, hosts=hosts[i] if hosts else None, environment=environment),
+        )
+        for i in range(ranks)
+    ]

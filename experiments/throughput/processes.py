@@ -1,0 +1,139 @@
+"""Carrying out the runs of a benchmark: ranks together, uncoupled processes, bare steps."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from contextlib import ExitStack
+from pathlib import Path
+
+import yaml
+
+from experiments.config.config_file import load_config
+from experiments.config.schema import Config
+from experiments.launch.ranks import Ranks, run_side_by_side
+from experiments.reporting import run_files
+from experiments.reporting.terminal import PointBar, Screen
+from experiments.sweep.point import run_point
+from experiments.throughput.efficiency import (
+    BareRates,
+    Measurement,
+    Reference,
+    Uncoupled,
+    combine,
+    common_rate,
+    phases,
+)
+from experiments.throughput.plan import Plan, Shape, uncoupled_configs, uncoupled_steps
+from ffn_core.errors import InputError
+
+POLL_S = 0.25
+
+
+class BenchmarkError(RuntimeError):
+    """A process of the benchmark failed; the message says which and where its log is."""
+
+
+class Bench:
+    """Measures shapes one after the other."""
+
+    def __init__(self, plan: Plan, folder: Path, screen: Screen, parent: str) -> None:
+        """Nothing is started yet.
+
+        Args:
+            plan: What to measure.
+            folder: Where run directories of the references go.
+            screen: Where progress is shown.
+            parent: MLflow run of the benchmark; empty if it could not be made.
+        """
+        self._plan = plan
+        self._folder = folder
+        self._screen = screen
+        self._parent = parent
+
+    def measure(
+        self, config: Config, repeat: int, coupling: bool, peak: bool
+    ) -> tuple[Measurement, Path]:
+        """Run ``config`` and its references; returns what came out and its run directory.
+
+        Raises:
+            BenchmarkError: A process failed.
+            InputError: For bad input.
+            KeyboardInterrupt: When the user ended it; no process is left.
+        """
+        cluster = config.cluster
+        shape = Shape(cluster.ranks, cluster.local_batch_size)
+        run_dir = self._together(config)
+        result = run_files.read_json(run_dir / run_files.RESULT)
+        phases_s, slowest = phases(run_files.read_records(run_dir / run_files.METRICS))
+        forward = config.model.size.forward_flops(config.model.geometry.fov_voxels)
+        prepared = load_config(run_dir)
+        folder = self._folder / f"{run_dir.name}-references"
+        measurement = Measurement(
+            shape,
+            repeat,
+            result["fovs_per_second"],
+            phases_s,
+            slowest,
+            float(prepared.model.training_flops),
+            self._uncoupled(prepared, phases_s["step"], folder)
+            if coupling and shape.ranks > 1
+            else None,
+            self._reference(run_dir, shape, forward, folder) if peak else None,
+        )
+        return measurement, run_dir
+
+    def _together(self, config: Config) -> Path:
+        outcome = run_point(config, self._screen, self._parent)
+        if outcome.outcome == "input":
+            raise InputError(outcome.message)
+        if outcome.outcome != "finished":
+            raise BenchmarkError(f"{outcome.name}: {outcome.message}; see {outcome.run_dir}")
+        # Nobody goes on from here, and a checkpoint of the published network is 8 MB.
+        shutil.rmtree(outcome.run_dir / run_files.CHECKPOINTS, ignore_errors=True)
+        return outcome.run_dir
+
+    def _uncoupled(self, config: Config, step_s: float, folder: Path) -> Uncoupled | None:
+        """The ranks of a prepared config as independent runs at the same time."""
+        run_dirs = []
+        steps = uncoupled_steps(config.budget.steps or 0, step_s)
+        with ExitStack() as stack:
+            bar = stack.enter_context(self._screen.point(f"{config.cluster.ranks} uncoupled"))
+            running = []
+            for i, alone in enumerate(uncoupled_configs(config, steps)):
+                run_dirs.append(folder / f"uncoupled-{i}")
+                run_dirs[-1].mkdir(parents=True)
+                text = yaml.safe_dump(dataclasses.asdict(alone), sort_keys=False)
+                (run_dirs[-1] / run_files.CONFIG).write_text(text)
+                running.append(stack.enter_context(Ranks(alone, run_dirs[-1])))
+            for ranks, run_dir in zip(running, run_dirs, strict=True):
+                while (code := ranks.wait(POLL_S)) is None:
+                    _show(bar, run_dir)
+                if code:
+                    raise BenchmarkError(f"{run_dir}: {ranks.died()}; see {ranks.log_path}")
+        for run_dir in run_dirs:
+            shutil.rmtree(run_dir / run_files.CHECKPOINTS)
+        rate = common_rate([run_files.read_records(d / run_files.METRICS) for d in run_dirs])
+        if rate is None:
+            self._screen.warn(
+                "the uncoupled processes never trained at the same time, so there is no coupling "
+                "efficiency: raise throughput.steps"
+            )
+        return rate
+
+    def _reference(self, run_dir: Path, shape: Shape, forward: float, folder: Path) -> Reference:
+        """Bare steps and matrix products, in as many processes as ranks share this host."""
+        count = min(shape.ranks, self._plan.ranks_per_host)
+        folder.mkdir(parents=True, exist_ok=True)
+        files = [folder / f"bare-{i}.json" for i in range(count)]
+        log_path = folder / "bare.log"
+        modules = [["experiments.throughput.bare_step", str(run_dir), str(file)] for file in files]
+        with self._screen.console.status("bare step and GEMM"):
+            if not run_side_by_side(modules, log_path):
+                raise BenchmarkError(f"the bare step failed; see {log_path}")
+        rates = [run_files.read_json(file) for file in files]
+        return combine([BareRates(**each) for each in rates], forward, shape.ranks / count)
+
+
+def _show(bar: PointBar, run_dir: Path) -> None:
+    bar.update(run_files.read_json(run_dir / run_files.PROGRESS), [])

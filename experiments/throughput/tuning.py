@@ -1,0 +1,218 @@
+"""How to split a machine among ranks: what can be tried, and what came out best. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from experiments.config.config_file import write_config
+from experiments.config.schema import Config
+from experiments.launch.ranks import run_side_by_side
+from experiments.reporting import run_files
+from experiments.reporting.provenance import provenance
+from experiments.reporting.terminal import Screen
+from experiments.throughput.machine import Machine, read_machine, warnings_before
+from ffn_core.errors import InputError
+from ffn_core.runtime import available_cores
+
+
+@dataclass(frozen=True, order=True)
+class Setup:
+    """Ranks on one machine, compute threads of each, FOVs in one pass of a rank."""
+
+    ranks: int
+    threads: int
+    micro_batch: int
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What a setup reached.
+
+    Attributes:
+        setup: what was tried.
+        fovs_per_second: of all its ranks, a value for every repeat.
+        of_gemm: training operations over those of matrix products, likewise.
+    """
+
+    setup: Setup
+    fovs_per_second: Sequence[float]
+    of_gemm: Sequence[float]
+
+    @property
+    def median(self) -> float:
+        """FOVs per second."""
+        return statistics.median(self.fovs_per_second)
+
+
+def splits(ranks: Sequence[int], cores: int) -> list[tuple[int, int]]:
+    """(ranks, threads of each) that share ``cores`` cores, none of them twice.
+
+    Args:
+        ranks: to be tried; none for all powers of two up to ``cores``.
+        cores: of this machine.
+
+    Raises:
+        InputError: There are more ranks than cores.
+    """
+    if too_many := [count for count in ranks if count > cores]:
+        raise InputError(
+            f"tune.ranks={list(ranks)}: this machine has {cores} cores for {too_many[0]} ranks; "
+            f"choose up to {cores}"
+        )
+    chosen = sorted(ranks) or [2**i for i in range(cores.bit_length()) if 2**i <= cores]
+    return [(count, cores // count) for count in chosen]
+
+
+def ranked(trials: Sequence[Trial]) -> list[Trial]:
+    """Fastest first."""
+    return sorted(trials, key=lambda trial: -trial.median)
+
+
+def as_good(trials: Sequence[Trial]) -> list[Trial]:
+    """The fastest, and those that beat it in some repeat: noise does not tell them apart."""
+    best = ranked(trials)[0]
+    pairs = [(t, zip(t.fovs_per_second, best.fovs_per_second, strict=True)) for t in trials]
+    equal = [t for t, pair in pairs if t is best or any(mine > other for mine, other in pair)]
+    return ranked(equal)
+
+
+def recommended(trials: Sequence[Trial]) -> Trial:
+    """Of those as good as the fastest the one with the fewest ranks, then the smallest micro-batch.
+
+    Fewer ranks mean a smaller global batch for the same speed, and a smaller micro-batch less
+    memory and a batch that can be chosen more freely.
+    """
+    return min(as_good(trials), key=lambda trial: (trial.setup.ranks, trial.setup.micro_batch))
+
+
+@dataclass(frozen=True)
+class TuneConfig:
+    """What to try; see ``conf/tune.yaml``."""
+
+    ranks: list[int] = field(default_factory=list)
+    micro_batches: list[int] = field(default_factory=lambda: [1, 2, 4, 8, 16])
+    repeats: int = 3
+    block_s: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("ranks", "micro_batches"):
+            values = getattr(self, name)
+            if any(v < 1 for v in values) or len(set(values)) != len(values):
+                raise InputError(f"tune.{name}={values} must be different counts of at least 1")
+        if not self.micro_batches:
+            raise InputError("tune.micro_batches=[] leaves nothing to try; give sizes, as [1,2,4]")
+        if self.repeats < 1:
+            raise InputError(f"tune.repeats={self.repeats} must be at least 1")
+        if not self.block_s > 0:
+            raise InputError(f"tune.block_s={self.block_s} must be seconds above 0")
+
+
+RESULTS = "tune.json"
+COLUMNS = ["ranks", "threads each", "micro-batch", "FOV/s", "of GEMM", ""]
+
+
+class TuneError(RuntimeError):
+    """A process failed; the message says where its log is."""
+
+
+def tune(section: TuneConfig, config: Config, screen: Screen) -> None:
+    """Try everything, show it, write it down.
+
+    Raises:
+        InputError: for anything that could not work.
+        TuneError: A process failed.
+    """
+    cores = available_cores()
+    layouts = splits(section.ranks, cores)
+    machine: Machine = read_machine()
+    for line in warnings_before(machine, layouts[-1][0], layouts[-1][1]):
+        screen.warn(line)
+    folder = Path(config.runs_dir).absolute() / "tune" / f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    folder.mkdir(parents=True)
+    rounds = [(repeat, layout) for repeat in range(section.repeats) for layout in layouts]
+    found: dict[Setup, list[tuple[float, float]]] = {}
+    for repeat, (ranks, threads) in screen.track(rounds, f"{config.model.name} on {cores} cores"):
+        place = folder / f"{ranks}x{threads}-{repeat}"
+        for size, rates in _measure(section, config, ranks, threads, place).items():
+            found.setdefault(Setup(ranks, threads, size), []).append(rates)
+    trials = [Trial(s, [v[0] for v in vs], [v[1] for v in vs]) for s, vs in found.items()]
+    best = recommended(trials)
+    about = {
+        "model": dataclasses.asdict(config.model),
+        "tune": dataclasses.asdict(section),
+        "machine": dataclasses.asdict(machine),
+        "provenance": provenance(),
+    }
+    values = {
+        "about": about,
+        "trials": [dataclasses.asdict(trial) for trial in ranked(trials)],
+        "recommended": dataclasses.asdict(best.setup),
+    }
+    run_files.write_json(folder / RESULTS, values)
+    title = f"bare training steps of {config.model.name}; median (lowest - highest) of repeats"
+    screen.table(title, COLUMNS, _rows(trials, best))
+    screen.say(f"results: {folder / RESULTS}")
+    screen.say(
+        f"for conf/site/ or the command line, {best.setup.ranks} ranks on each node: "
+        f"cluster.threads_per_rank={best.setup.threads} "
+        f"model.micro_batch_size={best.setup.micro_batch}"
+    )
+
+
+def _measure(
+    section: TuneConfig, config: Config, ranks: int, threads: int, place: Path
+) -> dict[int, tuple[float, float]]:
+    """FOVs per second of all ranks and fraction of the GEMM rate, for each micro-batch."""
+    alone = replace(
+        config.cluster,
+        nodes=1,
+        ranks=1,
+        threads_per_rank=threads,
+        local_batch_size=max(section.micro_batches),
+    )
+    place.mkdir()
+    write_config(place, replace(config, cluster=alone))
+    plan = json.dumps(
+        {"ranks": ranks, "micro_batches": section.micro_batches, "block_s": section.block_s}
+    )
+    log_path = place / "log"
+    modules = [
+        ["experiments.throughput.tune_rank", str(place), str(rank), plan] for rank in range(ranks)
+    ]
+    if not run_side_by_side(modules, log_path):
+        raise TuneError(f"{ranks} ranks of {threads} threads: failed; see {log_path}")
+    each: list[dict[str, Any]] = [
+        run_files.read_json(place / f"rates-{r}.json") for r in range(ranks)
+    ]
+    return {
+        size: (
+            sum(rates[str(size)][0] for rates in each),
+            sum(rates[str(size)][1] for rates in each) / ranks,
+        )
+        for size in section.micro_batches
+    }
+
+
+def _rows(trials: list[Trial], best: Trial) -> list[list[str]]:
+    equal = as_good(trials)
+    rows = []
+    for trial in ranked(trials):
+        setup = trial.setup
+        rates = trial.fovs_per_second
+        note = "recommended" if trial is best else "as good" if trial in equal else ""
+        rows.append(
+            [
+                *(str(n) for n in (setup.ranks, setup.threads, setup.micro_batch)),
+                f"{trial.median:,.4g} ({min(rates):,.4g} - {max(rates):,.4g})",
+                f"{sorted(trial.of_gemm)[len(trial.of_gemm) // 2]:.0%}",
+                note,
+            ]
+        )
+    return rows

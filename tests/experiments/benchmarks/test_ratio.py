@@ -1,0 +1,20 @@
+from experiments.benchmarks.ratio import bound, markdown, ratio, row
+
+
+def test_a_claim_is_judged_by_its_median():
+    claim = ratio("trainer", "bare step", [0.9, 0.97, 0.96], target=0.95)
+    assert claim.median == 0.96
+    assert claim.met
+    assert row(claim) == ["trainer", "bare step", "96.0 % (90.0 % - 97.0 %)", "≥ 95.0 %", "yes"]
+
+
+def test_a_bound_must_not_be_exceeded():
+    claim = bound("start", [16.0], "s", target=15.0)
+    assert not claim.met
+    assert row(claim) == ["start", "-", "16 s", "≤ 15 s", "no"]
+
+
+def test_the_page_names_what_it_was_measured_with():
+    page = markdown([bound("start", [1.0], "s", 15.0)], {"host.cpu": "a processor"})
+    assert "| start | - | 1 s | ≤ 15 s | yes |" in page
+    assert "- host.cpu: a processor" in page
