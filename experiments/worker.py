@@ -33,7 +33,7 @@ def run_rank(run_dir: Path) -> int:
     configure_tensorflow(cluster.threads_per_rank or compute_threads(config))
     from experiments.trainer.trainer import Trainer
     from experiments.trainer.watchdog import RollCall, Stall, end_silent
-    from ffn_core import distributed
+    from ffn_core.training import distributed
 
     stop_request = StopRequest(run_dir)
     stop_request.listen()
@@ -85,7 +85,7 @@ def main(arguments: list[str]) -> int:
     except DivergedError as error:
         return _fail(run_dir, EXIT_DIVERGED, str(error))
     except Exception as error:
-        from ffn_core.distributed import peer_lost
+        from ffn_core.training.distributed import peer_lost
 
         elastic = "HOROVOD_ELASTIC" in os.environ
         if peer_lost(error):

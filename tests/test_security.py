@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from experiments.reporting import run_files
-from ffn_core import checkpoint as checkpoints
 from ffn_core.files import whole_file
+from ffn_core.training import checkpoint as checkpoints
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("ffn_core", "experiments", "analysis")

@@ -24,9 +24,9 @@ def measure() -> dict[str, list[float]]:
     configure_tensorflow(threads=1)
     import tensorflow as tf
 
-    from ffn_core import distributed
     from ffn_core.model import ConvStack
     from ffn_core.model_size import ModelSize
+    from ffn_core.training import distributed
 
     collectives = distributed.start(2)
     weights = ConvStack(ModelSize(depth=12, features=32), seed=1).weights

@@ -40,7 +40,7 @@ def prepare(bench: Bench) -> list[Claim]:
     """Coordinates of a label volume as large as the published training sample."""
     import numpy as np
 
-    from ffn_core.synthetic import synthesize
+    from ffn_core.synthetic.neurites import synthesize
 
     edge = 100 if bench.quick else LABELS_EDGE
     _, labels = synthesize((edge, edge, edge), seed=1)

@@ -13,9 +13,13 @@ from pathlib import Path
 import numpy as np
 
 from experiments.reporting import run_files
-from ffn_core.coordinates import Coordinates
-from ffn_core.partitions import PUBLISHED_MIN_SIZE, PUBLISHED_THRESHOLDS, compute_partitions
 from ffn_core.runtime import peak_rss_bytes
+from ffn_core.sampling.coordinates import Coordinates
+from ffn_core.sampling.partitions import (
+    PUBLISHED_MIN_SIZE,
+    PUBLISHED_THRESHOLDS,
+    compute_partitions,
+)
 
 LOM_RADIUS_ZYX = (24, 24, 24)
 """Half the canvas of the published network, in voxels."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from experiments.config.parsing import at_least_one
 from ffn_core.errors import InputError
-from ffn_core.node_group import NodeGroup
 from ffn_core.runtime import available_cores
+from ffn_core.training.node_group import NodeGroup
 
 BATCH_SYSTEMS = ("slurm",)
 _TIME_LIMIT = re.compile(r"\d+(:\d\d){0,2}|\d+-\d\d?(:\d\d){0,2}")

@@ -14,9 +14,9 @@ from experiments.config.cluster import BatchConfig, ClusterConfig, LauncherConfi
 from experiments.config.parsing import at_least_one
 from ffn_core.errors import InputError
 from ffn_core.geometry import FovGeometry
-from ffn_core.learning_rate import Schedule, Warmup, scale_factor
 from ffn_core.model_size import ModelSize
 from ffn_core.seed import SeedValues
+from ffn_core.training.learning_rate import Schedule, Warmup, scale_factor
 
 
 @dataclass(frozen=True)

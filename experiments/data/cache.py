@@ -12,14 +12,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from ffn_core.coordinates import Coordinates
 from ffn_core.geometry import Zyx
-from ffn_core.partitions import (
-    PUBLISHED_MIN_SIZE,
-    PUBLISHED_THRESHOLDS,
-    partition_blocks,
-)
-from ffn_core.synthetic import synthesize
+from ffn_core.sampling.coordinates import Coordinates
+from ffn_core.sampling.partitions import PUBLISHED_MIN_SIZE, PUBLISHED_THRESHOLDS, partition_blocks
+from ffn_core.synthetic.neurites import synthesize
 from ffn_core.volumes import (
     DEFAULT_CACHE_BYTES,
     absolute_spec,
@@ -41,7 +37,7 @@ def ensure_synthetic(
         cache_dir: Where the file is kept.
         shape_zyx: Extents in voxels.
         seed: Seed of the volume.
-        object_radius_vx: Typical radius of a neurite; see :func:`ffn_core.synthetic.synthesize`.
+        object_radius_vx: Typical radius of a neurite; see :func:`ffn_core.synthetic.neurites.synthesize`.
 
     Returns:
         The ``path:dataset`` of the image (uint8) and of the labels (uint32).
@@ -69,7 +65,7 @@ def ensure_coordinates(
     labels or mask, is another one.
 
     Returns:
-        Path of a file for :meth:`ffn_core.coordinates.Coordinates.load`.
+        Path of a file for :meth:`ffn_core.sampling.coordinates.Coordinates.load`.
 
     Raises:
         InputError: Unusable labels, a window that does not fit, or no coordinate left.

@@ -12,10 +12,10 @@ from experiments.data.arguments import (
     progress_bar,
 )
 from experiments.data.cache import prepare_coordinates
-from ffn_core.coordinates import Coordinates
 from ffn_core.errors import InputError
-from ffn_core.partitions import PUBLISHED_MIN_SIZE, PUBLISHED_THRESHOLDS
-from ffn_core.published_partitions import read_published_partitions
+from ffn_core.sampling.coordinates import Coordinates
+from ffn_core.sampling.google_ffn import read_published_partitions
+from ffn_core.sampling.partitions import PUBLISHED_MIN_SIZE, PUBLISHED_THRESHOLDS
 from ffn_core.volumes import open_labels
 
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 
 from experiments.config.schema import Config, DataConfig, VolumeConfig
-from ffn_core.coordinates import Coordinates
 from ffn_core.errors import InputError
-from ffn_core.examples import CanvasSource, LabelledVolume
 from ffn_core.geometry import FovGeometry, Zyx
+from ffn_core.sampling.coordinates import Coordinates
+from ffn_core.training.examples import CanvasSource, LabelledVolume
 from ffn_core.volumes import ArrayVolume, check_pair, open_labels, open_volume
 
 

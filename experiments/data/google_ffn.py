@@ -13,12 +13,9 @@ from experiments.data.arguments import (
     progress_bar,
     status,
 )
-from ffn_core.coordinates import Coordinates
 from ffn_core.errors import InputError
-from ffn_core.published_coordinates import (
-    read_published_coordinates,
-    write_published_coordinates,
-)
+from ffn_core.sampling.coordinates import Coordinates
+from ffn_core.sampling.google_ffn import read_published_coordinates, write_published_coordinates
 from ffn_core.volumes import open_labels
 
 

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from experiments.data.arguments import AddParser, add_pair, open_pair
-from ffn_core.partitions import PUBLISHED_MIN_SIZE, object_sizes
+from ffn_core.sampling.partitions import PUBLISHED_MIN_SIZE, object_sizes
 from ffn_core.volumes import Volume, image_statistics
 
 

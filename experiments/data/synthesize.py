@@ -9,7 +9,7 @@ from rich.console import Console
 
 from experiments.data.arguments import AddParser, add_out, one_or_three, status
 from experiments.data.cache import write_volumes
-from ffn_core.synthetic import synthesize
+from ffn_core.synthetic.neurites import synthesize
 from ffn_core.volumes import whole_file
 
 PREVIEW_PX = 480

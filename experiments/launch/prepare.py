@@ -12,7 +12,7 @@ from experiments.launch.launchers import placement, rank_command
 from ffn_core.errors import InputError
 from ffn_core.geometry import Zyx, as_zyx
 from ffn_core.movement import POLICIES
-from ffn_core.optimizers import NAMES as OPTIMIZERS
+from ffn_core.training.optimizers import NAMES as OPTIMIZERS
 from ffn_core.volumes import (
     absolute_spec,
     check_pair,

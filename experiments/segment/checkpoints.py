@@ -19,10 +19,10 @@ from experiments.segment.config import SegmentConfig
 from experiments.segment.pipeline import carry_out
 from experiments.segment.resolve import resolve
 from experiments.trainer.trained_network import training_run
-from ffn_core import checkpoint as checkpoints
 from ffn_core.errors import InputError
 from ffn_core.inference.evaluation import Evaluation
 from ffn_core.inference.sample import SegmentedSample
+from ffn_core.training import checkpoint as checkpoints
 from ffn_core.volumes import open_labels, open_volume, short_name, whole_file
 
 SCORES = "scores.csv"

@@ -8,8 +8,8 @@ from pathlib import Path
 from experiments.reporting import run_files
 from experiments.reporting.exit_codes import EXIT_DIVERGED, EXIT_INPUT
 from experiments.reporting.mlflow_sync import IDENTITY, Mirror, RunIdentity
-from ffn_core import checkpoint as checkpoints
 from ffn_core.errors import InputError
+from ffn_core.training import checkpoint as checkpoints
 
 _STATUS = {"finished": "FINISHED", "stopped": "KILLED"}
 _FILES = (

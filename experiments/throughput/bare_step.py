@@ -92,8 +92,8 @@ def make_step(config: Config) -> BareStep:
     import numpy as np
 
     from ffn_core.model import ConvStack
-    from ffn_core.optimizers import make_optimizer
-    from ffn_core.train_step import TrainStep
+    from ffn_core.training.optimizers import make_optimizer
+    from ffn_core.training.train_step import TrainStep
 
     micro = config.model.micro_batch_size
     model = ConvStack(config.model.size, config.seed)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from experiments.config.naming import run_directory
 from experiments.config.schema import BudgetConfig, Config
-from ffn_core.batches import micro_batch_size
 from ffn_core.errors import InputError
+from ffn_core.training.batches import micro_batch_size
 
 WEAK, STRONG = "weak", "strong"
 MODES = (WEAK, STRONG, "both")

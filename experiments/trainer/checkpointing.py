@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from experiments.config.schema import Config
-from ffn_core import checkpoint as checkpoints
-from ffn_core.distributed import Collectives
 from ffn_core.errors import DivergedError, InputError
-from ffn_core.examples import ExampleStream
 from ffn_core.model import ConvStack, load_published_checkpoint
-from ffn_core.optimizers import assign_slots, slot_values
+from ffn_core.training import checkpoint as checkpoints
+from ffn_core.training.distributed import Collectives
+from ffn_core.training.examples import ExampleStream
+from ffn_core.training.optimizers import assign_slots, slot_values
 
 
 @dataclass(frozen=True)

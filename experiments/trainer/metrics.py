@@ -9,13 +9,13 @@ import psutil
 
 from experiments.config.schema import Config
 from experiments.trainer.timing import PhaseTimes, Throughput, pooled
-from ffn_core.distributed import Collectives
-from ffn_core.examples import Canvas, CanvasSource, ExampleStream
-from ffn_core.metrics import VoxelCounts
-from ffn_core.noise_scale import NoiseScale, decay_per_step
 from ffn_core.runtime import peak_rss_bytes
-from ffn_core.train_step import StepResult, TrainStep
-from ffn_core.validation import Score, evaluate, held_out_canvases
+from ffn_core.training.distributed import Collectives
+from ffn_core.training.examples import Canvas, CanvasSource, ExampleStream
+from ffn_core.training.noise_scale import NoiseScale, decay_per_step
+from ffn_core.training.train_step import StepResult, TrainStep
+from ffn_core.training.validation import Score, evaluate, held_out_canvases
+from ffn_core.training.voxel_counts import VoxelCounts
 
 _GIB = 2.0**30
 

@@ -12,9 +12,9 @@ from experiments.config.cluster import ClusterConfig
 from experiments.config.parsing import from_dict
 from experiments.config.schema import DataConfig, ModelConfig, ValidationConfig
 from experiments.reporting import run_files
-from ffn_core import checkpoint as checkpoints
 from ffn_core.errors import InputError
 from ffn_core.geometry import FovGeometry
+from ffn_core.training import checkpoint as checkpoints
 
 if TYPE_CHECKING:
     from ffn_core.model import ConvStack

@@ -14,12 +14,12 @@ from experiments.trainer.canvas_pictures import ContactSheets
 from experiments.trainer.checkpointing import Snapshots, diverged
 from experiments.trainer.metrics import Meter, validate
 from experiments.trainer.timing import REDUCE, TrainingClock
-from ffn_core.batches import MicroBatch, micro_batch_size
-from ffn_core.distributed import Collectives
-from ffn_core.examples import CanvasSource, ExampleStream
 from ffn_core.model import ConvStack
-from ffn_core.optimizers import make_optimizer
-from ffn_core.train_step import StepResult, TrainStep
+from ffn_core.training.batches import MicroBatch, micro_batch_size
+from ffn_core.training.distributed import Collectives
+from ffn_core.training.examples import CanvasSource, ExampleStream
+from ffn_core.training.optimizers import make_optimizer
+from ffn_core.training.train_step import StepResult, TrainStep
 
 
 class Trainer:

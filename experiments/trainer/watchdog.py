@@ -21,7 +21,7 @@ from pathlib import Path
 import psutil
 
 from experiments.reporting import run_files
-from ffn_core.distributed import Collectives
+from ffn_core.training.distributed import Collectives
 
 FOLDER = "ranks"
 _BEATS_PER_TIMEOUT = 10

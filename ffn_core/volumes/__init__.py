@@ -7,9 +7,8 @@ described.
 """
 
 from ffn_core.files import whole_file
-from ffn_core.volumes.bodies import BodyVolume
 from ffn_core.volumes.downsampling import downsample, downsample_image, downsample_labels
-from ffn_core.volumes.hdf5 import Hdf5Volume, split_spec
+from ffn_core.volumes.hdf5 import BodyVolume, Hdf5Volume, split_spec
 from ffn_core.volumes.opening import (
     DEFAULT_CACHE_BYTES,
     absolute_spec,
@@ -20,9 +19,8 @@ from ffn_core.volumes.opening import (
     short_name,
 )
 from ffn_core.volumes.stacks import StackVolume
-from ffn_core.volumes.statistics import image_statistics
 from ffn_core.volumes.stores import StoreVolume
-from ffn_core.volumes.traversal import iter_blocks, iter_slabs
+from ffn_core.volumes.traversal import image_statistics, iter_blocks, iter_slabs
 from ffn_core.volumes.volume import ArrayVolume, Volume, check_pair
 
 __all__ = [

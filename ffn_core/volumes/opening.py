@@ -20,8 +20,7 @@ import numpy as np
 
 from ffn_core.errors import InputError
 from ffn_core.volumes import stores
-from ffn_core.volumes.bodies import BodyVolume
-from ffn_core.volumes.hdf5 import open_hdf5, read_transforms, split_spec
+from ffn_core.volumes.hdf5 import BodyVolume, open_hdf5, read_transforms, split_spec
 from ffn_core.volumes.stacks import SUFFIXES, open_stack, stack_files
 from ffn_core.volumes.traversal import iter_slabs
 from ffn_core.volumes.volume import ArrayVolume, Volume

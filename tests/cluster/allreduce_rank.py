@@ -61,7 +61,7 @@ def measure(rates: list[float], sizes: list[int]) -> list[dict[int, list[float]]
     configure_tensorflow(threads=1)
     import tensorflow as tf
 
-    from ffn_core import distributed
+    from ffn_core.training import distributed
 
     collectives = distributed.start(2)
     found = []

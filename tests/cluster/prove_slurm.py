@@ -28,7 +28,7 @@ from virtual_slurm import NODES, VirtualSlurm
 from experiments.launch.slurm import job_ids
 from experiments.reporting import run_files
 from experiments.reporting.provenance import provenance
-from ffn_core import checkpoint as checkpoints
+from ffn_core.training import checkpoint as checkpoints
 
 TINY = [
     *("data.size_zyx=[64,40,40]", "data.min_object_voxels=100"),

@@ -14,7 +14,7 @@ from experiments.config.schema import Config
 from experiments.launch.prepare import prepare
 from experiments.launch.ranks import Ranks
 from experiments.reporting import run_files
-from ffn_core import checkpoint as checkpoints
+from ffn_core.training import checkpoint as checkpoints
 
 RUN_LIMIT_S = 120.0
 

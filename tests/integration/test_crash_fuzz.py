@@ -19,7 +19,7 @@ from mlflow.tracking import MlflowClient
 from experiments.reporting import run_files
 from experiments.reporting.mlflow_sync import LINK, Mirror, RunIdentity
 from experiments.reporting.provenance import provenance
-from ffn_core import checkpoint as checkpoints
+from ffn_core.training import checkpoint as checkpoints
 
 KILLS = int(os.environ.get("FUZZ_KILLS", "5"))
 RANKS = int(os.environ.get("FUZZ_RANKS", "1"))

@@ -18,8 +18,8 @@ from experiments.data.dataset import canvas_sources
 from experiments.launch.prepare import prepare
 from experiments.reporting import run_files
 from experiments.reporting.exit_codes import EXIT_DIVERGED, EXIT_FAILED, EXIT_INPUT, EXIT_STOPPED
-from ffn_core import checkpoint as checkpoints
-from ffn_core.examples import ExampleStream
+from ffn_core.training import checkpoint as checkpoints
+from ffn_core.training.examples import ExampleStream
 
 pytestmark = [pytest.mark.ranks, pytest.mark.timeout(900)]
 

@@ -8,12 +8,12 @@ import pytest
 import tensorstore as ts
 from PIL import Image
 
-from ffn_core.coordinates import Coordinates
 from ffn_core.errors import InputError
-from ffn_core.examples import CanvasSource, ExampleStream, LabelledVolume
 from ffn_core.geometry import FovGeometry
+from ffn_core.sampling.coordinates import Coordinates
 from ffn_core.seed import SeedValues
-from ffn_core.synthetic import synthesize
+from ffn_core.synthetic.neurites import synthesize
+from ffn_core.training.examples import CanvasSource, ExampleStream, LabelledVolume
 from ffn_core.volumes import open_labels, open_volume
 
 SHAPE = (24, 48, 40)

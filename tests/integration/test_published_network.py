@@ -7,8 +7,8 @@ from experiments.config.schema import Config
 from experiments.data.dataset import canvas_sources
 from experiments.launch.prepare import prepare
 from ffn_core.model import ConvStack, load_published_checkpoint
-from ffn_core.train_step import TrainStep
-from ffn_core.validation import evaluate, held_out_canvases
+from ffn_core.training.train_step import TrainStep
+from ffn_core.training.validation import evaluate, held_out_canvases
 
 CANVASES = 6
 

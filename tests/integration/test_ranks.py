@@ -5,7 +5,7 @@ import pytest
 
 from experiments.reporting import run_files
 from experiments.reporting.exit_codes import EXIT_INPUT
-from ffn_core import checkpoint as checkpoints
+from ffn_core.training import checkpoint as checkpoints
 
 pytestmark = pytest.mark.ranks
 

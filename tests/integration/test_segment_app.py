@@ -31,10 +31,10 @@ from experiments.segment.pipeline import carry_out, segment
 from experiments.segment.resolve import resolve
 from experiments.segment.tasks import Task
 from experiments.trainer.trained_network import find_network, load_network
-from ffn_core import checkpoint as checkpoints
 from ffn_core.errors import InputError
 from ffn_core.files import REPOSITORY
 from ffn_core.inference.forward import make_forward
+from ffn_core.training import checkpoint as checkpoints
 from ffn_core.volumes import open_volume
 
 LIMIT_S = 240

@@ -18,9 +18,9 @@ import tensorstore as ts
 import yaml
 
 from experiments.reporting import run_files
-from ffn_core import checkpoint as checkpoints
 from ffn_core.files import REPOSITORY
 from ffn_core.geometry import Zyx
+from ffn_core.training import checkpoint as checkpoints
 
 MIB = 1024**2
 CELL = 64  # one ball in each cell of so many voxels along each axis

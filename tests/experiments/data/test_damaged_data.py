@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from experiments.data.cache import write_volumes
-from ffn_core.coordinates import Coordinates
 from ffn_core.errors import InputError
+from ffn_core.sampling.coordinates import Coordinates
 from ffn_core.volumes import open_volume
 
 

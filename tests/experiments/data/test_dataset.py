@@ -21,8 +21,8 @@ from experiments.data.dataset import canvas_sources, held_out_boundary, open_dat
 from experiments.launch.prepare import prepare
 from experiments.segment.resolve import held_out_region
 from ffn_core.errors import InputError
-from ffn_core.examples import LabelledVolume
-from ffn_core.synthetic import synthesize
+from ffn_core.synthetic.neurites import synthesize
+from ffn_core.training.examples import LabelledVolume
 from ffn_core.volumes import ArrayVolume, Hdf5Volume, StoreVolume
 
 SHAPE = (48, 32, 32)

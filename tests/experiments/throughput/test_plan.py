@@ -14,8 +14,8 @@ from experiments.throughput.plan import (
     uncoupled_configs,
     uncoupled_steps,
 )
-from ffn_core.batches import micro_batch_size
 from ffn_core.errors import InputError
+from ffn_core.training.batches import micro_batch_size
 
 
 def composed(*overrides):

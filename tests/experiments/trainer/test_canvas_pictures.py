@@ -9,9 +9,9 @@ from experiments.trainer.canvas_pictures import (
     draw_sheet,
     section_views,
 )
-from ffn_core.examples import Canvas
 from ffn_core.geometry import FovGeometry
 from ffn_core.movement import make_movement
+from ffn_core.training.examples import Canvas
 
 GEOMETRY = FovGeometry((5, 5, 5), (1, 1, 1))  # canvas 7
 THRESHOLD = 2.0

@@ -15,7 +15,7 @@ from experiments.trainer.watchdog import (
     missing_ranks,
     read_presence,
 )
-from ffn_core.distributed import Collectives, Topology
+from ffn_core.training.distributed import Collectives, Topology
 
 
 def said(rank: int, beat: int, entered: int) -> Presence:

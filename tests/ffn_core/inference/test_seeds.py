@@ -5,7 +5,7 @@ from skimage.feature import peak_local_max
 
 from ffn_core.errors import InputError
 from ffn_core.inference.seeds import manual, peaks, with_context
-from ffn_core.synthetic import synthesize
+from ffn_core.synthetic.neurites import synthesize
 
 
 def published(image: np.ndarray) -> np.ndarray:

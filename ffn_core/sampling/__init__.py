@@ -1,0 +1,1 @@
+"""Which FOVs are trained on: partitions, coordinates, and the files of google/ffn."""

@@ -1,0 +1,1 @@
+"""Synthetic EM volumes with a known truth."""

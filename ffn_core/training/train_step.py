@@ -1,0 +1,165 @@
+"""One synchronous training step: accumulate micro-batches, average over all nodes, clip, apply."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from ffn_core.model import ConvStack
+from ffn_core.training.noise_scale import GradientMoments, gradient_moments
+
+OBJECT_PROBABILITY = 0.95
+"""Soft label of object voxels; all others have one minus this (Januszewski et al. 2018)."""
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What one step measured, the same on every rank.
+
+    Attributes:
+        loss: sigmoid cross entropy, mean over voxels, FOVs and nodes.
+        gradient_norm: length of the averaged gradient before clipping.
+        moments: ingredients of the noise scale; None where the batch is a single micro-batch.
+        stop_votes: how many ranks were asked to stop after this step.
+        done_votes: how many ranks consider the budget spent with it.
+    """
+
+    loss: float
+    gradient_norm: float
+    moments: GradientMoments | None
+    stop_votes: int
+    done_votes: int
+
+
+def fov_losses(logits: tf.Tensor, is_object: tf.Tensor) -> tf.Tensor:
+    """Sigmoid cross entropy with soft labels, mean over the voxels of each FOV.
+
+    Args:
+        logits: (b, z, y, x, 1) float32.
+        is_object: (b, z, y, x, 1) bool.
+
+    Returns:
+        (b,) float32.
+    """
+    low = 1.0 - OBJECT_PROBABILITY
+    labels = low + (OBJECT_PROBABILITY - low) * tf.cast(is_object, tf.float32)
+    losses = tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=logits)
+    return tf.reduce_mean(losses, axis=(1, 2, 3, 4))
+
+
+class TrainStep(tf.Module):
+    """The step of one rank, which carries some of the logical nodes.
+
+    Gradients of all its micro-batches are summed in one flat buffer, to which the loss, the squared
+    gradient norm and this rank's votes to end are appended: a single collective carries all.
+    """
+
+    _EXTRAS = 4
+
+    def __init__(
+        self,
+        model: ConvStack,
+        optimizer: Any,
+        reduce_sum: Callable[[tf.Tensor], tf.Tensor],
+        fovs_per_step: int,
+        micro_batch: int,
+        clip: float | None,
+    ) -> None:
+        """Trace nothing yet.
+
+        Args:
+            model: the network; its weights are updated in place.
+            optimizer: built for ``model.weights``.
+            reduce_sum: sums a flat float32 tensor over the ranks.
+            fovs_per_step: FOVs of one step, summed over all nodes.
+            micro_batch: FOVs in one call of `accumulate`.
+            clip: largest magnitude of an entry of the averaged gradient; None for no clipping.
+        """
+        super().__init__(name="train_step")
+        self._model = model
+        self._optimizer = optimizer
+        self._reduce_sum = reduce_sum
+        self._fovs_per_step = fovs_per_step
+        self._micro_batch = micro_batch
+        self._clip = clip
+        self._sizes = [int(np.prod(w.shape)) for w in model.weights]
+        self._buffer = tf.Variable(
+            tf.zeros(sum(self._sizes) + self._EXTRAS), trainable=False, name="buffer"
+        )
+
+    @tf.function(reduce_retracing=True, autograph=False)
+    def accumulate(self, image: tf.Tensor, seed: tf.Tensor, is_object: tf.Tensor) -> tf.Tensor:
+        """Add a micro-batch to the buffer and return its predicted logits (b, z, y, x, 1).
+
+        ``image`` and ``seed`` are (b, z, y, x, 1) float32, ``is_object`` likewise bool.
+        """
+        weights = self._model.weights
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(weights)
+            logits = self._model(image, seed)
+            loss = tf.reduce_sum(fov_losses(logits, is_object))
+        gradients = tape.gradient(loss, weights)
+        flat = tf.concat([tf.reshape(g, [-1]) for g in gradients], axis=0)
+        norm2 = tf.reduce_sum(tf.square(flat / self._micro_batch))
+        self._buffer.assign_add(tf.concat([flat, [loss, norm2, 0.0, 0.0]], axis=0))
+        return logits
+
+    @tf.function(reduce_retracing=True, autograph=False)
+    def _predict(
+        self, image: tf.Tensor, seed: tf.Tensor, is_object: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        logits = self._model(image, seed)
+        return logits, fov_losses(logits, is_object)
+
+    def predict(
+        self, image: np.ndarray, seed: np.ndarray, is_object: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Forward pass only: logits (b, z, y, x, 1) and the loss of each FOV (b,)."""
+        logits, losses = self._predict(image, seed, is_object)
+        return logits.numpy(), losses.numpy()
+
+    @tf.function(autograph=False)
+    def _reduce(self, votes: tf.Tensor) -> tf.Tensor:
+        mine = tf.concat([self._buffer[:-2], votes], axis=0)
+        with tf.control_dependencies([mine]):
+            self._buffer.assign(tf.zeros_like(self._buffer))
+        return self._reduce_sum(mine)
+
+    def reduce(self, stop: bool = False, done: bool = False) -> tf.Tensor:
+        """Sum the buffers of all ranks and empty this one; blocks until every rank is here.
+
+        Args:
+            stop: vote for ending after this step although the budget is not spent.
+            done: vote for the budget being spent.
+        """
+        return self._reduce(tf.constant([float(stop), float(done)]))
+
+    @tf.function(autograph=False)
+    def _apply(self, total: tf.Tensor, learning_rate: tf.Tensor) -> tf.Tensor:
+        flat = total[: -self._EXTRAS] / self._fovs_per_step
+        norm2 = tf.reduce_sum(tf.square(flat))
+        if self._clip is not None:
+            flat = tf.clip_by_value(flat, -self._clip, self._clip)
+        weights = self._model.weights
+        gradients = [
+            tf.reshape(part, weight.shape)
+            for part, weight in zip(tf.split(flat, self._sizes), weights, strict=True)
+        ]
+        self._optimizer.learning_rate.assign(learning_rate)
+        self._optimizer.apply(gradients, weights)
+        micro_batches = self._fovs_per_step / self._micro_batch
+        loss, small_norm2, stop, done = tf.unstack(total[-self._EXTRAS :])
+        return tf.stack(
+            [loss / self._fovs_per_step, norm2, small_norm2 / micro_batches, stop, done]
+        )
+
+    def apply(self, total: tf.Tensor, learning_rate: float) -> StepResult:
+        """Update the weights with the averaged, clipped gradient of what `reduce` returned."""
+        rate = tf.constant(learning_rate, tf.float32)
+        loss, norm2, small_norm2, stop, done = (float(v) for v in self._apply(total, rate).numpy())
+        moments = gradient_moments(self._micro_batch, small_norm2, self._fovs_per_step, norm2)
+        return StepResult(loss, float(np.sqrt(norm2)), moments, round(stop), round(done))

@@ -1,0 +1,117 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ffn_core.errors import InputError
+from ffn_core.training.learning_rate import RULES, Schedule, Warmup, scale_factor
+
+rates = st.floats(1e-8, 10.0)
+
+
+@pytest.mark.parametrize(
+    ("rule", "factor"), [("none", 1.0), ("linear", 64.0), ("sqrt", 8.0), ("power", 4.0)]
+)
+def test_rules_at_64_nodes(rule, factor):
+    assert scale_factor(rule, 64, power=1 / 3) == pytest.approx(factor)
+
+
+@given(st.sampled_from(RULES), st.floats(-2, 2))
+def test_one_node_is_never_scaled(rule, power):
+    assert scale_factor(rule, 1, power) == 1.0
+
+
+@given(st.floats(0.1, 1e5), st.floats(0.1, 1e5))
+def test_scaling_twice_is_scaling_by_the_product(a, b):
+    for rule in RULES:
+        product = scale_factor(rule, a, 0.7) * scale_factor(rule, b, 0.7)
+        assert scale_factor(rule, a * b, 0.7) == pytest.approx(product)
+
+
+def test_unknown_rule_lists_the_known_ones():
+    with pytest.raises(InputError, match="rule='cubic' is unknown; choose from none, linear, sqrt"):
+        scale_factor("cubic", 2)
+
+
+@pytest.mark.parametrize("workers", [0, -1])
+def test_no_nodes(workers):
+    with pytest.raises(InputError, match=f"positive number of nodes, got {workers}"):
+        scale_factor("linear", workers)
+
+
+def test_ramp_step_by_step():
+    schedule = Schedule(peak=0.8, start=0.0, warmup_steps=4)
+    assert [schedule(step) for step in range(6)] == pytest.approx([0.2, 0.4, 0.6, 0.8, 0.8, 0.8])
+
+
+def test_ramp_from_a_start():
+    schedule = Schedule(peak=1.0, start=0.1, warmup_steps=3)
+    assert [schedule(step) for step in range(4)] == pytest.approx([0.4, 0.7, 1.0, 1.0])
+
+
+def test_no_warmup_is_the_peak_from_the_first_step():
+    assert [Schedule(peak=0.5)(step) for step in (0, 1, 10**9)] == [0.5, 0.5, 0.5]
+
+
+@given(rates, rates, st.integers(0, 1000), st.integers(0, 2000))
+def test_ramp_is_monotone_and_ends_at_the_peak(peak, start, warmup_steps, step):
+    schedule = Schedule(peak, start, warmup_steps)
+    low, high = sorted((peak, start))
+    slack = 1e-12 * high
+    assert low - slack <= schedule(step) <= high + slack
+    assert abs(schedule(step + 1) - peak) <= abs(schedule(step) - peak) + slack
+    assert schedule(max(0, warmup_steps - 1)) == pytest.approx(peak)
+
+
+@pytest.mark.parametrize(
+    ("warmup", "steps"),
+    [
+        (Warmup(), 0),
+        (Warmup(steps=7), 7),
+        (Warmup(fovs=64), 2),
+        (Warmup(fovs=65), 3),
+        (Warmup(fraction=0.1), 10),
+        (Warmup(fraction=0.101), 11),
+        (Warmup(fraction=0.0), 0),
+        (Warmup(fraction=1.0), 100),
+    ],
+)
+def test_units_in_steps(warmup, steps):
+    assert warmup.in_steps(fovs_per_step=32, budget_steps=100) == steps
+
+
+@given(st.integers(0, 100))
+def test_whole_percentages_of_100_steps_are_exact(percent):
+    assert Warmup(fraction=percent / 100).in_steps(1, budget_steps=100) == percent
+
+
+@given(st.integers(0, 10**7), st.integers(1, 10**4))
+def test_fovs_are_rounded_up_by_less_than_a_step(fovs, fovs_per_step):
+    steps = Warmup(fovs=fovs).in_steps(fovs_per_step, None)
+    assert 0 <= steps * fovs_per_step - fovs < fovs_per_step
+
+
+def test_a_fraction_needs_a_known_length():
+    with pytest.raises(InputError, match=r"warmup.fraction=0.1 needs a budget in steps or fovs"):
+        Warmup(fraction=0.1).in_steps(32, budget_steps=None)
+
+
+def test_two_units():
+    with pytest.raises(InputError, match=r"2 units \{'steps': 0, 'fovs': 5\}; keep one"):
+        Warmup(steps=0, fovs=5)
+
+
+@pytest.mark.parametrize(("unit", "value"), [("steps", -1), ("fovs", -5), ("fraction", 1.5)])
+def test_out_of_range(unit, value):
+    with pytest.raises(InputError, match=f"warmup.{unit}={value} is out of range"):
+        Warmup(**{unit: value})
+
+
+def test_what_is_given():
+    assert not Warmup().given
+    assert not Warmup(steps=0).given
+    assert Warmup(fraction=0.5).given
+    assert [str(w) for w in (Warmup(), Warmup(steps=0), Warmup(fovs=9))] == [
+        "none",
+        "0 steps",
+        "9 fovs",
+    ]

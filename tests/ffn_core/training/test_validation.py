@@ -1,0 +1,127 @@
+import numpy as np
+import pytest
+
+from ffn_core.geometry import FovGeometry
+from ffn_core.movement import POLICIES
+from ffn_core.sampling.coordinates import Coordinates
+from ffn_core.seed import SeedValues
+from ffn_core.training.examples import CanvasSource, LabelledVolume
+from ffn_core.training.validation import Score, evaluate, held_out_canvases
+from ffn_core.training.voxel_counts import VoxelCounts
+from ffn_core.volumes import ArrayVolume
+
+GEOMETRY = FovGeometry((5, 5, 5), (2, 2, 2))  # canvas 9
+SEED_VALUES = SeedValues()
+THRESHOLD = SEED_VALUES.move_logit
+
+
+def make_source(policy: str = "fixed") -> CanvasSource:
+    """Two half-spaces with noise over them."""
+    rng = np.random.default_rng(0)
+    shape = (20, 20, 20)
+    labels = np.ones(shape, np.uint8)
+    labels[11:] = 2
+    partitions = np.zeros(shape, np.uint8)
+    partitions[4:-4, 4:-4, 4:-4] = 1
+    coordinates = Coordinates.from_partitions(partitions, (4, 4, 4), (), 1, "test")
+    image = ArrayVolume(rng.integers(0, 256, shape, np.uint8))
+    volume = LabelledVolume(image, ArrayVolume(labels), coordinates, mean=128.0, stddev=64.0)
+    return CanvasSource([volume], GEOMETRY, SEED_VALUES, policy=policy, shuffle=False)
+
+
+def copy_truth(image, seed, is_object):
+    """A network that knows the answer, with loss 0.5 on every FOV."""
+    return np.where(is_object, np.float32(4), np.float32(-4)), np.full(len(image), 0.5, np.float32)
+
+
+def predict_from_input(image, seed, is_object):
+    """Each row from its own image and seed; loss is the true share of object, in 1/128."""
+    share = np.round(128 * is_object.mean(axis=(1, 2, 3, 4))) / 128
+    return 1.5 * image + 0.2 * seed, share.astype(np.float32)
+
+
+@pytest.mark.parametrize("batch_size", [1, 4])
+def test_a_perfect_network_scores_one(batch_size):
+    canvases = held_out_canvases(make_source(), seed=3, indices=range(6))
+    score = evaluate(copy_truth, canvases, batch_size, THRESHOLD)
+    objects = sum(np.count_nonzero(canvas.is_object) for canvas in canvases)
+    assert objects < 6 * 9**3
+    assert score.counts == VoxelCounts(objects, 0, 0, 6 * 9**3 - objects, canvases=6)
+    assert score.rates() == {
+        "validation/f1": 1.0,
+        "validation/precision": 1.0,
+        "validation/recall": 1.0,
+        "validation/accuracy": 1.0,
+        "validation/loss": 0.5,
+    }
+
+
+def test_a_blind_network_sees_one_fov_a_canvas():
+    def nothing(image, seed, is_object):
+        return np.full_like(image, -9.0), np.arange(len(image), dtype=np.float32)
+
+    canvases = held_out_canvases(make_source(), seed=3, indices=range(5))
+    score = evaluate(nothing, canvases, batch_size=3, threshold=THRESHOLD)
+    assert score.fovs == 5
+    assert score.loss_sum == (0 + 1 + 2) + (0 + 1)  # rows without a canvas do not count
+    assert score.counts.true_positive == score.counts.false_positive == 0
+    assert score.counts.canvases == 5
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_same_as_one_canvas_after_another(policy):
+    """Against the loop written out, without batches."""
+    source = make_source(policy)
+    expected, losses, fovs = VoxelCounts(), 0.0, 0
+    for canvas in held_out_canvases(source, seed=3, indices=range(7)):
+        window = canvas.next_window()
+        while window is not None:
+            row = [a[window][None, ..., None] for a in (canvas.image, canvas.seed)]
+            truth = canvas.is_object[window][None, ..., None]
+            logits, loss = predict_from_input(*row, truth)
+            canvas.seed[window] = logits[0, ..., 0]
+            losses, fovs = losses + float(loss[0]), fovs + 1
+            window = canvas.next_window()
+        expected += VoxelCounts.of_canvas(canvas.seed, canvas.is_object, THRESHOLD)
+    assert fovs > 2 * 7
+    assert 0 < expected.f1 < 1
+    for batch_size in (1, 2, 3, 7, 16):
+        canvases = held_out_canvases(source, seed=3, indices=range(7))
+        score = evaluate(predict_from_input, canvases, batch_size, THRESHOLD)
+        assert score == Score(expected, losses, fovs), batch_size
+
+
+@pytest.mark.parametrize("shares", [[[0, 1, 2], [3, 4]], [[4], [0, 3], [1, 2], []]])
+def test_sums_do_not_depend_on_how_canvases_are_shared(shares):
+    source = make_source()
+
+    def sums(indices):
+        canvases = held_out_canvases(source, seed=3, indices=indices)
+        return evaluate(predict_from_input, canvases, 2, THRESHOLD).as_array()
+
+    np.testing.assert_array_equal(sum(sums(share) for share in shares), sums(range(5)))
+
+
+def test_a_canvas_is_a_function_of_seed_and_index():
+    source = make_source()
+    everything = held_out_canvases(source, seed=3, indices=range(6))
+    (alone,) = held_out_canvases(source, seed=3, indices=[4])
+    np.testing.assert_array_equal(alone.image, everything[4].image)
+    assert len({canvas.image.tobytes() for canvas in everything}) == 6
+    (other,) = held_out_canvases(source, seed=4, indices=[4])
+    assert not np.array_equal(other.image, alone.image)
+
+
+def test_no_canvas():
+    score = evaluate(copy_truth, [], 4, THRESHOLD)
+    assert score == Score(VoxelCounts(), 0.0, 0)
+    assert score.rates() == {}
+
+
+def test_score_array_round_trip():
+    score = Score(VoxelCounts(1, 2, 3, 2**40 + 1, 5), 6.25, 7)
+    assert score.as_array().dtype == np.float64
+    assert Score.from_array(score.as_array()) == score
+    pooled = Score.from_array(score.as_array() * 2)
+    assert pooled.rates()["validation/loss"] == 6.25 / 7
+    assert pooled.counts.canvases == 10
