@@ -29,12 +29,11 @@ from analysis.charts.stragglers import stragglers
 from analysis.charts.tradeoff import time_against_cost
 from analysis.charts.training import scores_against_fovs, scores_against_time
 from analysis.charts.training_curve import training_curve
-from analysis.material import Material, NothingToDraw
-from analysis.report import summary_table
-from analysis.runs import Runs
-from analysis.source import add_source, read_source
-from analysis.summary import REPORT_COLUMNS
-from analysis.targets import targets_table
+from analysis.runs.runs import Runs
+from analysis.runs.sources import add_source, read_source
+from analysis.runs.study import Material, NothingToDraw
+from analysis.runs.summary import REPORT_COLUMNS, summary_table
+from analysis.stats.targets import targets_table
 from ffn_core.errors import InputError
 
 # File name -> what draws it, in the order of the captions.

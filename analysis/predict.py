@@ -15,11 +15,11 @@ from pathlib import Path
 from matplotlib import style
 from rich.console import Console
 
-from analysis.prediction import Predictor, node_grid
 from analysis.prediction_inputs import TrainingCost, measured_throughput, training_cost
 from analysis.prediction_report import Question, answer, assumptions, prediction_table
-from analysis.source import add_source, read_source
-from analysis.throughput_models import published_throughput
+from analysis.runs.sources import add_source, read_source
+from analysis.stats.model_average import published_throughput
+from analysis.stats.predictor import Predictor, node_grid
 from ffn_core.errors import InputError
 
 _CAPTIONS = "captions.md"

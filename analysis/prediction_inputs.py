@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from analysis.critical_batch import CriticalBatch, fit_every_run
-from analysis.grouping import groups, varies
-from analysis.material import Material
-from analysis.runs import Runs
-from analysis.scaling import scaling_series
-from analysis.summary import summarize
-from analysis.targets import WINDOW, highest, targets_table
-from analysis.throughput_models import ThroughputModel, fit_throughput, same_work
+from analysis.runs.grouping import groups, varies
+from analysis.runs.runs import Runs
+from analysis.runs.study import Material
+from analysis.runs.summary import summarize
+from analysis.stats.critical_batch import CriticalBatch, fit_every_run
+from analysis.stats.model_average import ThroughputModel, fit_throughput, same_work
+from analysis.stats.scaling import scaling_series
+from analysis.stats.targets import WINDOW, highest, targets_table
 from ffn_core.errors import InputError
 
 _METRIC = "validation/f1"

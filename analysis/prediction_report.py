@@ -11,12 +11,12 @@ import pandas as pd
 from rich import box
 from rich.table import Table
 
-from analysis.critical_batch import CriticalBatch
-from analysis.plots.axes import short_number
-from analysis.prediction import Predictor, node_grid
 from analysis.prediction_inputs import TrainingCost
-from analysis.targets import WINDOW
-from analysis.throughput_models import ThroughputModel
+from analysis.stats.critical_batch import CriticalBatch
+from analysis.stats.model_average import ThroughputModel
+from analysis.stats.predictor import Predictor, node_grid
+from analysis.stats.targets import WINDOW
+from analysis.text import short_number
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ def prediction_table(table: pd.DataFrame, cost: TrainingCost, question: Question
     """One line per node count.
 
     Args:
-        table: from `analysis.prediction.Predictor.table`.
+        table: from `analysis.stats.predictor.Predictor.table`.
         cost: of which experiment and target.
         question: adds the price and marks the counts in time.
     """

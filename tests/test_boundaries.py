@@ -12,7 +12,7 @@ PACKAGES = ("ffn_core", "experiments", "analysis")
 # Top-level package -> modules of the project that may import it.
 ALLOWED = {
     "horovod": {"ffn_core/training/distributed.py", "experiments/launch/horovodrun.py"},
-    "mlflow": {"experiments/reporting/mlflow_store.py", "analysis/load_runs.py"},
+    "mlflow": {"experiments/reporting/mlflow_store.py", "analysis/runs/mlflow_reader.py"},
     "hydra": set(),  # beside its adapters, `experiments/hydra_*.py`
     "omegaconf": {"experiments/train.py", "experiments/sweep_status.py"},
 }

@@ -8,16 +8,15 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from analysis import published
-from analysis.batch_size import tradeoff_table
 from analysis.charts.drawing import PUBLISHED_TITLE, Drawing, panels, sentences
-from analysis.critical_batch import CriticalBatch, fit_runs
-from analysis.grouping import groups, varies
-from analysis.material import Material, NothingToDraw, describe_best, describe_runs
 from analysis.plots import batch_size as plots
 from analysis.plots.axes import SERIES, log_axis, node_axis, style_handles
 from analysis.published import ARXIV
-from analysis.targets import F1_TARGETS, WINDOW, first_reached, targets_table
-from analysis.throughput_models import modelled_throughput
+from analysis.runs.grouping import groups, varies
+from analysis.runs.study import Material, NothingToDraw, describe_best, describe_runs
+from analysis.stats.critical_batch import CriticalBatch, fit_runs
+from analysis.stats.model_average import modelled_throughput
+from analysis.stats.targets import F1_TARGETS, WINDOW, first_reached, targets_table, tradeoff_table
 
 _COLOURS = dict(zip(F1_TARGETS, SERIES, strict=False))
 _PUBLISHED_TARGETS = (0.5, 0.7)

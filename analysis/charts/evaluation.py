@@ -8,10 +8,10 @@ from matplotlib.lines import Line2D
 
 from analysis import published
 from analysis.charts.drawing import PUBLISHED_TITLE, Drawing, panels, sentences
-from analysis.grouping import varies
-from analysis.material import Material, NothingToDraw, describe_runs
 from analysis.plots import curves as plots
 from analysis.plots.axes import GREY, SERIES, count_axis, line_style, style_handles
+from analysis.runs.grouping import varies
+from analysis.runs.study import Material, NothingToDraw, describe_runs
 
 # Metric -> axis label; the first two have a published counterpart.
 _ERRORS = {

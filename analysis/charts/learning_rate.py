@@ -8,13 +8,13 @@ from matplotlib.lines import Line2D
 
 from analysis import published
 from analysis.charts.drawing import Drawing, panels, sentences
-from analysis.grouping import varies
-from analysis.learning_rates import best_rates, fit_power_law, normalized_accuracy
-from analysis.material import Material, NothingToDraw, describe_runs
 from analysis.plots import learning_rate as plots
 from analysis.plots.axes import DARK
-from analysis.recipes import recipe_columns, recipe_labels
-from analysis.summary import FINAL_EVALUATIONS
+from analysis.runs.grouping import varies
+from analysis.runs.recipes import recipe_columns, recipe_labels
+from analysis.runs.study import Material, NothingToDraw, describe_runs
+from analysis.runs.summary import FINAL_EVALUATIONS
+from analysis.stats.learning_rates import best_rates, fit_power_law, normalized_accuracy
 
 _MOST_SCANS = 2
 # What a scan varies; everything else of the recipe is fixed within one panel.

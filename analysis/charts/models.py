@@ -14,12 +14,16 @@ from matplotlib.lines import Line2D
 from analysis import published
 from analysis.charts.drawing import FULL_WIDTH_IN, Drawing, sentences
 from analysis.charts.scaling import real_series
-from analysis.material import Material, NothingToDraw, describe_runs
-from analysis.model_choice import ModelAverage
-from analysis.model_fits import ModelFit
 from analysis.plots import models as plots
 from analysis.plots.axes import DARK, GREY, SERIES, node_axis
-from analysis.throughput_models import ThroughputModel, fit_throughput, published_throughput
+from analysis.runs.study import Material, NothingToDraw, describe_runs
+from analysis.stats.model_average import (
+    ModelAverage,
+    ThroughputModel,
+    fit_throughput,
+    published_throughput,
+)
+from analysis.stats.scaling_models import ModelFit
 
 _FORECAST_NODES = 2048
 _COLUMNS = 3

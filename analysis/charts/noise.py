@@ -9,8 +9,6 @@ from matplotlib.lines import Line2D
 
 from analysis.charts.drawing import Drawing, panels, sentences
 from analysis.charts.per_nodes import describe_band, describe_emulated, draw_per_nodes
-from analysis.grouping import groups
-from analysis.material import Material, NothingToDraw, describe_best, describe_runs
 from analysis.plots.axes import (
     DARK,
     count_axis,
@@ -19,6 +17,8 @@ from analysis.plots.axes import (
     node_handles,
     style_handles,
 )
+from analysis.runs.grouping import groups
+from analysis.runs.study import Material, NothingToDraw, describe_best, describe_runs
 
 
 def noise_scale(material: Material) -> Drawing:

@@ -9,10 +9,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.grouping import groups, varies
-from analysis.material import NothingToDraw
 from analysis.plots import curves as plots
 from analysis.plots.axes import node_colours, node_handles, style_handles
+from analysis.runs.grouping import groups, varies
+from analysis.runs.study import NothingToDraw
 
 # Metric -> axis label and lowest limit (accuracy starts at the share of background voxels).
 SCORES = {

@@ -11,9 +11,9 @@ from matplotlib.lines import Line2D
 from analysis.charts.drawing import Drawing, panels, sentences
 from analysis.plots import prediction as plots
 from analysis.plots.axes import DARK, GREY, log_axis, node_axis
-from analysis.prediction import Predictor, node_grid
 from analysis.prediction_inputs import TrainingCost
 from analysis.prediction_report import Question, answer, assumptions
+from analysis.stats.predictor import Predictor, node_grid
 
 _CURVE_POINTS = 200
 

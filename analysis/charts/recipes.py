@@ -6,10 +6,10 @@ from matplotlib.lines import Line2D
 
 from analysis.charts.drawing import Drawing, panels, sentences
 from analysis.charts.per_nodes import describe_band, describe_emulated, scored
-from analysis.grouping import groups
-from analysis.material import Material, NothingToDraw, describe_runs
 from analysis.plots import curves as plots
 from analysis.plots.axes import SERIES, count_axis, style_handles
+from analysis.runs.grouping import groups
+from analysis.runs.study import Material, NothingToDraw, describe_runs
 
 _MOST_RECIPES = 8
 

@@ -12,12 +12,12 @@ from analysis.charts.drawing import (
     panels,
     sentences,
 )
-from analysis.material import Material, NothingToDraw, describe_runs
-from analysis.phases import phase_table
 from analysis.plots import phases as phase_plots
 from analysis.plots import scaling as plots
 from analysis.plots.axes import PURPLE, SERIES
-from analysis.scaling import ScalingSeries, scaling_series
+from analysis.runs.study import Material, NothingToDraw, describe_runs
+from analysis.stats.scaling import ScalingSeries, scaling_series
+from analysis.stats.step_time import phase_table
 
 _INTERVALS = "Points are means over repeats with 95 % t intervals where there are repeats."
 _PUBLISHED_BASELINE = "The published baseline is 1 node."

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from analysis.charts.drawing import FULL_WIDTH_IN, Drawing, sentences
 from analysis.id_colors import Colors, largest, matching_colors
-from analysis.material import Material, NothingToDraw, describe_runs
+from analysis.runs.study import Material, NothingToDraw, describe_runs
 from analysis.segmentation_figures import grey, overlay, partners
 from analysis.surfaces import draw_surfaces
 from ffn_core.inference.sample import SegmentedSample

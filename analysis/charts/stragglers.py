@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from analysis.charts.drawing import Drawing, panels, sentences
-from analysis.material import Material, NothingToDraw, describe_runs
 from analysis.plots import stragglers as plots
-from analysis.stragglers import slowest_shares, wait_table
+from analysis.runs.study import Material, NothingToDraw, describe_runs
+from analysis.stats.step_time import slowest_shares, wait_table
 
 
 def stragglers(material: Material) -> Drawing:

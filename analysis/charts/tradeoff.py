@@ -9,15 +9,15 @@ from matplotlib.lines import Line2D
 from analysis import published
 from analysis.charts.drawing import PUBLISHED_TITLE, Drawing, panels, sentences
 from analysis.charts.per_nodes import time_unit
-from analysis.critical_batch import fit_runs
-from analysis.grouping import groups, varies
-from analysis.material import Material, NothingToDraw, describe_best, describe_runs
 from analysis.plots import tradeoff as plots
 from analysis.plots.axes import DARK, GREY, SERIES, log_axis
-from analysis.prediction import Predictor
-from analysis.targets import F1_TARGETS, WINDOW, targets_table
-from analysis.throughput_models import ThroughputModel, modelled_throughput
-from analysis.tradeoff import MEASURED, MODELLED, published_time_and_cost, time_and_cost
+from analysis.runs.grouping import groups, varies
+from analysis.runs.study import Material, NothingToDraw, describe_best, describe_runs
+from analysis.stats.critical_batch import fit_runs
+from analysis.stats.model_average import ThroughputModel, modelled_throughput
+from analysis.stats.predictor import Predictor
+from analysis.stats.targets import F1_TARGETS, WINDOW, targets_table
+from analysis.stats.time_and_cost import MEASURED, MODELLED, published_time_and_cost, time_and_cost
 
 _COLOURS = dict(zip(F1_TARGETS, SERIES, strict=False))
 _PUBLISHED_TARGETS = (0.5, 0.7)

@@ -17,10 +17,10 @@ from analysis.charts.per_nodes import (
     scored,
     time_unit,
 )
-from analysis.grouping import groups
-from analysis.material import Material, NothingToDraw, describe_best, describe_runs
 from analysis.plots import curves as plots
 from analysis.plots.axes import count_axis, log_axis, node_colours
+from analysis.runs.grouping import groups
+from analysis.runs.study import Material, NothingToDraw, describe_best, describe_runs
 
 
 def scores_against_time(material: Material) -> Drawing:

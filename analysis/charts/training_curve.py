@@ -14,9 +14,9 @@ from analysis.charts.per_nodes import (
     scored,
     time_unit,
 )
-from analysis.material import Material, NothingToDraw, describe_runs
 from analysis.plots import curves as plots
 from analysis.plots.axes import BLUE
+from analysis.runs.study import Material, NothingToDraw, describe_runs
 
 
 def training_curve(material: Material) -> Drawing:

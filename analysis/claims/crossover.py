@@ -19,8 +19,8 @@ from analysis.claims.verdict import (
     decide_within,
     power_of_two,
 )
-from analysis.intervals import Interval
-from analysis.runs import Runs
+from analysis.runs.runs import Runs
+from analysis.stats.intervals import Interval
 
 PUBLISHED_CROSSOVER: Final = (16.0, 32.0)
 """Published: linear up to 16 nodes, square root from the next measured count, 32."""

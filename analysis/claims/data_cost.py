@@ -22,9 +22,9 @@ from analysis.claims.verdict import (
     decide_within,
     power_of_two,
 )
-from analysis.critical_batch import CriticalBatch, fit_runs
-from analysis.intervals import Interval
-from analysis.targets import F1_TARGETS, targets_table
+from analysis.stats.critical_batch import CriticalBatch, fit_runs
+from analysis.stats.intervals import Interval
+from analysis.stats.targets import F1_TARGETS, targets_table
 
 STUDIES: Final = ("batch_size", "lr_rules")
 """`lr_rules` holds the same points: square-root scaling, warmed up."""

@@ -9,8 +9,8 @@ import pandas as pd
 
 from analysis import published
 from analysis.claims.verdict import MODELLED, Verdict, decide_within
-from analysis.intervals import Interval
-from analysis.model_choice import average_models
+from analysis.stats.intervals import Interval
+from analysis.stats.model_average import average_models
 
 KIND: Final = f"{MODELLED}: scaling models fitted to the published throughput"
 WIDEST: Final = 0.1

@@ -16,7 +16,7 @@ from analysis.claims.rules import real_data_verdict, rule_verdicts
 from analysis.claims.segmentation import segmentation_verdicts
 from analysis.claims.training import accuracy_verdict
 from analysis.claims.verdict import Verdict
-from analysis.intervals import Interval
+from analysis.stats.intervals import Interval
 
 
 def judge(studies: Studies) -> list[Verdict]:

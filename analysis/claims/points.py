@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from analysis.recipes import latest_of_each_point
-from analysis.runs import Runs
-from analysis.summary import FINAL_EVALUATIONS
+from analysis.runs.recipes import latest_of_each_point
+from analysis.runs.runs import Runs
+from analysis.runs.summary import FINAL_EVALUATIONS
 
 SCORE = f"validation F1, mean of the last {FINAL_EVALUATIONS} evaluations"
 

@@ -9,8 +9,8 @@ import pandas as pd
 from analysis import published
 from analysis.claims.points import Studies, describe, scored_points, warmed
 from analysis.claims.verdict import MEASURED, UNDECIDED, UNKNOWN, Verdict, decide
-from analysis.intervals import Interval
-from analysis.learning_rates import best_rates, fit_power_law, normalized_accuracy
+from analysis.stats.intervals import Interval
+from analysis.stats.learning_rates import best_rates, fit_power_law, normalized_accuracy
 
 STUDIES: Final = ("lr_scan", "lr_rules")
 """`lr_rules` adds the unscaled, square-root and linear rates to the scan's."""

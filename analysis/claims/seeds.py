@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis.intervals import Interval, Values, bootstrap_interval
+from analysis.stats.intervals import Interval, Values, bootstrap_interval
 
 METHOD = (
     "Intervals are 95 % percentile bootstraps of the mean over seeds (4000 resamples), widened "

@@ -10,7 +10,7 @@ import pandas as pd
 from analysis.claims.points import Studies, ended
 from analysis.claims.seeds import seed_interval
 from analysis.claims.verdict import MEASURED, UNDECIDED, UNKNOWN, Verdict, decide
-from analysis.intervals import Interval
+from analysis.stats.intervals import Interval
 
 METRIC: Final = "segmentation/are"
 MARGIN: Final = 0.05

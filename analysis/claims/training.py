@@ -10,7 +10,7 @@ import pandas as pd
 from analysis.claims.points import Studies, ended
 from analysis.claims.seeds import seed_interval
 from analysis.claims.verdict import MEASURED, UNDECIDED, UNKNOWN, Verdict, decide
-from analysis.summary import FINAL_EVALUATIONS
+from analysis.runs.summary import FINAL_EVALUATIONS
 
 STUDY: Final = "training_curve"
 PUBLISHED_ACCURACY: Final = 0.95

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from analysis.intervals import Interval
+from analysis.stats.intervals import Interval
 
 SUPPORTED: Final = "supported"
 NOT_SUPPORTED: Final = "not supported"

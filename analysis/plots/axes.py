@@ -12,6 +12,8 @@ from matplotlib.colors import to_hex
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
+from analysis.text import short_number
+
 # Okabe and Ito 2008.
 BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY = (
     "#0072B2",
@@ -88,20 +90,6 @@ def count_axis(ax: Axes, which: str) -> None:
     """Linear axis of counts with labels like 5k."""
     axis = ax.xaxis if which == "x" else ax.yaxis
     axis.set_major_formatter(FuncFormatter(lambda value, _: short_number(value)))
-
-
-def short_number(value: float) -> str:
-    """0.5, 20, 5k, 2M; 1e-4 below a hundredth."""
-    if value == 0:
-        return "0"
-    size = abs(value)
-    if size < 0.01:
-        mantissa, exponent = f"{value:.3e}".split("e")
-        return f"{float(mantissa):g}e{int(exponent)}"
-    for scale, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if size >= scale:
-            return f"{value / scale:.4g}{unit}"
-    return f"{value:.4g}"
 
 
 def style_handles(emulated: Sequence[bool], markers: bool = False) -> list[Line2D]:

@@ -22,7 +22,7 @@ def draw_cost(
 
     Args:
         ax: to draw on.
-        table: rows of one target from `analysis.batch_size.tradeoff_table`, plus `emulated`.
+        table: rows of one target from `analysis.stats.targets.tradeoff_table`, plus `emulated`.
         runs: rows of the same target, one per run: nodes, emulated, the cost, and `at_least`, the
             cost by which a run that missed the target had ended (NaN: not drawn).
         cost: fovs, optimizer_step or hours.

@@ -7,8 +7,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
 
-from analysis.grouping import groups
 from analysis.plots.axes import DARK, VERMILION, log_axis, node_axis
+from analysis.runs.grouping import groups
 
 # Colour range of the published figure, so that the panels compare.
 ACCURACY_RANGE = (0.94, 1.0)

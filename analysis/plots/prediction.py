@@ -16,7 +16,7 @@ def draw_prediction(ax: Axes, table: pd.DataFrame, x: str, y: str) -> None:
 
     Args:
         ax: to draw on.
-        table: from `analysis.prediction.Predictor.table`, nodes increasing.
+        table: from `analysis.stats.predictor.Predictor.table`, nodes increasing.
         x: column of the horizontal axis.
         y: column of the vertical axis; its `_low` and `_high` make the band.
     """

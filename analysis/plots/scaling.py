@@ -14,7 +14,7 @@ def draw_throughput(ax: Axes, table: pd.DataFrame, colour: str, label: str) -> N
 
     Args:
         ax: both axes become logarithmic.
-        table: from `analysis.scaling.weak_scaling_table`.
+        table: from `analysis.stats.scaling.weak_scaling_table`.
         colour: of the series.
         label: legend entry.
     """

@@ -7,8 +7,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from analysis.grouping import groups
 from analysis.plots.axes import BLUE, GREY, node_axis, node_colours
+from analysis.runs.grouping import groups
 
 
 def draw_shares(ax: Axes, table: pd.DataFrame) -> None:
@@ -16,7 +16,7 @@ def draw_shares(ax: Axes, table: pd.DataFrame) -> None:
 
     Args:
         ax: to draw on.
-        table: from `analysis.stragglers.slowest_shares`.
+        table: from `analysis.stats.step_time.slowest_shares`.
     """
     colours = node_colours(table["ranks"])
     for ranks, group in groups(table, "ranks"):
@@ -34,7 +34,7 @@ def draw_waits(ax: Axes, table: pd.DataFrame, points: pd.DataFrame) -> None:
 
     Args:
         ax: to draw on.
-        table: from `analysis.stragglers.wait_table`.
+        table: from `analysis.stats.step_time.wait_table`.
         points: ranks and share, one row per run.
     """
     ax.plot(points["ranks"], 100 * points["share"], "o", color=BLUE, alpha=0.4, markersize=2, mew=0)

@@ -1,7 +1,7 @@
 """Keeps studies as small files: `python -m analysis.recorded export [--uri URI] [--out DIR]`.
 
 Writes, for every study of an MLflow store, its runs and metric histories as Parquet with their
-provenance. `analysis.recorded.studies.load_studies` and the notebooks read them.
+provenance. `analysis.runs.sources.load_studies` and the notebooks read them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from analysis.recorded.studies import RECORDED
+from analysis.runs.sources import RECORDED
 from ffn_core.errors import InputError
 
 
@@ -34,8 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _arguments(argv)
     try:
         # Imported here: MLflow takes a second that --help need not wait for.
-        from analysis.load_runs import default_store
         from analysis.recorded.export import export
+        from analysis.runs.mlflow_reader import default_store
 
         uri = arguments.uri or default_store()
         written = export(uri, arguments.out, arguments.experiment, arguments.size)

@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from analysis.load_runs import load_runs
 from analysis.recorded import provenance
 from analysis.recorded.plan import planned_points
 from analysis.recorded.thinning import samples_of_first_seed, thin, without_machine_paths
-from analysis.runs import Runs
+from analysis.runs.mlflow_reader import load_runs
+from analysis.runs.runs import Runs
 from ffn_core.errors import InputError
 
 MOST_BYTES: Final = 400_000

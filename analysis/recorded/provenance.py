@@ -9,9 +9,9 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.grouping import varies
 from analysis.recorded.thinning import without_machine_paths
-from analysis.runs import RUN_COLUMNS, Runs
+from analysis.runs.grouping import varies
+from analysis.runs.runs import RUN_COLUMNS, Runs
 
 FILE = "provenance.json"
 NOTE = "note.md"

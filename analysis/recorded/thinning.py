@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pandas as pd
 
-from analysis.runs import Runs
+from analysis.runs.runs import Runs
 
 # Column -> parts of the path that are kept.
 _FOLDERS = {"run_dir": 2, "runs_dir": 1, "data_cache_dir": 1}

@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from analysis.claims.judging import verdict_table
-from analysis.recorded.studies import RECORDED
 from analysis.results.page import page
 from analysis.results.report import open_report
+from analysis.runs.sources import RECORDED
 from ffn_core.errors import InputError
 from ffn_core.files import REPOSITORY
 

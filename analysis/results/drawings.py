@@ -18,8 +18,6 @@ from analysis.claims.rules import STUDY as RULES
 from analysis.claims.rules import rule_difference, warmup_difference
 from analysis.claims.seeds import contrast_table
 from analysis.claims.verdict import power_of_two
-from analysis.grouping import groups
-from analysis.material import NothingToDraw
 from analysis.plots.axes import (
     BLUE,
     DARK,
@@ -31,6 +29,8 @@ from analysis.plots.axes import (
     log_axis,
     node_axis,
 )
+from analysis.runs.grouping import groups
+from analysis.runs.study import NothingToDraw
 
 _RULES: Final = {"linear": ("linear", BLUE), "sqrt": ("square root", VERMILION)}
 _UNSCALED: Final = ("none", "unscaled", GREEN)

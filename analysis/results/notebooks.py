@@ -21,7 +21,7 @@ from jupyter_client.manager import KernelManager
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
-from analysis.recorded.studies import STORE_VARIABLE
+from analysis.runs.sources import STORE_VARIABLE
 from ffn_core.files import REPOSITORY
 
 NOTEBOOKS: Final = REPOSITORY / "analysis" / "notebooks"

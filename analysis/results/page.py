@@ -15,7 +15,7 @@ from analysis.published import ARXIV
 from analysis.recorded.provenance import one_fact
 from analysis.results.report import Picture, Report, seeds_of
 from analysis.results.sections import SECTIONS, Section
-from analysis.results.tables import markdown_table
+from analysis.text import markdown_table
 
 COMMAND: Final = "nox -s figures"
 NOTEBOOKS: Final = "analysis/notebooks"

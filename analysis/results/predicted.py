@@ -8,11 +8,11 @@ from analysis.charts.drawing import Drawing
 from analysis.charts.prediction import prediction
 from analysis.claims.data_cost import batch_points, best_target, reached_table
 from analysis.claims.points import Studies
-from analysis.material import NothingToDraw
-from analysis.prediction import Predictor
 from analysis.prediction_inputs import training_cost
 from analysis.prediction_report import Question
-from analysis.throughput_models import published_throughput
+from analysis.runs.study import NothingToDraw
+from analysis.stats.model_average import published_throughput
+from analysis.stats.predictor import Predictor
 from ffn_core.errors import InputError
 
 STUDY: Final = "batch_size"

@@ -18,14 +18,14 @@ from analysis.claims.judging import judge, verdict_sentence
 from analysis.claims.points import Studies
 from analysis.claims.verdict import Verdict
 from analysis.figures import FIGURES
-from analysis.material import Material, NothingToDraw
 from analysis.recorded import provenance
-from analysis.recorded.studies import default_store, is_tracking_uri, load_studies
 from analysis.results import drawings
 from analysis.results.picture import png
 from analysis.results.predicted import predicted
-from analysis.results.tables import markdown_table
-from analysis.throughput_models import published_throughput
+from analysis.runs.sources import default_store, is_tracking_uri, load_studies
+from analysis.runs.study import Material, NothingToDraw
+from analysis.stats.model_average import published_throughput
+from analysis.text import markdown_table
 
 _IDS = re.compile(r"\): (`[^`]+`(, )?)+( and \d+ more \(in `summary.csv`\))?\.")
 

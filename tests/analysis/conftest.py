@@ -8,7 +8,7 @@ import pytest
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.tracking import MlflowClient
 
-from analysis.runs import Runs, runs_from_records
+from analysis.runs.runs import Runs, runs_from_records
 from ffn_core.inference.sample import SegmentedSample
 
 PARAMETERS: dict[str, Any] = {

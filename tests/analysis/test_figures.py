@@ -24,8 +24,8 @@ from analysis.charts.tradeoff import time_against_cost
 from analysis.charts.training import scores_against_time
 from analysis.charts.training_curve import training_curve
 from analysis.figures import FIGURES, draw_study, main
-from analysis.load_runs import load_runs
-from analysis.material import Material, NothingToDraw
+from analysis.runs.mlflow_reader import load_runs
+from analysis.runs.study import Material, NothingToDraw
 from ffn_core.files import REPOSITORY
 from ffn_core.inference.sample import SegmentedSample
 

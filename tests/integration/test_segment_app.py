@@ -17,7 +17,7 @@ import yaml
 from mlflow.tracking import MlflowClient
 from PIL import Image
 
-from analysis.load_runs import load_runs
+from analysis.runs.mlflow_reader import load_runs
 from experiments import export_neuroglancer, segment_checkpoints, segment_worker
 from experiments.config.parsing import from_dict
 from experiments.data.cache import write_volumes

@@ -23,9 +23,9 @@ from analysis.claims.rules import rule_verdicts
 from analysis.claims.segmentation import in_common, segmentation_verdicts
 from analysis.claims.training import accuracy_verdict
 from analysis.claims.verdict import NOT_SUPPORTED, SUPPORTED, UNDECIDED
-from analysis.critical_batch import CriticalBatch
-from analysis.intervals import Interval
-from analysis.runs import Runs
+from analysis.runs.runs import Runs
+from analysis.stats.critical_batch import CriticalBatch
+from analysis.stats.intervals import Interval
 
 NODES = (1, 4, 16, 64, 256)
 SEEDS = (1, 2, 3)

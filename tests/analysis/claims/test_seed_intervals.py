@@ -13,7 +13,7 @@ from analysis.claims.verdict import (
     decide_within,
     power_of_two,
 )
-from analysis.intervals import Interval
+from analysis.stats.intervals import Interval
 
 
 @pytest.mark.parametrize("seeds", [3, 5])

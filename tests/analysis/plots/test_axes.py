@@ -1,7 +1,8 @@
 import pytest
 from matplotlib.figure import Figure
 
-from analysis.plots.axes import log_axis, node_axis, node_colours, short_number
+from analysis.plots.axes import log_axis, node_axis, node_colours
+from analysis.text import short_number
 
 
 @pytest.mark.parametrize(

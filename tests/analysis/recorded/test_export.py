@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.load_runs import load_runs
 from analysis.recorded.__main__ import main
 from analysis.recorded.export import export, snapshot
 from analysis.recorded.plan import CONF, planned_points
-from analysis.recorded.studies import RECORDED, empty_runs, load_studies, load_study, study_folders
 from analysis.recorded.thinning import samples_of_first_seed, thin, without_machine_paths
-from analysis.runs import Runs
-from analysis.summary import summarize
+from analysis.runs.mlflow_reader import load_runs
+from analysis.runs.runs import Runs
+from analysis.runs.sources import RECORDED, empty_runs, load_studies, load_study, study_folders
+from analysis.runs.summary import summarize
 from ffn_core.errors import InputError
 from ffn_core.inference.sample import SegmentedSample
 

@@ -16,7 +16,7 @@ from analysis.results import drawings
 from analysis.results.__main__ import main
 from analysis.results.picture import png
 from analysis.results.report import Missing, Picture, Report, without_ids
-from analysis.results.tables import cell, markdown_table
+from analysis.text import cell, markdown_table
 
 
 @pytest.fixture

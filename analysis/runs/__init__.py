@@ -1,0 +1,1 @@
+"""Runs as tables: from MLflow or recorded files to one frame per study."""

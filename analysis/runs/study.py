@@ -1,0 +1,108 @@
+"""The runs of one experiment, prepared once for all figures, and how captions speak of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import pandas as pd
+
+from analysis.runs.grouping import varies
+from analysis.runs.recipes import best_recipe_runs, latest_of_each_point, recipe_labels
+from analysis.runs.runs import Runs
+from analysis.runs.summary import FINAL_EVALUATIONS, summarize
+
+_IDS_IN_CAPTION = 24
+_COUNTS = ("nodes", "ranks", "local_batch_size", "global_batch_size", "seed", "depth", "features")
+
+
+class NothingToDraw(Exception):
+    """Why a figure is left out, in one line."""
+
+
+@dataclass(frozen=True)
+class Material:
+    """The point runs of one experiment.
+
+    Attributes:
+        experiment: its name.
+        runs: every point run, however it ended.
+    """
+
+    experiment: str
+    runs: Runs
+
+    @cached_property
+    def summary(self) -> pd.DataFrame:
+        """One row per run, see `analysis.runs.summary.summarize`, with a `recipe` label."""
+        table = summarize(self.runs)
+        parameters = self.runs.table.set_index("run_id", drop=False)
+        table["recipe"] = table["run_id"].map(recipe_labels(parameters))
+        return table
+
+    @cached_property
+    def finished(self) -> pd.DataFrame:
+        """Summary of the finished runs, repeats of the same point included."""
+        return _with_whole_counts(self.summary[self.summary["status"] == "FINISHED"])
+
+    @cached_property
+    def points(self) -> pd.DataFrame:
+        """Summary of the finished runs, one per point (nodes, recipe, seed)."""
+        kept = latest_of_each_point(self.runs.finished())
+        return self.finished[self.finished["run_id"].isin(kept.table["run_id"])]
+
+    @cached_property
+    def best(self) -> pd.DataFrame:
+        """Of `points`, the recipe with the highest mean final F1 at each node count."""
+        kept = latest_of_each_point(self.runs.finished())
+        score = self.summary.set_index("run_id")["final_f1"].dropna()
+        best = best_recipe_runs(kept, score)
+        return self.finished[self.finished["run_id"].isin(best.table["run_id"])]
+
+    def curves(self, metric: str, of: pd.DataFrame) -> pd.DataFrame:
+        """History of one metric over the runs in `of`, with their summary columns joined on."""
+        history = self.runs.history
+        rows = history[(history["metric"] == metric) & history["run_id"].isin(of["run_id"])]
+        columns = of.drop(columns=["fovs"])
+        return rows.merge(columns, on="run_id").sort_values(["run_id", "fovs"], ignore_index=True)
+
+
+def _with_whole_counts(finished: pd.DataFrame) -> pd.DataFrame:
+    """Integer columns again, where a run that failed early left them with a missing value."""
+    columns = [c for c in _COUNTS if c in finished and finished[c].notna().all()]
+    return finished.astype(dict.fromkeys(columns, int))
+
+
+def describe_runs(table: pd.DataFrame) -> str:
+    """Which runs a figure shows: count, experiment, seeds, real or emulated, short ids."""
+    emulated = int(table["emulated"].sum())
+    kinds = [f"{len(table) - emulated} on real nodes"] if emulated < len(table) else []
+    if emulated:
+        kinds.append(f"{emulated} on emulated nodes")
+    ids = sorted(run_id[:8] for run_id in table["run_id"])
+    listed = ", ".join(f"`{i}`" for i in ids[:_IDS_IN_CAPTION])
+    if len(ids) > _IDS_IN_CAPTION:
+        listed += f" and {len(ids) - _IDS_IN_CAPTION} more (in `summary.csv`)"
+    seeds = _listed(table["seed"]) if "seed" in table else "not recorded"
+    experiments = ", ".join(sorted(table["experiment"].unique()))
+    plural = "s" if len(table) != 1 else ""
+    return (
+        f"Runs: {len(table)} finished point{plural} of `{experiments}` ({', '.join(kinds)}; "
+        f"nodes {_listed(table['nodes'])}; seeds {seeds}): {listed}."
+    )
+
+
+def describe_best(table: pd.DataFrame) -> str:
+    """Which recipe was chosen per node count, and that it was chosen after the fact."""
+    chosen = table.groupby("nodes")["recipe"].first()
+    listed = "; ".join(f"{nodes}: {recipe}" for nodes, recipe in chosen.items())
+    if not varies(chosen):
+        return f"Recipe at every node count: {chosen.iloc[0]}."
+    return (
+        f"Shown per node count is the recipe with the highest final validation F1 (mean of the "
+        f"last {FINAL_EVALUATIONS} evaluations and of the seeds), chosen after the fact: {listed}."
+    )
+
+
+def _listed(values: pd.Series) -> str:
+    return ", ".join(f"{value}" for value in sorted(values.unique()))

@@ -1,0 +1,1 @@
+"""Numbers from tables of runs: intervals, targets, models. Nothing here draws or reads files."""

@@ -1,0 +1,136 @@
+"""When a run first reaches a target score: in FOVs, seconds and optimizer steps. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from analysis.runs.runs import Runs
+from analysis.stats.intervals import bootstrap_interval
+
+F1_TARGETS = (0.5, 0.7, 0.8, 0.9)
+# Validation F1 swings between evaluations: a target counts when so many in a row average it.
+WINDOW = 3
+
+
+def first_reached(x: np.ndarray, score: np.ndarray, target: float, window: int = 1) -> float:
+    """Where a score first reaches a target, or NaN where it never does.
+
+    The score is smoothed by the mean of each evaluation and the `window` - 1 before it, so that
+    one lucky evaluation does not count; the crossing is interpolated linearly between the two
+    smoothed values around it. A score at the target from its first value on is reached there.
+
+    Args:
+        x: (n,) increasing: FOVs, seconds or steps of the evaluations.
+        score: (n,) at x; undefined scores (NaN) are skipped.
+        target: reached when the smoothed score is at least this.
+        window: evaluations averaged, >= 1; the first window - 1 values have no smoothed score.
+    """
+    defined = np.isfinite(score)
+    x, score = np.asarray(x, dtype=float)[defined], np.asarray(score, dtype=float)[defined]
+    if window < 1:
+        raise ValueError(f"window must be at least 1, not {window}")
+    if len(score) < window:
+        return math.nan
+    smoothed = np.convolve(score, np.full(window, 1 / window), mode="valid")
+    x = x[window - 1 :]
+    # A smoothed score equal to the target up to rounding has reached it.
+    reached = np.flatnonzero(smoothed >= target - 1e-12)
+    if reached.size == 0:
+        return math.nan
+    index = int(reached[0])
+    if index == 0:
+        return float(x[0])
+    share = (target - smoothed[index - 1]) / (smoothed[index] - smoothed[index - 1])
+    return float(x[index - 1] + share * (x[index] - x[index - 1]))
+
+
+def highest(score: np.ndarray, window: int = 1) -> float:
+    """The highest mean of `window` evaluations in a row; NaN where there are fewer."""
+    defined = np.asarray(score, dtype=float)[np.isfinite(score)]
+    if len(defined) < window:
+        return math.nan
+    return float(np.convolve(defined, np.full(window, 1 / window), mode="valid").max())
+
+
+def targets_table(
+    runs: Runs,
+    metric: str = "validation/f1",
+    targets: Sequence[float] = F1_TARGETS,
+    window: int = 1,
+) -> pd.DataFrame:
+    """FOVs, wall time and optimizer steps to each target, for every run with the metric.
+
+    Returns:
+        One row per run and target: run_id, target, fovs, elapsed_s, optimizer_step, NaN where the
+        target was not reached (or the time not recorded), and fovs_done and steps_done, FOVs and
+        optimizer steps by the last evaluation. Steps not recorded follow from FOVs / (nodes * local
+        batch size).
+    """
+    rows = []
+    batch = runs.table.set_index("run_id")["global_batch_size"]
+    scores = runs.history[runs.history["metric"] == metric].sort_values("fovs")
+    for run_id, curve in scores.groupby("run_id"):
+        fovs = curve["fovs"].to_numpy(dtype=float)
+        steps = curve["optimizer_step"].fillna(curve["fovs"] / batch[run_id]).to_numpy()
+        for target in targets:
+            at = first_reached(fovs, curve["value"].to_numpy(), target, window)
+            rows.append(
+                {
+                    "run_id": run_id,
+                    "target": target,
+                    "fovs": at,
+                    "elapsed_s": _at(at, fovs, curve["elapsed_s"].to_numpy()),
+                    "optimizer_step": _at(at, fovs, steps),
+                    "fovs_done": fovs[-1],
+                    "steps_done": float(steps[-1]),
+                }
+            )
+    reached = ["run_id", "target", "fovs", "elapsed_s", "optimizer_step"]
+    return pd.DataFrame(rows, columns=[*reached, "fovs_done", "steps_done"])
+
+
+def _at(fovs: float, known_fovs: np.ndarray, values: np.ndarray) -> float:
+    """Value at a number of FOVs between evaluations; NaN where none is known there."""
+    return float(np.interp(fovs, known_fovs, values)) if math.isfinite(fovs) else math.nan
+
+
+_COSTS = ("fovs", "elapsed_s", "optimizer_step")
+
+
+def tradeoff_table(reached: pd.DataFrame, level: float = 0.95, seed: int = 0) -> pd.DataFrame:
+    """Cost to each target per node count: the median over repeats.
+
+    A repeat that did not reach the target counts as more expensive than any that did, so the
+    median is known while more than half of the repeats reach it.
+
+    Args:
+        reached: columns nodes, target, fovs, elapsed_s, optimizer_step; one row per run and
+            target, NaN where not reached.
+        level: coverage of the bootstrap intervals, given where every repeat reached the target.
+        seed: of the bootstrap.
+
+    Returns:
+        One row per target and nodes: repeats, reached (how many), and for each cost its median
+        and `_low`, `_high`.
+    """
+    rows = []
+    for (target, nodes), group in reached.groupby(["target", "nodes"]):
+        row: dict[str, object] = {
+            "target": target,
+            "nodes": nodes,
+            "repeats": len(group),
+            "reached": int(group["fovs"].notna().sum()),
+        }
+        for cost in _COSTS:
+            values = group[cost].to_numpy(dtype=float)
+            median = float(np.median(np.where(np.isnan(values), np.inf, values)))
+            row[cost] = median if np.isfinite(median) else np.nan
+            complete = not np.isnan(values).any()
+            interval = bootstrap_interval(values if complete else [], level=level, seed=seed)
+            row[f"{cost}_low"], row[f"{cost}_high"] = interval.low, interval.high
+        rows.append(row)
+    return pd.DataFrame(rows)

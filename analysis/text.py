@@ -1,0 +1,49 @@
+"""DataFrames as Markdown tables. Pure."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+
+def markdown_table(table: pd.DataFrame) -> str:
+    """A table in Markdown, numbers to three digits; a line that says so where it has no rows."""
+    if table.empty:
+        return "*No numbers yet.*"
+    lines = ["| " + " | ".join(str(c).replace("_", " ") for c in table.columns) + " |"]
+    numeric = [pd.api.types.is_numeric_dtype(t) and t.kind != "b" for t in table.dtypes]
+    lines.append("|" + "|".join("---:" if right else "---" for right in numeric) + "|")
+    lines += [
+        "| " + " | ".join(cell(v) for v in row) + " |"
+        for row in table.itertuples(index=False, name=None)
+    ]
+    return "\n".join(lines)
+
+
+def cell(value: Any) -> str:
+    """One value: three significant digits, whole numbers whole, yes and no, `-` where missing."""
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "-"
+    if isinstance(value, float):
+        whole = math.isfinite(value) and (value == round(value) or abs(value) >= 1000)
+        return f"{value:.0f}" if whole else f"{value:.3g}"
+    return str(value).replace("|", "\\|")
+
+
+def short_number(value: float) -> str:
+    """0.5, 20, 5k, 2M; 1e-4 below a hundredth."""
+    if value == 0:
+        return "0"
+    size = abs(value)
+    if size < 0.01:
+        mantissa, exponent = f"{value:.3e}".split("e")
+        return f"{float(mantissa):g}e{int(exponent)}"
+    for scale, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if size >= scale:
+            return f"{value / scale:.4g}{unit}"
+    return f"{value:.4g}"

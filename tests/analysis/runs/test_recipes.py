@@ -1,0 +1,59 @@
+import pandas as pd
+
+from analysis.runs.recipes import best_recipe_runs, latest_of_each_point, recipe_labels
+
+
+def test_labels_name_only_what_varies(make_runs):
+    runs = make_runs(
+        ({"lr_rule": "linear", "warmup": "60 steps"}, {}),
+        ({"lr_rule": "none", "warmup": "none", "seed": 3, "nodes": 4}, {}),
+    )
+    assert recipe_labels(runs.table).tolist() == ["linear, warm-up", "unscaled, no warm-up"]
+
+
+def test_warmups_of_different_length_are_spelled_out(make_runs):
+    runs = make_runs(*(({"warmup": w}, {}) for w in ("60 steps", "0.1 fraction", "none")))
+    labels = recipe_labels(runs.table).tolist()
+    assert labels == ["warm-up 60 steps", "warm-up 0.1 fraction", "no warm-up"]
+
+
+def test_what_follows_from_the_optimizer_is_not_named(make_runs):
+    momentum = {"optimizer": "momentum", "lr_base": 0.01, "optimizer_arguments_momentum": 0.9}
+    runs = make_runs(({"lr_base": 0.001, "sweep_retries": 1}, {}), (momentum, {}))
+    assert recipe_labels(runs.table).tolist() == ["adam, lr 0.001", "momentum, lr 0.01"]
+
+
+def test_label_where_nothing_varies(make_runs):
+    assert recipe_labels(make_runs(({}, {}), ({"seed": 1}, {})).table).tolist() == ["adam", "adam"]
+
+
+def test_where_a_run_was_carried_out_does_not_make_a_recipe(make_runs):
+    runs = make_runs(
+        ({"launcher_name": "gloo", "runs_dir": "a", "cluster_threads_per_rank": 1}, {}),
+        ({"launcher_name": "mpi", "runs_dir": "b", "cluster_threads_per_rank": 2}, {}),
+    )
+    assert recipe_labels(runs.table).tolist() == ["adam", "adam"]
+    assert latest_of_each_point(runs).table["run_id"].tolist() == ["run00001"]
+
+
+def test_a_second_run_of_a_point_replaces_the_first_and_real_beats_emulated(make_runs):
+    runs = make_runs(
+        ({"nodes": 2, "ranks": 2}, {}),
+        ({"nodes": 2, "ranks": 1}, {}),
+        ({"nodes": 4, "ranks": 2}, {}),
+        ({"nodes": 4, "ranks": 2}, {}),
+        ({"nodes": 4, "ranks": 2, "seed": 1}, {}),
+    )
+    kept = latest_of_each_point(runs).table["run_id"].tolist()
+    assert kept == ["run00000", "run00003", "run00004"]
+
+
+def test_best_recipe_is_chosen_by_the_mean_over_seeds_at_each_node_count(make_runs):
+    points = [(n, rule, seed) for n in (1, 8) for rule in ("linear", "sqrt") for seed in (0, 1)]
+    runs = make_runs(
+        *(({"nodes": n, "lr_rule": rule, "seed": seed}, {}) for n, rule, seed in points)
+    )
+    score = pd.Series([0.9, 0.7, 0.75, 0.75, 0.5, 0.5, 0.2, 0.9], index=runs.table["run_id"])
+    best = best_recipe_runs(runs, score).table
+    assert best.loc[best["nodes"] == 1, "lr_rule"].tolist() == ["linear", "linear"]
+    assert best.loc[best["nodes"] == 8, "lr_rule"].tolist() == ["sqrt", "sqrt"]

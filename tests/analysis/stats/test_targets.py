@@ -1,0 +1,102 @@
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analysis.stats.targets import first_reached, highest, targets_table, tradeoff_table
+
+
+def test_tradeoff_counts_a_missed_target_as_more_expensive():
+    def rows(nodes, fovs):
+        return [
+            {"nodes": nodes, "target": 0.7, "fovs": f, "elapsed_s": f / 10, "optimizer_step": f / 2}
+            for f in fovs
+        ]
+
+    table = tradeoff_table(
+        pd.DataFrame(
+            rows(1, [10.0, 30.0, 20.0])
+            + rows(2, [10.0, 30.0, math.nan])
+            + rows(4, [10.0, math.nan, math.nan])
+        )
+    ).set_index("nodes")
+    assert table["reached"].tolist() == [3, 2, 1]
+    assert table.loc[1, ["fovs", "elapsed_s", "optimizer_step"]].tolist() == [20, 2, 10]
+    assert table.loc[1, ["fovs_low", "fovs_high"]].tolist() == [10, 30]
+    assert table.loc[2, "fovs"] == 30
+    assert math.isnan(table.loc[2, "fovs_low"])
+    assert math.isnan(table.loc[4, "fovs"])
+
+
+FOVS = np.array([100.0, 200.0, 300.0, 400.0])
+
+
+def test_interpolates_between_evaluations():
+    assert first_reached(FOVS, np.array([0.1, 0.4, 0.6, 0.5]), 0.5) == pytest.approx(250)
+
+
+def test_reached_from_the_start_and_never():
+    assert first_reached(FOVS, np.array([0.9, 0.1, 0.1, 0.1]), 0.5) == 100
+    assert math.isnan(first_reached(FOVS, np.array([0.1, 0.2, 0.3, 0.49]), 0.5))
+    assert math.isnan(first_reached(np.array([]), np.array([]), 0.5))
+
+
+def test_a_single_swing_does_not_count_when_smoothed():
+    swings = np.array([0.0, 0.8, 0.0, 0.9])
+    assert first_reached(FOVS, swings, 0.5) == pytest.approx(162.5)
+    assert math.isnan(first_reached(FOVS, swings, 0.5, window=2))
+
+
+def test_smoothing_averages_an_evaluation_and_those_before():
+    # Means of two: 0.2, 0.4, 0.6 at 200, 300, 400.
+    assert first_reached(FOVS, np.array([0.1, 0.3, 0.5, 0.7]), 0.5, 2) == pytest.approx(350)
+
+
+def test_undefined_scores_are_skipped():
+    assert first_reached(FOVS, np.array([math.nan, 0.4, math.nan, 0.6]), 0.5) == pytest.approx(300)
+
+
+def test_window_below_one():
+    with pytest.raises(ValueError, match="at least 1, not 0"):
+        first_reached(FOVS, FOVS, 0.5, window=0)
+
+
+@given(st.lists(st.floats(0, 1), min_size=4, max_size=4), st.integers(1, 4))
+def test_a_higher_target_is_never_reached_sooner(scores, window):
+    low = first_reached(FOVS, np.array(scores), 0.4, window)
+    high = first_reached(FOVS, np.array(scores), 0.6, window)
+    assert math.isnan(high) or low <= high
+
+
+def test_table_gives_fovs_seconds_and_steps(make_runs):
+    curve = {
+        "validation/f1": [(100, 0.2), (200, 0.6)],
+        "time/elapsed_s": [(100, 10.0), (200, 30.0)],
+        "optimizer_step": [(100, 25.0), (200, 50.0)],
+    }
+    table = targets_table(make_runs(({"nodes": 4}, curve)), targets=(0.5, 0.7))
+    reached, missed = table.to_dict("records")
+    assert (reached["fovs"], reached["elapsed_s"], reached["optimizer_step"]) == pytest.approx(
+        (175, 25, 43.75)
+    )
+    assert math.isnan(missed["fovs"])
+    assert math.isnan(missed["elapsed_s"])
+
+
+def test_steps_follow_from_the_batch_where_not_recorded(make_runs):
+    runs = make_runs(({"nodes": 4, "local_batch_size": 2}, {"validation/f1": [(80, 0.6)]}))
+    row = targets_table(runs, targets=(0.5,)).iloc[0]
+    assert row["optimizer_step"] == 10
+    assert math.isnan(row["elapsed_s"])
+
+
+def test_table_of_runs_without_the_metric(make_runs):
+    assert targets_table(make_runs(({}, {"train/f1": [(1, 0.5)]}))).empty
+
+
+def test_highest_mean_of_evaluations_in_a_row():
+    assert highest(np.array([0.1, 0.9, 0.2, 0.4, 0.6]), 3) == pytest.approx(0.5)
+    assert math.isnan(highest(np.array([0.1, math.nan]), 2))
