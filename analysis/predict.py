@@ -15,8 +15,8 @@ from pathlib import Path
 from matplotlib import style
 from rich.console import Console
 
-from analysis.prediction_inputs import TrainingCost, measured_throughput, training_cost
-from analysis.prediction_report import Question, answer, assumptions, prediction_table
+from analysis.prediction.answer import Question, answer, assumptions, prediction_table
+from analysis.prediction.inputs import TrainingCost, measured_throughput, training_cost
 from analysis.runs.sources import add_source, read_source
 from analysis.stats.model_average import published_throughput
 from analysis.stats.predictor import Predictor, node_grid
@@ -83,10 +83,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _draw(out: Path, predictor: Predictor, cost: TrainingCost, question: Question) -> None:
     # Imported here: an answer on the terminal needs none of it.
-    from analysis.charts.drawing import STYLE
-    from analysis.charts.models import fitted_models
-    from analysis.charts.prediction import prediction
-    from analysis.figures import save
+    from analysis.figures.registry import save
+    from analysis.figures.scaling_models import fitted_models
+    from analysis.figures.style import STYLE
+    from analysis.prediction.figure import prediction
 
     captions = []
     with style.context(STYLE):

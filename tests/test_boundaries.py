@@ -72,7 +72,7 @@ def test_only_figures_saves_pictures():
             for node in ast.walk(ast.parse(path.read_text()))
         )
     }
-    assert saving == {"analysis/figures.py"}
+    assert saving == {"analysis/figures/registry.py"}
 
 
 def test_the_walk_sees_imports_inside_functions(tmp_path):

@@ -8,7 +8,6 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from analysis import published
 from analysis.claims.crossover import late_noise_scale
 from analysis.claims.points import Studies, describe, ended, ruled, scored_points, warmed
 from analysis.claims.seeds import seed_interval
@@ -22,6 +21,7 @@ from analysis.claims.verdict import (
     decide_within,
     power_of_two,
 )
+from analysis.reference import published
 from analysis.stats.critical_batch import CriticalBatch, fit_runs
 from analysis.stats.intervals import Interval
 from analysis.stats.targets import F1_TARGETS, targets_table

@@ -7,8 +7,8 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from analysis import published
 from analysis.claims.verdict import MODELLED, Verdict, decide_within
+from analysis.reference import published
 from analysis.stats.intervals import Interval
 from analysis.stats.model_average import average_models
 

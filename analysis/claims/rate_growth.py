@@ -6,9 +6,9 @@ from typing import Final
 
 import pandas as pd
 
-from analysis import published
 from analysis.claims.points import Studies, describe, scored_points, warmed
 from analysis.claims.verdict import MEASURED, UNDECIDED, UNKNOWN, Verdict, decide
+from analysis.reference import published
 from analysis.stats.intervals import Interval
 from analysis.stats.learning_rates import best_rates, fit_power_law, normalized_accuracy
 

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from analysis.charts.drawing import COLUMN_WIDTH_IN, Drawing, panels, sentences
 from analysis.claims.crossover import PUBLISHED_CROSSOVER, late_noise_scale, log2_crossover
 from analysis.claims.data_cost import batch_points, best_target, cost_table, reached_table
 from analysis.claims.optimizers import RETAINED
@@ -18,16 +17,20 @@ from analysis.claims.rules import STUDY as RULES
 from analysis.claims.rules import rule_difference, warmup_difference
 from analysis.claims.seeds import contrast_table
 from analysis.claims.verdict import power_of_two
-from analysis.plots.axes import (
+from analysis.figures.style import (
     BLUE,
+    COLUMN_WIDTH_IN,
     DARK,
     GREEN,
     GREY,
     ORANGE,
     SERIES,
     VERMILION,
+    Drawing,
     log_axis,
     node_axis,
+    panels,
+    sentences,
 )
 from analysis.runs.grouping import groups
 from analysis.runs.study import NothingToDraw

@@ -11,8 +11,8 @@ from analysis.claims.judging import effect_text
 from analysis.claims.points import SCORE
 from analysis.claims.seeds import METHOD
 from analysis.claims.verdict import NOT_SUPPORTED, SUPPORTED, UNDECIDED, Verdict
-from analysis.published import ARXIV
 from analysis.recorded.provenance import one_fact
+from analysis.reference.published import ARXIV
 from analysis.results.report import Picture, Report, seeds_of
 from analysis.results.sections import SECTIONS, Section
 from analysis.text import markdown_table

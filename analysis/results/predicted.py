@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from analysis.charts.drawing import Drawing
-from analysis.charts.prediction import prediction
 from analysis.claims.data_cost import batch_points, best_target, reached_table
 from analysis.claims.points import Studies
-from analysis.prediction_inputs import training_cost
-from analysis.prediction_report import Question
+from analysis.figures.style import Drawing
+from analysis.prediction.answer import Question
+from analysis.prediction.figure import prediction
+from analysis.prediction.inputs import training_cost
 from analysis.runs.study import NothingToDraw
 from analysis.stats.model_average import published_throughput
 from analysis.stats.predictor import Predictor

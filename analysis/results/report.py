@@ -12,12 +12,12 @@ from typing import Any
 import pandas as pd
 from matplotlib import style
 
-from analysis.charts.drawing import STYLE, Drawing
-from analysis.charts.models import fitted_models
 from analysis.claims.judging import judge, verdict_sentence
 from analysis.claims.points import Studies
 from analysis.claims.verdict import Verdict
-from analysis.figures import FIGURES
+from analysis.figures.registry import FIGURES
+from analysis.figures.scaling_models import fitted_models
+from analysis.figures.style import STYLE, Drawing
 from analysis.recorded import provenance
 from analysis.results import drawings
 from analysis.results.picture import png

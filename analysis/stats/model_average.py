@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis import published
+from analysis.reference import published
 from analysis.stats.scaling_models import MODELS, ModelFit, ScalingModel, bounded, fit_model
 
 # A prefix of the node counts is forecast from once it has this many.

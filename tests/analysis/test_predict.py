@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from analysis.predict import main
-from analysis.prediction_inputs import measured_throughput, training_cost
+from analysis.prediction.inputs import measured_throughput, training_cost
 from ffn_core.errors import InputError
 
 # F1 rises linearly to 1 over E = 4000 (1 + B/64) FOVs: it passes 0.8 at 0.8 E.

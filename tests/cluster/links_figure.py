@@ -15,8 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.charts.drawing import STYLE, panels
-from analysis.plots.axes import DARK, GREY, SERIES, log_axis
+from analysis.figures.style import DARK, GREY, SERIES, STYLE, log_axis, panels
 
 PREDICTIONS = {"link": "-", "fit": "--"}
 

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from analysis.id_colors import matching_colors, spread_colors
-from analysis.pictures import main
-from analysis.segmentation_figures import overlay, section_figure, surfaces_figure
-from analysis.surfaces import surface
+from analysis.pictures.__main__ import main
+from analysis.pictures.colors import matching_colors, spread_colors
+from analysis.pictures.panels import overlay, section_figure, surfaces_figure
+from analysis.pictures.surfaces import surface
 from experiments.data.cache import write_volumes
 from ffn_core.volumes import ArrayVolume
 

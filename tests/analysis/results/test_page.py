@@ -10,8 +10,8 @@ from matplotlib import style
 from matplotlib.figure import Figure
 from PIL import Image
 
-from analysis.charts.drawing import STYLE
 from analysis.claims.judging import judge
+from analysis.figures.style import STYLE
 from analysis.results import drawings
 from analysis.results.__main__ import main
 from analysis.results.picture import png

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import published
+from analysis.reference import published
 from analysis.stats.model_average import (
     ModelAverage,
     akaike_weights,

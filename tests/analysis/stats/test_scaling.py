@@ -3,7 +3,7 @@ import math
 import pandas as pd
 import pytest
 
-from analysis import published
+from analysis.reference import published
 from analysis.stats.scaling import (
     scaling_series,
     strong_efficiency,

@@ -1,1 +1,0 @@
-"""Whole figures: `Material` to `Drawing`, one function per figure. Nothing here saves."""

@@ -1,0 +1,1 @@
+"""`python -m analysis.figures`: one module per kind of figure, drawn from a study."""

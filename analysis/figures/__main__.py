@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from analysis.figures.registry import draw_study
+from analysis.runs.sources import add_source, read_source
+from ffn_core.errors import InputError
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m analysis.figures", description=__doc__)
+    parser.add_argument("--out", type=Path, required=True, help="directory for the figures")
+    parser.add_argument("--experiment", help="preset name; default: every experiment with points")
+    add_source(parser)
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit code. Several experiments get a subdirectory each."""
+    arguments = _arguments(argv)
+    # A table that goes to a file is not cut to the width of a terminal that is not there.
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    try:
+        if arguments.out.exists() and not arguments.out.is_dir():
+            raise InputError(f"--out {arguments.out} is a file: name a directory")
+        runs = read_source(arguments, arguments.experiment)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    names = runs.experiments()
+    for name in names:
+        out = arguments.out if len(names) == 1 else arguments.out / name
+        draw_study(runs.select(runs.table["experiment"] == name), name, out, console)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,198 @@
+"""Figure of what more nodes cost in data and save in steps."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from analysis.figures.style import (
+    PUBLISHED_TITLE,
+    SERIES,
+    Drawing,
+    log_axis,
+    marker_fill,
+    node_axis,
+    panels,
+    sentences,
+    style_handles,
+)
+from analysis.reference import published
+from analysis.reference.published import ARXIV
+from analysis.runs.grouping import groups, varies
+from analysis.runs.study import Material, NothingToDraw, describe_best, describe_runs
+from analysis.stats.critical_batch import CriticalBatch, fit_runs
+from analysis.stats.model_average import modelled_throughput
+from analysis.stats.targets import F1_TARGETS, WINDOW, first_reached, targets_table, tradeoff_table
+
+
+def draw_cost(
+    ax: Axes,
+    table: pd.DataFrame,
+    runs: pd.DataFrame,
+    cost: str,
+    colour: str,
+    label: str,
+    style: str = "-",
+) -> None:
+    """Median cost to one target over repeats, with every repeat as a faint point.
+
+    Args:
+        ax: to draw on.
+        table: rows of one target from `analysis.stats.targets.tradeoff_table`, plus `emulated`.
+        runs: rows of the same target, one per run: nodes, emulated, the cost, and `at_least`, the
+            cost by which a run that missed the target had ended (NaN: not drawn).
+        cost: fovs, optimizer_step or hours.
+        colour: of the target.
+        label: legend entry.
+        style: of the line; dashed where the cost is modelled.
+    """
+    known = table.dropna(subset=[cost])
+    ax.plot(known["nodes"], known[cost], style, color=colour, label=label, zorder=2)
+    for emulated, group in known.groupby("emulated"):
+        fill = marker_fill(bool(emulated), colour)
+        ax.plot(group["nodes"], group[cost], "o", color=colour, mfc=fill, zorder=3)
+    ax.plot(runs["nodes"], runs[cost], "o", color=colour, alpha=0.4, markersize=2, mew=0)
+    missed = runs[runs[cost].isna()]
+    (bounds,) = ax.plot(missed["nodes"], missed["at_least"], "^", color=colour, alpha=0.6)
+    bounds.set(markerfacecolor="none", markersize=3, markeredgewidth=0.6)
+
+
+def draw_fit(ax: Axes, nodes: np.ndarray, cost: np.ndarray, colour: str) -> None:
+    """Fitted cost, dotted."""
+    ax.plot(nodes, cost, ":", color=colour, linewidth=1)
+
+
+_COLOURS = dict(zip(F1_TARGETS, SERIES, strict=False))
+_PUBLISHED_TARGETS = (0.5, 0.7)
+# What a run had when it ended; of its time nothing is said.
+_HAD = {"fovs": "fovs_done", "optimizer_step": "steps_done"}
+
+
+def cost_to_target(material: Material) -> Drawing:
+    """FOVs, optimizer steps and wall time to each F1 target against nodes."""
+    shown = material.best
+    if shown["nodes"].nunique() < 2:
+        raise NothingToDraw("the trade-off needs at least two node counts")
+    reached = targets_table(
+        material.runs.select(material.runs.table["run_id"].isin(shown["run_id"])), window=WINDOW
+    ).merge(shown[["run_id", "nodes", "emulated", "global_batch_size"]], on="run_id")
+    if reached["fovs"].isna().all():
+        raise NothingToDraw(f"no finished run reached F1 {F1_TARGETS[0]}")
+    figure, axes = panels(3, rows=2, height_in=4.4)
+    _draw_costs(axes[0], reached, "fovs", "FOVs to target")
+    _draw_costs(axes[1], reached, "optimizer_step", "Optimizer steps to target")
+    timed = _draw_time(axes[2], reached, shown)
+    fits = _draw_fits(axes[0], axes[1], reached)
+    axes[0].set_title("this study")
+    _draw_published(axes[3], axes[5])
+    targets = sorted({*reached.loc[reached["fovs"].notna(), "target"], *_PUBLISHED_TARGETS})
+    handles = [Line2D([], [], color=_COLOURS[t], label=f"F1 {t}") for t in targets]
+    handles += style_handles(shown["emulated"].tolist(), markers=True)
+    axes[4].set_axis_off()
+    axes[4].legend(handles=handles, loc="center")
+    caption = sentences(
+        "FOVs, optimizer steps and wall time until validation F1 (mean of"
+        f" {WINDOW} evaluations) reaches a target, against nodes. Lines and large points: median",
+        "over seeds, drawn while more than half of them reach the target; small points: seeds;",
+        "triangles: seeds that had not reached it when they ended there.",
+        "Open: emulated nodes, which have no cluster time.",
+        timed,
+        *fits,
+        "Below: published F1 curves reaching 0.5 and 0.7, without smoothing; the steps there are",
+        "not published.",
+        describe_best(shown),
+        describe_runs(shown),
+    )
+    return Drawing(figure, caption)
+
+
+def _draw_time(ax: Axes, reached: pd.DataFrame, shown: pd.DataFrame) -> str:
+    """Measured times where two real node counts have them, else modelled ones; says which."""
+    real = reached[~reached["emulated"]]
+    if varies(real.dropna(subset=["elapsed_s"])["nodes"]):
+        _draw_costs(ax, real, "elapsed_s", "Wall time to target (s)")
+        return "Right: real nodes only."
+    known = shown.dropna(subset=["fovs_per_second"])
+    if known.empty:
+        ax.set_axis_off()
+        return "No time is shown: it takes two real node counts."
+    throughput = modelled_throughput(known)
+    rate = throughput.throughput(reached["nodes"].to_numpy(float))
+    modelled = reached.assign(elapsed_s=reached["fovs"] / rate, emulated=True)
+    _draw_costs(ax, modelled, "elapsed_s", "Modelled time to target (s)", style="--")
+    return (
+        "Right, dashed: modelled, for want of two real node counts: these FOVs at"
+        f" {throughput.node_fovs_per_second:.3g} FOVs/s per node (one rank of these runs) and the"
+        f" published efficiency ({ARXIV})."
+    )
+
+
+def _draw_costs(ax: Axes, reached: pd.DataFrame, cost: str, label: str, style: str = "-") -> None:
+    reached = reached.assign(at_least=reached[_HAD[cost]] if cost in _HAD else np.nan)
+    table = tradeoff_table(reached)
+    kind = reached.groupby("nodes")["emulated"].first()
+    table["emulated"] = table["nodes"].map(kind)
+    for target, group in groups(table, "target"):
+        if group[cost].notna().any():
+            runs = reached[reached["target"] == target]
+            draw_cost(ax, group, runs, cost, _COLOURS[target], f"F1 {target}", style)
+    node_axis(ax, reached["nodes"], most_labels=5)
+    log_axis(ax, "y")
+    ax.set_ylabel(label)
+
+
+def _draw_fits(fovs: Axes, steps: Axes, reached: pd.DataFrame) -> list[str]:
+    """Draws the fitted hyperbola of each target; returns one caption sentence per fit."""
+    per_node = reached["global_batch_size"] / reached["nodes"]
+    if varies(per_node):
+        return ["No critical batch size is fitted: the local batch size varies."]
+    local_batch = float(per_node.iloc[0])
+    notes = []
+    for target, group in groups(reached, "target"):
+        fit = fit_runs(group)
+        if fit is None:
+            continue
+        colour = _COLOURS[target]
+        nodes = np.geomspace(group["nodes"].min(), group["nodes"].max(), 60)
+        draw_fit(fovs, nodes, fit.fovs(nodes * local_batch), colour)
+        draw_fit(steps, nodes, fit.steps(nodes * local_batch), colour)
+        notes.append(_finding(target, fit, local_batch))
+    if notes:
+        notes.insert(
+            0,
+            "Dotted: (S/Smin - 1)(E/Emin - 1) = 1 (McCandlish et al. 2018), fitted to all seeds; "
+            "those that missed the target count as needing more than they had.",
+        )
+    return notes
+
+
+def _finding(target: float, fit: CriticalBatch, local_batch: float) -> str:
+    if fit.unseen:
+        return f"F1 {target}: larger batches cost no more data as far as was tried."
+    if not np.isfinite(fit.low):
+        return f"F1 {target}: critical batch size {fit.batch_size:.3g} FOVs, too few runs to bound."
+    return (
+        f"F1 {target}: critical batch size {fit.batch_size:.3g} FOVs (95 % interval {fit.low:.3g} "
+        f"to {fit.high:.3g}), that is {fit.nodes(local_batch):.3g} nodes."
+    )
+
+
+def _draw_published(fovs: Axes, hours: Axes) -> None:
+    curves = published.batch_size_curves()
+    by_fovs = curves[(curves["x_kind"] == "fovs") & (curves["reliability"] != "low")]
+    by_hours = published.f1_against_hours()
+    by_hours = by_hours[by_hours["reliability"] != "poor"].rename(columns={"hours": "x"})
+    labels = ("FOVs to target", "Time to target (h)")
+    for ax, table, label in zip((fovs, hours), (by_fovs, by_hours), labels, strict=True):
+        for target in _PUBLISHED_TARGETS:
+            reached = {
+                nodes: first_reached(curve["x"].to_numpy(), curve["f1"].to_numpy(), target)
+                for nodes, curve in groups(table, "nodes")
+            }
+            ax.plot(list(reached), list(reached.values()), "s-", color=_COLOURS[target])
+        node_axis(ax, by_hours["nodes"], most_labels=5)
+        log_axis(ax, "y")
+        ax.set_ylabel(label)
+    fovs.set_title(PUBLISHED_TITLE)

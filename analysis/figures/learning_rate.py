@@ -1,0 +1,157 @@
+"""Figure of the best learning rate per node count."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
+from matplotlib.lines import Line2D
+
+from analysis.figures.style import DARK, VERMILION, Drawing, log_axis, node_axis, panels, sentences
+from analysis.reference import published
+from analysis.runs.grouping import groups, varies
+from analysis.runs.recipes import recipe_columns, recipe_labels
+from analysis.runs.study import Material, NothingToDraw, describe_runs
+from analysis.runs.summary import FINAL_EVALUATIONS
+from analysis.stats.learning_rates import best_rates, fit_power_law, normalized_accuracy
+
+# Colour range of the published figure, so that the panels compare.
+ACCURACY_RANGE = (0.94, 1.0)
+REAL, EMULATED, PUBLISHED_MARK = "o", "D", "s"
+
+
+def draw_scan(ax: Axes, scan: pd.DataFrame, base: tuple[int, float]) -> PathCollection:
+    """Every rate tried, the best per node count ringed, with linear and square-root lines.
+
+    Args:
+        ax: both axes become logarithmic.
+        scan: columns nodes, lr_peak, normalized_accuracy, best (bool), marker (of matplotlib).
+        base: nodes and rate through which the lines go.
+
+    Returns:
+        One of the scatters, for a colour bar; all share its colours.
+    """
+    nodes = np.array([scan["nodes"].min(), scan["nodes"].max()], dtype=float)
+    for exponent, style, label in ((1.0, "-", "linear"), (0.5, "--", "square root")):
+        rates = base[1] * (nodes / base[0]) ** exponent
+        ax.plot(nodes, rates, style, color=DARK, linewidth=1, label=label)
+    for marker, rows in groups(scan.sort_values("normalized_accuracy"), "marker"):
+        scatter = ax.scatter(
+            rows["nodes"],
+            rows["lr_peak"],
+            c=rows["normalized_accuracy"],
+            vmin=ACCURACY_RANGE[0],
+            vmax=ACCURACY_RANGE[1],
+            s=20,
+            zorder=3,
+            edgecolor="white",
+            linewidth=0.4,
+            marker=marker,
+        )
+    best = scan[scan["best"]]
+    ax.scatter(
+        best["nodes"],
+        best["lr_peak"],
+        s=52,
+        facecolor="none",
+        edgecolor=VERMILION,
+        linewidth=1,
+        zorder=4,
+        label="best",
+    )
+    node_axis(ax, scan["nodes"].astype(int))
+    log_axis(ax, "y")
+    ax.set_ylabel("Learning rate")
+    return scatter
+
+
+_MOST_SCANS = 2
+# What a scan varies; everything else of the recipe is fixed within one panel.
+_SCANNED = ("lr_rule", "lr_base", "learning_rate_power", "budget")
+_RATES_FOR_BEST = 3
+_COUNTS_FOR_EXPONENT = 3
+
+
+def learning_rate(material: Material) -> Drawing:
+    """Every rate tried against nodes, coloured by normalized accuracy, beside the published."""
+    scans = _scans(material)
+    figure, axes = panels(len(scans) + 1, height_in=3.0)
+    notes = []
+    for ax, (label, rows) in zip(axes, scans.items(), strict=False):
+        table = normalized_accuracy(rows.rename(columns={"final_accuracy": "accuracy"}))
+        emulated = table["nodes"].map(rows.groupby("nodes")["emulated"].first())
+        table["marker"] = np.where(emulated, EMULATED, REAL)
+        best = best_rates(table)
+        base = (int(best["nodes"].iloc[0]), float(best["lr_peak"].iloc[0]))
+        draw_scan(ax, table, base)
+        ax.set_title(f"this study, {label}")
+        notes.append(_finding(label, table))
+    reference = published.learning_rate_scan()
+    reference = reference.rename(
+        columns={"learning_rate": "lr_peak", "best_at_node_count": "best"}
+    ).astype({"best": bool})
+    scatter = draw_scan(axes[-1], reference.assign(marker=PUBLISHED_MARK), (1, 1e-5))
+    axes[-1].set_title("published")
+    figure.colorbar(scatter, ax=axes, label="Normalized accuracy", extend="min", pad=0.01)
+    shown = pd.concat(scans.values())
+    handles, _ = axes[-1].get_legend_handles_labels()
+    handles += [_mark(EMULATED if e else REAL, e) for e in sorted(set(shown.emulated))]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+    caption = sentences(
+        "Peak learning rate against nodes, coloured by normalized accuracy: final validation",
+        f"accuracy (mean of the last {FINAL_EVALUATIONS} evaluations and of the seeds) over the",
+        "best at that node count; values below 0.94 have the darkest colour. Rings: the best rate.",
+        "Diamonds: emulated nodes." if shown["emulated"].any() else "",
+        "Lines: linear and square-root scaling from the best rate at the smallest node count",
+        f"(published, {published.ARXIV}: from 1e-5 at 1 node; there two rates at 4 nodes tie at",
+        "the top of the scale).",
+        *notes,
+        describe_runs(shown),
+    )
+    return Drawing(figure, caption)
+
+
+def _mark(marker: str, emulated: bool) -> Line2D:
+    label = "emulated nodes" if emulated else "real nodes"
+    return Line2D([], [], color=DARK, linestyle="none", marker=marker, label=label)
+
+
+def _scans(material: Material) -> dict[str, pd.DataFrame]:
+    """The largest scans: several node counts, several rates at one of them, nothing else varied."""
+    scored = material.points.dropna(subset=["final_accuracy", "lr_peak"])
+    table = material.runs.table
+    fixed = [c for c in recipe_columns(table) if c not in _SCANNED]
+    labels = recipe_labels(table.drop(columns=[c for c in _SCANNED if c in table]))
+    scored = scored.assign(scan=scored["run_id"].map(dict(zip(table.run_id, labels, strict=True))))
+    scans = {
+        rows["scan"].iloc[0]: rows
+        for _, rows in scored.groupby(fixed, dropna=False)
+        if varies(rows["nodes"]) and rows.groupby("nodes")["lr_peak"].nunique().max() > 1
+    }
+    if not scans:
+        raise NothingToDraw("it needs several learning rates at a node count, and several counts")
+    largest = sorted(scans, key=lambda name: -len(scans[name]))[:_MOST_SCANS]
+    return {name: scans[name] for name in largest}
+
+
+def _finding(label: str, table: pd.DataFrame) -> str:
+    """What the scan says about the exponent, once it tried enough rates to have a best one."""
+    tried = table.groupby("nodes")["lr_peak"].transform("count")
+    best = best_rates(table[tried >= _RATES_FOR_BEST])
+    if len(best) < _COUNTS_FOR_EXPONENT:
+        return (
+            f"With {label} no exponent is fitted: that takes {_RATES_FOR_BEST} rates at each of "
+            f"{_COUNTS_FOR_EXPONENT} node counts."
+        )
+    law = fit_power_law(best["nodes"].to_numpy(float), best["lr_peak"].to_numpy(float))
+    edges = best.loc[best["at_edge"], "nodes"]
+    edge = ""
+    if not edges.empty:
+        counts = ", ".join(str(n) for n in edges)
+        edge = f" The best is at the edge of what was tried at nodes {counts}."
+    return (
+        f"With {label} the best rate grows as nodes^{law.exponent:.2f} (95 % interval "
+        f"{law.exponent_low:.2f} to {law.exponent_high:.2f}); linear scaling is 1, square-root "
+        f"0.5.{edge}"
+    )

@@ -1,0 +1,108 @@
+"""The figures of a study: `python -m analysis.figures --out DIR [--experiment NAME]`.
+
+Reads an MLflow store, draws what the runs support, and writes each figure as PNG and SVG with
+`captions.md`, `summary.csv` and `targets.csv`. The only module that saves pictures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+from matplotlib import style
+from matplotlib.figure import Figure
+from rich.console import Console
+
+from analysis.figures.cost_to_target import cost_to_target
+from analysis.figures.learning_rate import learning_rate
+from analysis.figures.scaling_models import models
+from analysis.figures.segmentation import evaluation, segmentations
+from analysis.figures.step_time import phase_breakdown, stragglers
+from analysis.figures.style import STYLE, Drawing
+from analysis.figures.throughput import efficiency, throughput
+from analysis.figures.time_vs_cost import time_against_cost
+from analysis.figures.training import (
+    noise_scale,
+    recipes_against_fovs,
+    scores_against_fovs,
+    scores_against_time,
+    training_curve,
+)
+from analysis.runs.runs import Runs
+from analysis.runs.study import Material, NothingToDraw
+from analysis.runs.summary import REPORT_COLUMNS, summary_table
+from analysis.stats.targets import targets_table
+
+# File name -> what draws it, in the order of the captions.
+FIGURES: dict[str, Callable[[Material], Drawing]] = {
+    "throughput": throughput,
+    "parallel_efficiency": efficiency,
+    "models": models,
+    "phase_breakdown": phase_breakdown,
+    "stragglers": stragglers,
+    "training_curve": training_curve,
+    "scores_vs_time": scores_against_time,
+    "scores_vs_fovs": scores_against_fovs,
+    "recipes_vs_fovs": recipes_against_fovs,
+    "learning_rate": learning_rate,
+    "cost_to_target": cost_to_target,
+    "time_vs_cost": time_against_cost,
+    "noise_scale": noise_scale,
+    "evaluation": evaluation,
+    "segmentations": segmentations,
+}
+
+
+def draw_study(runs: Runs, experiment: str, out: Path, console: Console) -> list[str]:
+    """Draws every figure one experiment supports into `out` and prints its summary.
+
+    Returns:
+        The names of the figures drawn.
+    """
+    material = Material(experiment, runs)
+    out.mkdir(parents=True, exist_ok=True)
+    console.print(summary_table(material.summary, experiment))
+    report = material.summary.reindex(columns=list(REPORT_COLUMNS))
+    report.to_csv(out / "summary.csv", index=False, float_format="%.6g")
+    targets = targets_table(runs).merge(report[["run_id", "name"]], on="run_id")
+    targets.to_csv(out / "targets.csv", index=False, float_format="%.6g", na_rep="not reached")
+    captions, drawn = [f"# Figures of `{experiment}`\n", _left_out(material.summary)], []
+    for name, chart in FIGURES.items():
+        try:
+            with style.context(STYLE):
+                drawing = chart(material)
+                save(drawing.figure, out / name)
+        except NothingToDraw as reason:
+            console.print(f"not drawn: {name}: {reason}", highlight=False, soft_wrap=True)
+            captions.append(f"## {name}\n\nNot drawn: {reason}.\n")
+            _remove_stale(out / name)
+            continue
+        captions.append(f"## {name}\n\n![{name}]({name}.png)\n\n{drawing.caption}\n")
+        drawn.append(name)
+    (out / "captions.md").write_text("\n".join(captions))
+    console.print(f"drawn: {', '.join(drawn) or 'nothing'}", highlight=False, soft_wrap=True)
+    console.print(f"figures, captions and summary: {out}", highlight=False, soft_wrap=True)
+    return drawn
+
+
+def _left_out(summary: pd.DataFrame) -> str:
+    counts = summary["status"].value_counts()
+    others = ", ".join(f"{n} {status}" for status, n in counts.items() if status != "FINISHED")
+    return (
+        f"Points recorded: {len(summary)}, finished: {int(counts.get('FINISHED', 0))}; "
+        f"{f'left out of every figure: {others}' if others else 'none left out'}.\n"
+    )
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Writes a figure as PNG and SVG beside each other; `path` has no suffix."""
+    figure.savefig(path.with_suffix(".png"))
+    # No date in the file: the same data give the same bytes.
+    figure.savefig(path.with_suffix(".svg"), metadata={"Date": None})
+
+
+def _remove_stale(path: Path) -> None:
+    """A figure of an earlier call must not stand beside captions that say it was not drawn."""
+    for suffix in (".png", ".svg"):
+        path.with_suffix(suffix).unlink(missing_ok=True)

@@ -1,0 +1,248 @@
+"""Figure of what networks trained on different node counts make of the same piece of a volume."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from analysis.figures import curves as plots
+from analysis.figures.style import (
+    FULL_WIDTH_IN,
+    GREY,
+    PUBLISHED_TITLE,
+    SERIES,
+    Drawing,
+    count_axis,
+    line_style,
+    panels,
+    sentences,
+    style_handles,
+)
+from analysis.pictures.colors import Colors, largest, matching_colors
+from analysis.pictures.panels import grey, overlay, partners
+from analysis.pictures.surfaces import draw_surfaces
+from analysis.reference import published
+from analysis.runs.grouping import varies
+from analysis.runs.study import Material, NothingToDraw, describe_runs
+from ffn_core.inference.sample import SegmentedSample
+
+MOST_RUNS = 3
+SURFACES = 8
+_ASSIGNED = "segmentation/assigned_are"
+_COVERAGE = "segmentation/coverage"
+
+
+def segmentations(material: Material) -> Drawing:
+    """A section and the largest objects of the truth, and of the segmentation per node count."""
+    shown = _of_one_seed(material)
+    samples = [material.runs.samples[run_id] for run_id in shown["run_id"]]
+    truth = samples[0].truth
+    figure = Figure(figsize=(FULL_WIDTH_IN, 3.3))
+    columns = 2 + len(samples)
+    _section(_panel(figure, 0, columns), "image", grey(samples[0].section))
+    by_object = matching_colors(truth, truth)[1]
+    flat = overlay(samples[0].section, truth[samples[0].z], by_object)
+    _section(_panel(figure, 1, columns), "ground truth", flat)
+    _surfaces(figure, 1, columns, truth, _drawn_objects(samples, truth), by_object)
+    for column, (nodes, sample) in enumerate(zip(shown["nodes"], samples, strict=True), start=2):
+        by_segment = matching_colors(sample.segmentation, truth)[0]
+        flat = overlay(sample.section, sample.segmentation[sample.z], by_segment)
+        _section(_panel(figure, column, columns), _nodes(nodes), flat)
+        ids = largest(sample.segmentation, SURFACES)
+        _surfaces(figure, column, columns, sample.segmentation, ids, by_segment)
+    depth, height, width = truth.shape
+    figure.text(
+        0.5 / columns,
+        0.21,
+        f"above: one section\n\nright: {SURFACES} largest\nsegments, and the true\nobjects they"
+        f" belong to,\n{depth} x {height} x {width} voxels",
+        ha="center",
+        va="center",
+        fontsize=7,
+    )
+    seed = int(shown["seed"].iloc[0])
+    caption = sentences(
+        f"The same {depth} x {height} x {width} voxels (zyx), not trained on, segmented by the last"
+        f" checkpoint of a run per node count (seed {seed}, the first). A segment has the colour of"
+        " the true object it shares most voxels with; of several such segments only the largest.",
+        _scores(material, shown),
+        "Emulated nodes." if shown["emulated"].all() else "",
+        describe_runs(shown),
+    )
+    return Drawing(figure, caption)
+
+
+def _of_one_seed(material: Material) -> pd.DataFrame:
+    """Runs of the first seed that has samples of the same voxels, from few to many nodes."""
+    points = material.points
+    shown = points[points["run_id"].isin(list(material.runs.samples))]
+    if shown.empty:
+        raise NothingToDraw(
+            "no finished run keeps a sample of its segmentation: see"
+            " experiments.segment_checkpoints"
+        )
+    shown = shown[shown["seed"] == shown["seed"].min()].sort_values("nodes")
+    shown = shown.drop_duplicates("nodes")
+    truth = material.runs.samples[shown["run_id"].iloc[0]].truth
+    same = [np.array_equal(material.runs.samples[i].truth, truth) for i in shown["run_id"]]
+    shown = shown[same]
+    if len(shown) > MOST_RUNS:
+        places = np.linspace(0, len(shown) - 1, MOST_RUNS).round().astype(int)
+        shown = shown.iloc[places]
+    return shown
+
+
+def _drawn_objects(samples: list[SegmentedSample], truth: np.ndarray) -> list[int]:
+    """True objects that the largest segments of any sample belong to."""
+    found = [
+        name
+        for sample in samples
+        for name in partners(sample.segmentation, truth, largest(sample.segmentation, SURFACES))
+    ]
+    return list(dict.fromkeys(found))
+
+
+def _scores(material: Material, shown: pd.DataFrame) -> str:
+    """Adapted Rand error and coverage of each run's last checkpoint."""
+    are, coverage = material.runs.last(_ASSIGNED), material.runs.last(_COVERAGE)
+    known = shown[shown["run_id"].isin(are.index) & shown["run_id"].isin(coverage.index)]
+    if known.empty:
+        return ""
+    said = "; ".join(
+        f"{_nodes(nodes)} {are[run_id]:.3f} over {coverage[run_id]:.0%}"
+        for nodes, run_id in zip(known["nodes"], known["run_id"], strict=True)
+    )
+    return f"Adapted Rand error over what was segmented of the foreground: {said}."
+
+
+def _nodes(count: int) -> str:
+    return f"{count} node{'s' if count > 1 else ''}"
+
+
+def _panel(figure: Figure, column: int, columns: int) -> Axes:
+    width = 1 / columns
+    return figure.add_axes((column * width + 0.005, 0.42, width - 0.01, 0.52))
+
+
+def _section(ax: Axes, title: str, picture: np.ndarray) -> None:
+    ax.imshow(picture, interpolation="nearest")
+    ax.set_title(title, loc="center")
+    ax.set_axis_off()
+
+
+def _surfaces(
+    figure: Figure, column: int, columns: int, ids: np.ndarray, names: list[int], colors: Colors
+) -> None:
+    width = 1 / columns
+    # A square, as 3-D axes are; it reaches under the sections, where nothing is drawn.
+    place = (column * width, -0.06, width, 0.53)
+    axes = figure.add_axes(place, projection="3d", computed_zorder=False)
+    axes.patch.set_visible(False)
+    draw_surfaces(axes, ids, {name: colors[name] for name in names}, extents=False, zoom=0.95)
+
+
+# Metric -> axis label; the first two have a published counterpart.
+_ERRORS = {
+    "segmentation/are": "Adapted Rand error",
+    "segmentation/voi": "VOI (bits)",
+}
+_PARTS = {"segmentation/voi_split": ("split", "o"), "segmentation/voi_merge": ("merge", "s")}
+_PUBLISHED = {"are": "Adapted Rand error", "voi": "VOI"}
+_MARKER_SIZE = 3.0
+
+
+def evaluation(material: Material) -> Drawing:
+    """ARE and VOI of every checkpoint segmented, above the published curves."""
+    points = material.points
+    rows = {m: material.curves(m, points) for m in (*_ERRORS, *_PARTS)}
+    shown = points[points["run_id"].isin(rows["segmentation/are"]["run_id"])]
+    if shown.empty:
+        raise NothingToDraw(
+            "no finished run recorded segmentation/are: see experiments.segment_checkpoints"
+        )
+    keys = ["nodes", "recipe"]
+    recipes = list(dict.fromkeys(shown[keys].sort_values(keys).itertuples(index=False, name=None)))
+    if len(recipes) > len(SERIES):
+        raise NothingToDraw(f"{len(recipes)} curves are too many for one panel")
+    colours = dict(zip(recipes, SERIES, strict=False))
+    figure, axes = panels(3, rows=2, height_in=4.4)
+    for ax, (metric, label) in zip(axes, _ERRORS.items(), strict=False):
+        _draw_runs(ax, rows[metric], colours)
+        ax.set(ylabel=label, ylim=(0, None))
+    axes[0].set_title("this study")
+    _draw_parts(axes[2], rows, colours)
+    for ax in axes[:3]:
+        ax.set(xlabel="FOVs processed, all nodes", xlim=(0, None))
+        count_axis(ax, "x")
+    _draw_published(axes[3], axes[4])
+    _legend(axes[5], shown, colours)
+    caption = sentences(
+        "Adapted Rand error and variation of information of the segmentation by each checkpoint,"
+        " over all voxels with a true id; those left unsegmented count as one more segment.",
+        "Right: the two parts of the variation of information; split errors lie in H(segmentation"
+        " | truth), merge errors in H(truth | segmentation).",
+        "Lines are means over seeds, bands the range from the lowest to the highest seed."
+        if varies(shown["seed"])
+        else "",
+        "Dashed: emulated nodes." if shown["emulated"].any() else "",
+        "Below, the published curves against the number of the checkpoint; which voxels they count"
+        " and what volume they are of is not stated, so levels cannot be compared.",
+        describe_runs(shown),
+    )
+    return Drawing(figure, caption)
+
+
+def _draw_runs(ax: Axes, rows: pd.DataFrame, colours: dict[tuple[int, str], str]) -> None:
+    for (nodes, recipe), colour in colours.items():
+        here = rows[(rows["nodes"] == nodes) & (rows["recipe"] == recipe)]
+        emulated = bool(here["emulated"].any())
+        plots.draw_curve(ax, here, "fovs", colour, f"{nodes} {recipe}", emulated)
+
+
+def _draw_parts(
+    ax: Axes, rows: dict[str, pd.DataFrame], colours: dict[tuple[int, str], str]
+) -> None:
+    """Split and merge, means over seeds, told apart by their markers."""
+    for metric, (_, marker) in _PARTS.items():
+        for (nodes, recipe), colour in colours.items():
+            here = rows[metric]
+            here = here[(here["nodes"] == nodes) & (here["recipe"] == recipe)]
+            # An interrupted run has a checkpoint more, where the mean would be its own.
+            seeds = here.groupby("fovs")["run_id"].transform("nunique")
+            mean = here[seeds == here["run_id"].nunique()].groupby("fovs")["value"].mean()
+            style = line_style(bool(here["emulated"].any()))
+            ax.plot(mean, style, color=colour, marker=marker, markersize=_MARKER_SIZE)
+    ax.set(ylabel="VOI, parts (bits)", ylim=(0, None))
+
+
+def _draw_published(are: Axes, voi: Axes) -> None:
+    curves = published.evaluation()
+    for ax, (metric, label) in zip((are, voi), _PUBLISHED.items(), strict=True):
+        curve = curves[curves["metric"] == metric]
+        ax.plot(curve["checkpoint"], curve["value"], color=GREY)
+        ax.set(xlabel="Checkpoint", ylabel=label, xlim=(0, None), ylim=(0, None))
+        count_axis(ax, "x")
+    are.set_title(PUBLISHED_TITLE)
+
+
+def _legend(ax: Axes, shown: pd.DataFrame, colours: dict[tuple[int, str], str]) -> None:
+    """In the place of a panel that is not needed."""
+    several = varies(shown["recipe"])
+    handles = [
+        Line2D([], [], color=colour, label=_name(nodes, recipe if several else ""))
+        for (nodes, recipe), colour in colours.items()
+    ]
+    handles += style_handles(shown["emulated"].tolist())
+    handles += [
+        Line2D([], [], color=GREY, marker=marker, markersize=_MARKER_SIZE, label=f"VOI, {name}")
+        for name, marker in _PARTS.values()
+    ]
+    ax.set_axis_off()
+    ax.legend(handles=handles, loc="upper left", title="this study", alignment="left")
+
+
+def _name(nodes: int, recipe: str) -> str:
+    return f"{nodes} node{'s' if nodes > 1 else ''}{f', {recipe}' if recipe else ''}"

@@ -1,0 +1,258 @@
+"""Figure of the time to a target against its cost in node-hours."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
+
+from analysis.figures.curves import time_unit
+from analysis.figures.style import (
+    DARK,
+    GREY,
+    PUBLISHED_TITLE,
+    SERIES,
+    Drawing,
+    line_style,
+    log_axis,
+    marker_fill,
+    panels,
+    sentences,
+)
+from analysis.reference import published
+from analysis.runs.grouping import groups, varies
+from analysis.runs.study import Material, NothingToDraw, describe_best, describe_runs
+from analysis.stats.critical_batch import fit_runs
+from analysis.stats.model_average import ThroughputModel, modelled_throughput
+from analysis.stats.predictor import Predictor
+from analysis.stats.targets import F1_TARGETS, WINDOW, targets_table
+from analysis.stats.time_and_cost import MEASURED, MODELLED, published_time_and_cost, time_and_cost
+
+_LABEL_SIZE = 6.5
+
+
+def draw_tradeoff(
+    ax: Axes,
+    table: pd.DataFrame,
+    x: str,
+    y: str,
+    colour: str,
+    label: str,
+    modelled: bool,
+    marker: str = "o",
+    named: bool = False,
+    front: bool = True,
+) -> None:
+    """Node counts of one target joined by a line; the Pareto front underlaid.
+
+    Args:
+        ax: to draw on.
+        table: nodes (increasing), x, y and pareto.
+        x: column of the cost.
+        y: column of the time or speed-up.
+        colour: of the target.
+        label: legend entry.
+        modelled: dashed with open markers.
+        marker: of matplotlib.
+        named: writes the node count at every point.
+        front: underlays the Pareto front.
+    """
+    best = table[table["pareto"]]
+    if front and len(best) > 1:
+        ax.plot(best[x], best[y], color=colour, alpha=0.2, linewidth=5, solid_capstyle="round")
+    ax.plot(
+        table[x],
+        table[y],
+        color=colour,
+        linestyle=line_style(modelled),
+        marker=marker,
+        markersize=3.5,
+        mfc=marker_fill(modelled, colour),
+        label=label,
+    )
+    if named:
+        for row in table.to_dict("records"):
+            ax.annotate(
+                f"{row['nodes']:g}",
+                (row[x], row[y]),
+                (5, 3),
+                textcoords="offset points",
+                fontsize=_LABEL_SIZE,
+                color=DARK,
+                path_effects=[withStroke(linewidth=2, foreground="white")],
+                zorder=5,
+            )
+
+
+def draw_critical(ax: Axes, x: float, y: float, colour: str) -> None:
+    """Where the batch size is critical."""
+    ax.plot([x], [y], "D", color=colour, mfc="white", markersize=5.5, mew=1.3, zorder=4)
+
+
+_COLOURS = dict(zip(F1_TARGETS, SERIES, strict=False))
+_PUBLISHED_TARGETS = (0.5, 0.7)
+
+
+def time_against_cost(material: Material) -> Drawing:
+    """Time to each F1 target against node-hours, speed-up against cost, beside the published."""
+    shown = material.best.dropna(subset=["fovs_per_second"])
+    if shown["nodes"].nunique() < 2:
+        raise NothingToDraw("the trade-off needs throughput and F1 at two node counts or more")
+    history = material.runs.select(material.runs.table["run_id"].isin(shown["run_id"]))
+    columns = ["run_id", "nodes", "emulated", "global_batch_size"]
+    reached = targets_table(history, window=WINDOW).merge(shown[columns], on="run_id")
+    if reached["fovs"].isna().all():
+        raise NothingToDraw(f"no finished run reached F1 {F1_TARGETS[0]}")
+    throughput = modelled_throughput(shown)
+    table = time_and_cost(reached, throughput)
+    table = table[table.groupby(["target", "kind"])["nodes"].transform("size") > 1]
+    if table.empty:
+        raise NothingToDraw(f"no two node counts reached F1 {F1_TARGETS[0]}")
+    unit_s, unit = time_unit(3600 * table["hours"].max())
+    per_hour = 3600 / unit_s
+    figure, (time, gain, theirs) = panels(3, height_in=3.1)
+    _draw_own(time, gain, table.assign(time=table["hours"] * per_hour))
+    critical = _mark_critical(time, gain, reached, table, throughput, per_hour)
+    _axes(time, "Node-hours", f"Time to target ({unit})")
+    _axes(gain, "Node-hours over the baseline's", "Speed-up over the baseline")
+    _draw_published(theirs)
+    figure.legend(handles=_handles(table, bool(critical)), loc="outside lower center", ncols=5)
+    caption = sentences(
+        *_about_own(table, throughput),
+        *critical,
+        "Right: published F1 curves reaching 0.5 and 0.7, without smoothing (rows marked poor left"
+        " out).",
+        describe_best(shown),
+        describe_runs(shown),
+    )
+    return Drawing(figure, caption)
+
+
+def _draw_own(time: Axes, gain: Axes, table: pd.DataFrame) -> None:
+    """Time against node-hours, and both over the baseline's, of this study's runs."""
+    # One target's points carry their node counts: the highest that most of them reached.
+    sizes = table.groupby("target").size()
+    named = sizes[sizes == sizes.max()].index.max()
+    for _, group in table.groupby(["target", "kind"]):
+        target, kind = group["target"].iloc[0], group["kind"].iloc[0]
+        for ax, x, y in ((time, "node_hours", "time"), (gain, "cost_ratio", "speedup")):
+            draw_tradeoff(
+                ax,
+                group,
+                x,
+                y,
+                _COLOURS[target],
+                f"F1 {target}, {kind}",
+                kind == MODELLED,
+                named=target == named,
+                front=ax is time,
+            )
+    gain.axvline(1, color=GREY, linestyle=":", linewidth=1)
+    time.set_title("this study")
+
+
+def _about_own(table: pd.DataFrame, throughput: ThroughputModel) -> list[str]:
+    """What the caption says of this study's panels."""
+    bases = "; ".join(
+        f"F1 {target} {kind}: {rows['nodes'].min()}"
+        for (target, kind), rows in table.groupby(["target", "kind"])
+    )
+    return [
+        f"Time until validation F1 (mean of {WINDOW} evaluations) reaches a target against the"
+        " node-hours spent; numbers: nodes. Underlaid: the Pareto front, node counts that no other"
+        " beats in both. Medians over seeds.",
+        "Filled: measured on real nodes."
+        if (table["kind"] == MEASURED).any()
+        else "No target was reached on two real node counts: nothing here is measured.",
+        "Open, dashed: modelled, the FOVs that the runs needed (on real or emulated nodes) over"
+        f" {throughput.node_fovs_per_second:.3g} FOVs/s per node, as one rank of these runs, times"
+        f" the efficiency of the published scaling ({published.ARXIV}, models averaged by AICc).",
+        f"Middle: speed-up against cost, both over the baseline (smallest node count: {bases});"
+        " dotted: no extra cost.",
+    ]
+
+
+def _mark_critical(
+    time: Axes,
+    gain: Axes,
+    reached: pd.DataFrame,
+    table: pd.DataFrame,
+    throughput: ThroughputModel,
+    per_hour: float,
+) -> list[str]:
+    """Marks the critical batch size of every target it can be fitted to, in the range tried."""
+    per_node = reached["global_batch_size"] / reached["nodes"]
+    if varies(per_node):
+        return []
+    local_batch = float(per_node.iloc[0])
+    notes = []
+    for target, group in groups(reached, "target"):
+        fit = fit_runs(group)
+        base = table[(table["target"] == target) & (table["kind"] == MODELLED)].head(1)
+        if fit is None or base.empty or not fit.smallest <= fit.batch_size <= fit.largest:
+            continue
+        row = Predictor(throughput, fit, local_batch).table([fit.nodes(local_batch)]).iloc[0]
+        first = base.iloc[0]
+        draw_critical(time, row["node_hours"], row["hours"] * per_hour, _COLOURS[target])
+        draw_critical(
+            gain,
+            row["node_hours"] / first["node_hours"],
+            first["hours"] / row["hours"],
+            _COLOURS[target],
+        )
+        notes.append(f"F1 {target}: {fit.nodes(local_batch):.3g} nodes.")
+    if notes:
+        notes.insert(0, "Diamonds: the critical batch size (McCandlish et al. 2018, fitted).")
+    return notes
+
+
+def _draw_published(ax: Axes) -> None:
+    vertices = published.f1_against_hours()
+    vertices = vertices[vertices["reliability"] != "poor"]
+    table = published_time_and_cost(vertices, _PUBLISHED_TARGETS)
+    for target, group in groups(table, "target"):
+        draw_tradeoff(
+            ax,
+            group,
+            "node_hours",
+            "hours",
+            _COLOURS[target],
+            f"F1 {target}",
+            modelled=False,
+            marker="s",
+            named=True,
+        )
+    _axes(ax, "Node-hours", "Time to target (h)")
+    ax.set_title(PUBLISHED_TITLE)
+
+
+def _axes(ax: Axes, x: str, y: str) -> None:
+    log_axis(ax, "x")
+    log_axis(ax, "y")
+    ax.set(xlabel=x, ylabel=y)
+
+
+def _handles(table: pd.DataFrame, critical: bool) -> list[Line2D]:
+    targets = sorted({*table["target"], *_PUBLISHED_TARGETS})
+    handles = [Line2D([], [], color=_COLOURS[t], label=f"F1 {t}") for t in targets]
+    if (table["kind"] == MEASURED).any():
+        handles.append(Line2D([], [], color=DARK, marker="o", markersize=3.5, label="measured"))
+    handles.append(
+        Line2D(
+            [],
+            [],
+            color=DARK,
+            linestyle="--",
+            marker="o",
+            markersize=3.5,
+            mfc="white",
+            label="modelled",
+        )
+    )
+    handles.append(Line2D([], [], color=DARK, alpha=0.2, linewidth=5, label="Pareto front"))
+    if critical:
+        mark = Line2D([], [], color=DARK, marker="D", mfc="white", linestyle="none")
+        mark.set_label("critical batch")
+        handles.append(mark)
+    return handles

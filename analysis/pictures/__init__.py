@@ -1,0 +1,1 @@
+"""`python -m analysis.pictures`: pictures of a segmentation."""

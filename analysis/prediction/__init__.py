@@ -1,0 +1,1 @@
+"""What a planned run will take: the inputs, the answer, and its figure."""

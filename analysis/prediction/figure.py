@@ -1,0 +1,158 @@
+"""Figure that answers how many nodes a target takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from analysis.figures.style import (
+    BLUE,
+    DARK,
+    GREY,
+    VERMILION,
+    Drawing,
+    log_axis,
+    node_axis,
+    panels,
+    sentences,
+)
+from analysis.prediction.answer import Question, answer, assumptions
+from analysis.prediction.inputs import TrainingCost
+from analysis.stats.predictor import Predictor, node_grid
+
+CURVE = BLUE
+DEADLINE = VERMILION
+
+
+def draw_prediction(ax: Axes, table: pd.DataFrame, x: str, y: str) -> None:
+    """A predicted quantity as a line with its band; dashed outside what was tried.
+
+    Args:
+        ax: to draw on.
+        table: from `analysis.stats.predictor.Predictor.table`, nodes increasing.
+        x: column of the horizontal axis.
+        y: column of the vertical axis; its `_low` and `_high` make the band.
+    """
+    ax.fill_between(
+        table[x], table[f"{y}_low"], table[f"{y}_high"], color=CURVE, alpha=0.15, linewidth=0
+    )
+    ax.plot(table[x], table[y], "--", color=CURVE, linewidth=1)
+    inside = ~(table["beyond_runs"] | table["beyond_throughput"])
+    ax.plot(table[x].where(inside), table[y].where(inside), color=CURVE, linewidth=1.6)
+
+
+def draw_counts(ax: Axes, table: pd.DataFrame, x: str, y: str, labels: bool = False) -> None:
+    """Open points at node counts, each named where `labels`: modelled, not measured."""
+    ax.plot(table[x], table[y], "o", color=CURVE, mfc="white", markersize=3.2)
+    if labels:
+        for row in table.to_dict("records"):
+            place = (row[x], row[y])
+            ax.annotate(f"{row['nodes']}", place, (3, 3), textcoords="offset points", fontsize=6.5)
+
+
+def draw_deadline(ax: Axes, hours: float) -> None:
+    """The time allowed."""
+    ax.axhline(hours, color=DEADLINE, linestyle=":", linewidth=1)
+
+
+def draw_answer(ax: Axes, x: float, y: float) -> None:
+    """The point that answers the question."""
+    ax.plot([x], [y], "*", color=DEADLINE, markersize=9, zorder=5)
+
+
+def draw_critical(ax: Axes, x: float, y: float) -> None:
+    """The point of the critical batch size."""
+    ax.plot([x], [y], "D", color=DARK, mfc="white", markersize=5, zorder=4)
+
+
+def draw_runs(ax: Axes, runs: pd.DataFrame) -> None:
+    """What single runs needed: nodes, fovs (NaN where one ended before: then its fovs_done)."""
+    ax.plot(runs["nodes"], runs["fovs"], "o", color=GREY, markersize=2.6, mew=0)
+    missed = runs[runs["fovs"].isna()]
+    bounds = missed["nodes"], missed["fovs_done"]
+    ax.plot(*bounds, "^", color=GREY, mfc="white", markersize=4, mew=0.8)
+
+
+_CURVE_POINTS = 200
+
+
+def prediction(predictor: Predictor, cost: TrainingCost, question: Question) -> Drawing:
+    """FOVs, time and cost to the target against nodes, with the answer marked."""
+    grid = node_grid(question.most_nodes)
+    curve = predictor.table(np.unique(np.geomspace(1, grid[-1], _CURVE_POINTS).round()))
+    counts = predictor.table(grid)
+    figure, axes = panels(3, height_in=2.9)
+    fovs, hours, price = axes
+    draw_runs(fovs, cost.runs)
+    batch = curve["nodes"].to_numpy(float) * predictor.local_batch_size
+    # With few runs the interval may exceed any float.
+    with np.errstate(over="ignore"):
+        spread = np.exp(predictor.cost.half_width(batch, predictor.level))
+    banded = curve.assign(fovs_low=curve["fovs"] / spread, fovs_high=curve["fovs"] * spread)
+    draw_prediction(fovs, banded, "nodes", "fovs")
+    draw_prediction(hours, curve, "nodes", "hours")
+    draw_counts(hours, counts, "nodes", "hours")
+    draw_prediction(price, curve.assign(hours_low=np.nan), "node_hours", "hours")
+    draw_counts(price, counts, "node_hours", "hours", labels=True)
+    for ax in (hours, price):
+        draw_deadline(ax, question.hours)
+    critical = 1 <= predictor.critical_nodes() <= question.most_nodes
+    _mark(axes, predictor, question, critical)
+    for ax, label in zip(axes, ("FOVs to target", "Time (h)", "Time (h)"), strict=True):
+        log_axis(ax, "y")
+        ax.set_ylabel(label)
+    for ax in (fovs, hours):
+        node_axis(ax, grid, most_labels=6)
+    log_axis(price, "x")
+    price.set_xlabel("Node-hours")
+    fovs.set_title(f"F1 {cost.target}, modelled")
+    figure.legend(
+        handles=_handles(critical, bool(cost.missed)), loc="outside lower center", ncols=6
+    )
+    caption = sentences(
+        f"Modelled cost of reaching validation F1 {cost.target}: FOVs (grey: runs"
+        f"{'; triangles: all that one had, which was not enough' if cost.missed else ''}), training"
+        " time and node-hours; numbers: nodes. Solid within the batch sizes and node counts fitted,"
+        " dashed outside; bands: 95 % interval of one new run.",
+        *(line if line.endswith(".") else f"{line}." for line in answer(predictor, cost, question)),
+        *assumptions(predictor.throughput, cost),
+    )
+    return Drawing(figure, caption)
+
+
+def _mark(axes: list[Axes], predictor: Predictor, question: Question, critical: bool) -> None:
+    """The answer and the critical batch size, where they lie in the range drawn."""
+    fovs, hours, price = axes
+    count = predictor.fewest_nodes(question.hours, question.most_nodes)
+    marks: list[tuple[Callable[[Axes, float, float], None], float]] = []
+    if count is not None:
+        marks.append((draw_answer, count))
+    if critical:
+        marks.append((draw_critical, predictor.critical_nodes()))
+    for draw, nodes in marks:
+        row = predictor.table([nodes]).iloc[0]
+        draw(fovs, nodes, row["fovs"])
+        draw(hours, nodes, row["hours"])
+        draw(price, row["node_hours"], row["hours"])
+
+
+def _handles(critical: bool, missed: bool) -> list[Line2D]:
+    handles = [
+        Line2D([], [], color=CURVE, linewidth=1.6, label="modelled, in range"),
+        Line2D([], [], color=CURVE, linestyle="--", linewidth=1, label="extrapolated"),
+        Line2D([], [], color=GREY, marker="o", markersize=2.6, linestyle="none", label="runs"),
+        Line2D([], [], color=DEADLINE, linestyle=":", marker="*", label="deadline, answer"),
+    ]
+    if missed:
+        bound = Line2D([], [], color=GREY, marker="^", mfc="white", markersize=4, linestyle="none")
+        bound.set_label("at least")
+        handles.insert(3, bound)
+    if critical:
+        mark = Line2D([], [], color=DARK, marker="D", mfc="white", linestyle="none")
+        mark.set_label("critical batch")
+        handles.append(mark)
+    return handles

@@ -1,0 +1,383 @@
+import io
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib import style
+from rich.console import Console
+
+from analysis.figures.__main__ import main
+from analysis.figures.cost_to_target import cost_to_target
+from analysis.figures.learning_rate import learning_rate
+from analysis.figures.registry import FIGURES, draw_study
+from analysis.figures.scaling_models import models
+from analysis.figures.segmentation import evaluation, segmentations
+from analysis.figures.step_time import phase_breakdown, stragglers
+from analysis.figures.style import STYLE
+from analysis.figures.throughput import efficiency, throughput
+from analysis.figures.time_vs_cost import time_against_cost
+from analysis.figures.training import (
+    noise_scale,
+    recipes_against_fovs,
+    scores_against_time,
+    training_curve,
+)
+from analysis.reference import published
+from analysis.runs.mlflow_reader import load_runs
+from analysis.runs.study import Material, NothingToDraw
+from ffn_core.files import REPOSITORY
+from ffn_core.inference.sample import SegmentedSample
+
+
+@pytest.fixture(autouse=True)
+def _paper_style():
+    with style.context(STYLE):
+        yield
+
+
+@pytest.fixture(scope="module")
+def material(store):
+    return Material("demo_sweep", load_runs(store, "demo_sweep"))
+
+
+def line(ax, label):
+    return next(one for one in ax.lines if one.get_label() == label)
+
+
+def test_throughput_shows_real_nodes_and_published_values(material):
+    drawing = throughput(material)
+    ours, theirs = drawing.figure.axes
+    points = line(ours, "weak, 1 FOV per node")
+    assert points.get_xdata().tolist() == [1, 2]  # 8 nodes on 2 ranks are emulated
+    assert points.get_ydata().tolist() == [10, 20]
+    expected = published.throughput()["fovs_per_second"].tolist()
+    assert line(theirs, "published").get_ydata().tolist() == expected
+    assert "8 on real nodes" in drawing.caption
+    assert "baseline 1 node" in drawing.caption
+    assert "emulated nodes;" not in drawing.caption
+
+
+def test_efficiency_holds_ours_and_published_in_the_same_axes(material):
+    (ax,) = efficiency(material).figure.axes
+    assert line(ax, "weak, 1 FOV per node").get_ydata().tolist() == [1, 1]
+    assert len(line(ax, "published").get_xdata()) == 11
+    assert line(ax, "published (abstract)").get_ydata() == [0.68]
+    assert "baseline 1 node" in ax.get_title(loc="left")
+
+
+def test_efficiency_has_a_band_over_repeats_and_its_legend_outside(make_runs):
+    rates = {1: (9.9, 10.0, 10.1), 2: (8.8, 9.0, 9.2)}
+    points = [
+        ({"nodes": n, "seed": i}, {"throughput/fovs_per_second": [(1, rate)]})
+        for n, several in rates.items()
+        for i, rate in enumerate(several)
+    ]
+    figure = efficiency(Material("study", make_runs(*points))).figure
+    (ax,) = figure.axes
+    (band,) = ax.collections[:1]
+    corners = band.get_paths()[0].vertices
+    at_two = corners[corners[:, 0] == 2, 1]
+    assert at_two.min() < 0.45 < at_two.max()
+    assert set(corners[corners[:, 0] == 1, 1]) == {1}
+    assert ax.get_legend() is None  # a point at 0.45 would lie under it
+    assert len(figure.legends) == 1
+
+
+def test_models_are_drawn_on_the_published_values_with_ours_beside(material):
+    drawing = models(material)
+    *panels, residuals = drawing.figure.axes
+    titles = [ax.get_title(loc="left") for ax in panels]
+    assert titles[0] == "ring allreduce: $\\Delta$AICc 0 (best)"
+    assert len(panels) == 6
+    expected = published.throughput()["parallel_efficiency"].to_numpy()
+    assert line(panels[0], "published").get_ydata() == pytest.approx(expected, abs=3e-4)
+    assert line(panels[0], "this study").get_ydata() == pytest.approx([1, 1])
+    modelled = line(panels[0], "modelled")
+    assert modelled.get_xdata() == [2048]
+    assert modelled.get_ydata()[0] == pytest.approx(0.637, abs=2e-3)
+    assert modelled.get_markerfacecolor() == "white"
+    low, high = panels[0].get_ylim()
+    assert low < 0.4
+    assert high >= 1.08
+    errors = line(residuals, "ring allreduce").get_ydata()
+    assert len(errors) == 11
+    assert np.abs(errors).max() < 6
+    assert "too few real node counts" in drawing.caption
+    assert "0.67 (0.57 to 0.78) at 2048 nodes" in drawing.caption
+
+
+def test_stragglers_show_shares_of_ranks_that_wait(material):
+    drawing = stragglers(material)
+    slowest, waits = drawing.figure.axes
+    # Rank 0 is slowest in six of eight records of every run.
+    assert line(slowest, "2 ranks").get_ydata() == pytest.approx([1.5, 0.5])
+    assert waits.lines[-1].get_xdata().tolist() == [2]
+    assert waits.lines[-1].get_ydata() == pytest.approx([5])
+    assert "records: 64 on 2 ranks" in drawing.caption
+
+
+def test_one_rank_waits_for_nobody(make_runs):
+    metrics = {"time/straggler_wait_s": [(1, 0.0)], "time/step_s": [(1, 1.0)]}
+    with pytest.raises(NothingToDraw, match="one rank, which waits for nobody"):
+        stragglers(Material("study", make_runs(({}, metrics))))
+
+
+def test_phases_are_stacked_to_the_step_time_per_fov(material):
+    (ax,) = phase_breakdown(material).figure.axes
+    tops = {round(bar.get_x() + 0.35): bar.get_y() + bar.get_height() for bar in ax.patches}
+    assert tops == pytest.approx({0: 100, 1: 100, 2: 100})  # 10 FOVs/s per rank
+    assert [t.get_text() for t in ax.get_xticklabels()] == ["1", "2", "8"]
+
+
+def test_scores_show_the_mean_of_the_best_recipe_and_mark_emulation(material):
+    drawing = scores_against_time(material)
+    f1 = drawing.figure.axes[0]
+    # sqrt wins at every node count: gains 0.110 and 0.112 for the two seeds.
+    assert [one.get_label() for one in f1.lines] == ["1", "2", "8"]
+    assert f1.lines[0].get_ydata() == pytest.approx(0.111 * np.arange(1, 9))
+    assert [one.get_linestyle() for one in f1.lines] == ["-", "-", "--"]
+    assert f1.lines[1].get_xdata() == pytest.approx(2.5 * np.arange(1, 9))
+    assert "2 on emulated nodes" in drawing.caption
+    assert "Recipe at every node count: sqrt." in drawing.caption
+
+
+def test_training_curve_has_the_band_over_repeats(material):
+    drawing = training_curve(material)
+    f1, _, published_f1, published_accuracy = drawing.figure.axes
+    assert f1.lines[0].get_ydata() == pytest.approx(0.111 * np.arange(1, 9))
+    heights = f1.collections[0].get_paths()[0].vertices[:, 1]
+    assert heights.max() == pytest.approx(0.112 * 8)
+    for ax, metric in ((published_f1, "f1"), (published_accuracy, "accuracy")):
+        reference = published.training_curve()
+        expected = reference.loc[reference["metric"] == metric, "mean"].tolist()
+        assert ax.lines[0].get_ydata().tolist() == expected
+    assert "bands the range" in drawing.caption
+
+
+def test_recipes_have_one_panel_per_node_count(material):
+    figure = recipes_against_fovs(material).figure
+    titles = [ax.get_title(loc="left") for ax in figure.axes]
+    assert titles == ["1 node", "2 nodes", "8 nodes"]
+    assert [one.get_label() for one in figure.axes[2].lines] == ["linear", "sqrt"]
+
+
+def test_learning_rates_are_marked_best_and_fitted_only_with_enough_of_them(material):
+    drawing = learning_rate(material)
+    ours = drawing.figure.axes[0]
+    rings = ours.collections[-1].get_offsets()
+    assert rings[:, 0].tolist() == [1, 2, 8]
+    assert rings[:, 1].tolist() == pytest.approx([0.001, 0.001 * 2**0.5, 0.001 * 8**0.5])
+    assert "no exponent is fitted" in drawing.caption
+
+
+def test_cost_to_target_drops_as_the_formula_of_the_curve_says(material):
+    fovs, steps, *_ = cost_to_target(material).figure.axes
+    # Mean of three evaluations reaches 0.5 at index 0.5/gain + 1, gains 0.110 and 0.112.
+    expected = np.median([50 * (0.5 / gain + 1) for gain in (0.110, 0.112)])
+    assert line(fovs, "F1 0.5").get_ydata() == pytest.approx([expected] * 3)
+    assert line(steps, "F1 0.5").get_ydata() == pytest.approx(
+        [expected, expected / 2, expected / 8], rel=0.02
+    )
+
+
+def test_runs_that_missed_a_target_are_lower_bounds(make_runs):
+    curve = {
+        "validation/f1": [(10 * i, 0.1 * i) for i in range(8)],
+        "time/elapsed_s": [(10 * i, i) for i in range(8)],
+    }
+    short = {name: values[:5] for name, values in curve.items()}
+    runs = make_runs(*(({"nodes": n, "ranks": 1}, curve) for n in (1, 4)), ({"nodes": 16}, short))
+    fovs, steps, *_ = cost_to_target(Material("study", runs)).figure.axes
+    for ax, had in ((fovs, 40), (steps, 40 / 16)):
+        bounds = [one for one in ax.lines if one.get_marker() == "^"]
+        assert [list(one.get_xdata()) for one in bounds] == [[16]]
+        assert bounds[0].get_ydata() == pytest.approx([had])
+
+
+def test_time_against_cost_keeps_measured_and_modelled_apart(material):
+    drawing = time_against_cost(material)
+    time, gain, theirs = drawing.figure.axes
+    # 10 FOVs/s per rank: on two real nodes half the time of one, for the same node-hours.
+    measured = line(gain, "F1 0.5, measured")
+    assert measured.get_xdata() == pytest.approx([1, 1])
+    assert measured.get_ydata() == pytest.approx([1, 2])
+    assert measured.get_linestyle() == "-"
+    modelled = line(gain, "F1 0.5, modelled")
+    assert modelled.get_linestyle() == "--"
+    assert modelled.get_markerfacecolor() == "white"
+    assert len(modelled.get_xdata()) == 3
+    # Same FOVs on all counts, so cost is one over the modelled efficiency, 0.84 as published.
+    assert modelled.get_xdata()[2] == pytest.approx(1 / 0.84, rel=0.06)
+    assert len(line(time, "F1 0.5, modelled").get_xdata()) == 3
+    assert line(theirs, "F1 0.7").get_marker() == "s"
+    assert "modelled" in drawing.caption
+
+
+def test_time_to_target_is_modelled_where_only_one_real_count_has_it(make_runs):
+    def curve(rate):
+        at = [100, 200, 300, 400]
+        return {
+            "validation/f1": [(f, 0.2 * i) for i, f in enumerate(at, 1)],
+            "throughput/fovs_per_second": [(f, rate) for f in at],
+            "time/elapsed_s": [(f, f / rate) for f in at],
+        }
+
+    runs = make_runs(({"nodes": 1}, curve(10.0)), ({"nodes": 8, "ranks": 2}, curve(20.0)))
+    drawing = cost_to_target(Material("study", runs))
+    time = drawing.figure.axes[2]
+    assert time.get_ylabel() == "Modelled time to target (s)"
+    modelled = line(time, "F1 0.5")
+    assert modelled.get_linestyle() == "--"
+    # Reached after 350 FOVs on 8 nodes of 10 FOVs/s at the published 84 %.
+    assert modelled.get_ydata()[1] == pytest.approx(350 / (80 * 0.84), rel=0.03)
+    assert "modelled, for want of two real node counts" in drawing.caption
+
+
+def test_noise_scale_follows_the_history(material):
+    (ax,) = noise_scale(material).figure.axes
+    assert ax.lines[0].get_ydata().tolist() == list(range(11, 19))
+    batches = [one.get_ydata()[0] for one in ax.lines if one.get_marker() == "<"]
+    assert batches == [1, 2, 8]
+
+
+def test_segmentation_errors_are_means_over_seeds_above_the_published_ones(material):
+    drawing = evaluation(material)
+    are, voi, parts, published_are, *_ = drawing.figure.axes
+    assert line(are, "8 sqrt").get_ydata() == pytest.approx(1 - 0.111 * np.arange(1, 9))
+    assert line(are, "8 sqrt").get_linestyle() == "--"
+    assert line(voi, "1 linear").get_ydata()[0] == pytest.approx(5.75 - 0.101)
+    assert len(parts.lines) == 2 * 6, "a mean over seeds per part and recipe"
+    assert parts.lines[0].get_ydata()[0] == pytest.approx(3.75)
+    expected = published.evaluation().query("metric == 'are'")["value"].tolist()
+    assert published_are.lines[0].get_ydata().tolist() == expected
+    assert "one more segment" in drawing.caption
+
+
+def sample(segmentation: np.ndarray, truth: np.ndarray) -> SegmentedSample:
+    return SegmentedSample(segmentation, truth, truth[2] * 40, 2, (0, 0, 0), 9)
+
+
+def test_segmentations_of_one_seed_are_set_beside_the_truth(make_runs):
+    truth = np.zeros((5, 12, 12), np.uint32)
+    truth[:, :, :5], truth[:, :, 6:] = 1, 2
+    scores = {
+        "segmentation/are": [(10, 0.9), (20, 0.5)],
+        "segmentation/assigned_are": [(10, 0.3), (20, 0.125)],
+        "segmentation/coverage": [(10, 0.2), (20, 0.75)],
+    }
+    points = [({"nodes": nodes, "seed": seed}, scores) for seed in (2, 1) for nodes in (64, 4, 16)]
+    runs = make_runs(*points)
+    with pytest.raises(NothingToDraw, match="segment_checkpoints"):
+        segmentations(Material("study", runs))
+    ids = dict(
+        zip(
+            zip(runs.table["nodes"], runs.table["seed"], strict=True),
+            runs.table["run_id"],
+            strict=True,
+        )
+    )
+    merged, elsewhere = np.ones_like(truth), np.roll(truth, 3, axis=2)
+    samples = {
+        ids[64, 1]: sample(merged, truth),
+        ids[4, 1]: sample(7 * truth, truth),
+        ids[16, 1]: sample(elsewhere, elsewhere),
+        ids[4, 2]: sample(truth, truth),
+    }
+    drawing = segmentations(Material("study", replace(runs, samples=samples)))
+    titles = [ax.get_title() for ax in drawing.figure.axes if ax.get_title()]
+    assert titles == ["image", "ground truth", "4 nodes", "64 nodes"], "the same voxels only"
+    _, flat, few, many = (ax.images[0].get_array() for ax in drawing.figure.axes if ax.images)
+    assert np.array_equal(few, flat), "matching segments have the colour of their object"
+    assert not np.array_equal(many, flat)
+    assert "4 nodes 0.125 over 75%; 64 nodes 0.125 over 75%" in drawing.caption
+    assert "seed 1" in drawing.caption
+
+
+def test_a_run_that_failed_before_its_parameters_does_not_blur_the_counts(make_runs, tmp_path):
+    curve = {"validation/f1": [(10, 0.5), (20, 0.9)], "time/elapsed_s": [(10, 1), (20, 2)]}
+    lost = {"nodes": None, "ranks": None, "seed": None, "status": "FAILED", "emulated": False}
+    runs = make_runs(({"nodes": 1}, curve), ({"nodes": 2}, curve), (lost, {}))
+    material = Material("study", runs)
+    assert "nodes 1, 2; seeds 0" in scores_against_time(material).caption
+    console = Console(file=io.StringIO())
+    draw_study(runs, "study", tmp_path, console)
+    assert " 2 " in console.file.getvalue()
+    assert "2.0" not in console.file.getvalue().splitlines()[4]
+
+
+def test_a_study_none_of_whose_runs_has_finished_yet(make_runs, tmp_path):
+    curve = {"validation/f1": [(10, 0.5), (20, 0.9)]}
+    runs = make_runs(({"status": "RUNNING"}, curve), ({"status": "RUNNING", "nodes": 4}, curve))
+    assert draw_study(runs, "study", tmp_path, Console(file=io.StringIO())) == []
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_runs_without_anything_to_show_give_a_reason(make_runs, name):
+    runs = make_runs(({"status": "FAILED"}, {}), ({"nodes": 4, "ranks": 2}, {}))
+    with pytest.raises(NothingToDraw, match=r"\w{2,}"):
+        FIGURES[name](Material("study", runs))
+
+
+def test_scaling_runs_without_validation_give_figures_of_time_alone(make_runs, tmp_path):
+    metrics = {"throughput/fovs_per_second": [(1, 10.0)], "time/step_s": [(1, 0.1)]}
+    runs = make_runs(({"nodes": 1}, metrics), ({"nodes": 2}, metrics))
+    drawn = draw_study(runs, "study", tmp_path, Console(file=io.StringIO()))
+    assert drawn == ["throughput", "parallel_efficiency", "models", "phase_breakdown"]
+
+
+def test_command_writes_figures_captions_and_summary(store, tmp_path, capsys):
+    """Without --experiment every experiment with points gets its own directory."""
+    assert main(["--out", str(tmp_path), "--store", store]) == 0
+    printed = capsys.readouterr().out
+    assert "demo_sweep: 13 points" in printed
+    assert "not drawn" not in printed[: printed.index("single: 1 point")]
+    assert (
+        "Not drawn: every run has the same recipe"
+        in (tmp_path / "single" / "captions.md").read_text()
+    )
+    tmp_path = tmp_path / "demo_sweep"
+    for name in FIGURES:
+        assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+        assert b"</svg>" in (tmp_path / f"{name}.svg").read_bytes()
+    captions = (tmp_path / "captions.md").read_text()
+    assert "Points recorded: 13, finished: 12;" in captions
+    assert "left out of every figure: 1 FAILED" in captions
+    summary = pd.read_csv(tmp_path / "summary.csv", keep_default_na=False)
+    assert len(summary) == 13
+    row = summary[summary["name"] == "n=8 sqrt s1"].iloc[0]
+    assert float(row["final_f1"]) == pytest.approx(0.112 * 7)
+    assert (row["warmup"], row["lr_rule"]) == ("none", "sqrt")
+
+
+def test_a_figure_no_longer_supported_is_removed(make_runs, tmp_path):
+    (tmp_path / "throughput.png").write_bytes(b"of an earlier call")
+    console = Console(file=io.StringIO())
+    drawn = draw_study(make_runs(({}, {"train/f1": [(1, 0.5)]})), "study", tmp_path, console)
+    assert drawn == []
+    assert not (tmp_path / "throughput.png").exists()
+    assert "## throughput\n\nNot drawn:" in (tmp_path / "captions.md").read_text()
+    assert "not drawn: throughput:" in console.file.getvalue()
+
+
+def test_out_must_not_be_a_file(store, tmp_path, capsys):
+    path = tmp_path / "figures"
+    path.write_text("")
+    assert main(["--out", str(path), "--store", store]) == 2
+    assert capsys.readouterr().err == f"error: --out {path} is a file: name a directory\n"
+
+
+def test_missing_store_ends_with_one_line_and_code_2(tmp_path):
+    command = [sys.executable, "-m", "analysis.figures", "--out", str(tmp_path / "figures")]
+    done = subprocess.run(
+        [*command, "--store", f"sqlite:///{tmp_path}/none.db"],
+        capture_output=True,
+        text=True,
+        cwd=REPOSITORY,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: no MLflow store at")
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "figures").exists()
