@@ -8,9 +8,9 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from analysis.claims.points import Studies, describe, ended, ruled, scored_points, warmed
-from analysis.claims.rules import STUDY, rule_difference
-from analysis.claims.seeds import resampled_interval
+from analysis.claims.learning_rate_rules import STUDY, rule_difference
+from analysis.claims.scored_runs import Studies, describe, ended, ruled, scored_points, warmed
+from analysis.claims.seed_intervals import resampled_interval
 from analysis.claims.verdict import (
     MEASURED,
     UNDECIDED,

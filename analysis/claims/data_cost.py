@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.claims.crossover import late_noise_scale
-from analysis.claims.points import Studies, describe, ended, ruled, scored_points, warmed
-from analysis.claims.seeds import seed_interval
+from analysis.claims.scored_runs import Studies, describe, ended, ruled, scored_points, warmed
+from analysis.claims.seed_intervals import seed_interval
 from analysis.claims.verdict import (
     MEASURED,
     MODELLED,

@@ -6,8 +6,8 @@ from typing import Final
 
 import pandas as pd
 
-from analysis.claims.points import Studies, describe, score_table, scored_points
-from analysis.claims.seeds import contrast, seed_interval
+from analysis.claims.scored_runs import Studies, describe, score_table, scored_points
+from analysis.claims.seed_intervals import contrast, seed_interval
 from analysis.claims.verdict import (
     MEASURED,
     SUPPORTED,

@@ -6,7 +6,7 @@ from typing import Final
 
 import pandas as pd
 
-from analysis.claims.points import Studies, describe, scored_points, warmed
+from analysis.claims.scored_runs import Studies, describe, scored_points, warmed
 from analysis.claims.verdict import MEASURED, UNDECIDED, UNKNOWN, Verdict, decide
 from analysis.reference import published
 from analysis.stats.intervals import Interval

@@ -7,8 +7,8 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from analysis.claims.points import Studies, ended
-from analysis.claims.seeds import seed_interval
+from analysis.claims.scored_runs import Studies, ended
+from analysis.claims.seed_intervals import seed_interval
 from analysis.claims.verdict import MEASURED, UNDECIDED, UNKNOWN, Verdict, decide
 from analysis.stats.intervals import Interval
 

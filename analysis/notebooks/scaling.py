@@ -19,7 +19,7 @@
 # %%
 from IPython.display import display
 
-from analysis.results.report import open_report
+from analysis.results.findings import open_report
 
 # None: FFN_SCALING_STORE where set, else the recorded study. Yours: "sqlite:////absolute/mlflow.db".
 STORE = None

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.recorded.thinning import without_machine_paths
+from analysis.recorded.shrink import without_machine_paths
 from analysis.runs.grouping import varies
 from analysis.runs.runs import RUN_COLUMNS, Runs
 

@@ -12,9 +12,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from analysis.claims.judging import verdict_table
+from analysis.claims.judge import verdict_table
+from analysis.results.findings import open_report
 from analysis.results.page import page
-from analysis.results.report import open_report
 from analysis.runs.sources import RECORDED
 from ffn_core.errors import InputError
 from ffn_core.files import REPOSITORY

@@ -7,13 +7,13 @@ from typing import Any, Final
 
 import pandas as pd
 
-from analysis.claims.judging import effect_text
-from analysis.claims.points import SCORE
-from analysis.claims.seeds import METHOD
+from analysis.claims.judge import effect_text
+from analysis.claims.scored_runs import SCORE
+from analysis.claims.seed_intervals import METHOD
 from analysis.claims.verdict import NOT_SUPPORTED, SUPPORTED, UNDECIDED, Verdict
 from analysis.recorded.provenance import one_fact
 from analysis.reference.published import ARXIV
-from analysis.results.report import Picture, Report, seeds_of
+from analysis.results.findings import Picture, Report, seeds_of
 from analysis.results.sections import SECTIONS, Section
 from analysis.text import markdown_table
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analysis.claims.accuracy import accuracy_verdict
 from analysis.claims.crossover import (
     crossover_nodes,
     crossover_verdicts,
@@ -15,13 +16,12 @@ from analysis.claims.crossover import (
 )
 from analysis.claims.data_cost import data_cost_verdicts, published_rate
 from analysis.claims.efficiency import efficiency_verdicts, modelled_efficiency
-from analysis.claims.judging import effect_text, judge, verdict_sentence, verdict_table
+from analysis.claims.judge import effect_text, judge, verdict_sentence, verdict_table
+from analysis.claims.learning_rate_rules import rule_verdicts
 from analysis.claims.optimizers import optimizer_verdicts, survival_table
-from analysis.claims.points import ended, scored_points
 from analysis.claims.rate_growth import best_rate_table, rate_growth_verdicts, scan_points
-from analysis.claims.rules import rule_verdicts
+from analysis.claims.scored_runs import ended, scored_points
 from analysis.claims.segmentation import in_common, segmentation_verdicts
-from analysis.claims.training import accuracy_verdict
 from analysis.claims.verdict import NOT_SUPPORTED, SUPPORTED, UNDECIDED
 from analysis.runs.runs import Runs
 from analysis.stats.critical_batch import CriticalBatch

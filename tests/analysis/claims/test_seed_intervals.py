@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.claims.seeds import contrast, contrast_table, mean_over_nodes, seed_interval
+from analysis.claims.seed_intervals import contrast, contrast_table, mean_over_nodes, seed_interval
 from analysis.claims.verdict import (
     NOT_SUPPORTED,
     SUPPORTED,

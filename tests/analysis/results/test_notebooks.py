@@ -66,7 +66,7 @@ def test_notebook_runs_from_a_store_of_ones_own(store, tmp_path, monkeypatch):
 
 def test_reading_recorded_runs_imports_no_training_and_no_mlflow():
     code = (
-        "import sys; from analysis.results.report import open_report; open_report().verdicts;"
+        "import sys; from analysis.results.findings import open_report; open_report().verdicts;"
         "print([m for m in ('tensorflow', 'horovod', 'mlflow', 'hydra') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

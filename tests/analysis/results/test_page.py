@@ -10,12 +10,11 @@ from matplotlib import style
 from matplotlib.figure import Figure
 from PIL import Image
 
-from analysis.claims.judging import judge
+from analysis.claims.judge import judge
 from analysis.figures.style import STYLE
-from analysis.results import drawings
+from analysis.results import overview_figures
 from analysis.results.__main__ import main
-from analysis.results.picture import png
-from analysis.results.report import Missing, Picture, Report, without_ids
+from analysis.results.findings import Missing, Picture, Report, png, without_ids
 from analysis.text import cell, markdown_table
 
 
@@ -48,14 +47,14 @@ def line(ax, label):
 
 
 def test_scores_are_means_over_seeds(studies):
-    with_warmup, without = drawings.final_scores(studies).figure.axes
+    with_warmup, without = overview_figures.final_scores(studies).figure.axes
     for ax in (with_warmup, without):
         assert line(ax, "linear").get_ydata() == pytest.approx([0.785, 0.785, 0.2])
         assert line(ax, "square root").get_ydata() == pytest.approx([0.785] * 3)
 
 
 def test_differences_show_intervals_the_crossover_and_the_noise_scale(studies):
-    rules, warmup = drawings.rule_differences(studies).figure.axes
+    rules, warmup = overview_figures.rule_differences(studies).figure.axes
     (bars,) = rules.containers
     assert bars.lines[0].get_xdata().tolist() == [4, 64]
     assert bars.lines[0].get_ydata() == pytest.approx([0, -0.585])

@@ -6,8 +6,8 @@ from typing import Final
 
 import pandas as pd
 
-from analysis.claims.points import Studies, describe, ruled, scored_points, warmed
-from analysis.claims.seeds import contrast, contrast_table, mean_over_nodes, seed_interval
+from analysis.claims.scored_runs import Studies, describe, ruled, scored_points, warmed
+from analysis.claims.seed_intervals import contrast, contrast_table, mean_over_nodes, seed_interval
 from analysis.claims.verdict import MEASURED, UNDECIDED, UNKNOWN, Verdict, decide
 
 STUDY: Final = "lr_rules"

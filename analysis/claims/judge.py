@@ -6,15 +6,15 @@ import math
 
 import pandas as pd
 
+from analysis.claims.accuracy import accuracy_verdict
 from analysis.claims.crossover import crossover_verdicts
 from analysis.claims.data_cost import data_cost_verdicts
 from analysis.claims.efficiency import efficiency_verdicts
+from analysis.claims.learning_rate_rules import real_data_verdict, rule_verdicts
 from analysis.claims.optimizers import optimizer_verdicts
-from analysis.claims.points import Studies
 from analysis.claims.rate_growth import rate_growth_verdicts
-from analysis.claims.rules import real_data_verdict, rule_verdicts
+from analysis.claims.scored_runs import Studies
 from analysis.claims.segmentation import segmentation_verdicts
-from analysis.claims.training import accuracy_verdict
 from analysis.claims.verdict import Verdict
 from analysis.stats.intervals import Interval
 

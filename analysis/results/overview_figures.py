@@ -10,12 +10,12 @@ from matplotlib.axes import Axes
 
 from analysis.claims.crossover import PUBLISHED_CROSSOVER, late_noise_scale, log2_crossover
 from analysis.claims.data_cost import batch_points, best_target, cost_table, reached_table
+from analysis.claims.learning_rate_rules import STUDY as RULES
+from analysis.claims.learning_rate_rules import rule_difference, warmup_difference
 from analysis.claims.optimizers import RETAINED
 from analysis.claims.optimizers import STUDY as OPTIMIZERS
-from analysis.claims.points import SCORE, Studies, describe, scored_points
-from analysis.claims.rules import STUDY as RULES
-from analysis.claims.rules import rule_difference, warmup_difference
-from analysis.claims.seeds import contrast_table
+from analysis.claims.scored_runs import SCORE, Studies, describe, scored_points
+from analysis.claims.seed_intervals import contrast_table
 from analysis.claims.verdict import power_of_two
 from analysis.figures.style import (
     BLUE,
@@ -32,8 +32,14 @@ from analysis.figures.style import (
     panels,
     sentences,
 )
+from analysis.prediction.answer import Question
+from analysis.prediction.figure import prediction
+from analysis.prediction.inputs import training_cost
 from analysis.runs.grouping import groups
 from analysis.runs.study import NothingToDraw
+from analysis.stats.model_average import published_throughput
+from analysis.stats.predictor import Predictor
+from ffn_core.errors import InputError
 
 _RULES: Final = {"linear": ("linear", BLUE), "sqrt": ("square root", VERMILION)}
 _UNSCALED: Final = ("none", "unscaled", GREEN)
@@ -227,3 +233,25 @@ def _finish(ax: Axes, nodes: pd.Series, label: str) -> None:
 
 def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
+
+
+STUDY: Final = "batch_size"
+MOST_NODES: Final = 2048
+
+
+def predicted(studies: Studies, hours: float = 0.1) -> Drawing:
+    """FOVs, time and cost to the highest target reached, against nodes, at published throughput.
+
+    Args:
+        studies: of which `batch_size` gives the FOVs.
+        hours: time allowed; short, since the network of this study is small.
+    """
+    target = best_target(reached_table(studies, batch_points(studies)))
+    if STUDY not in studies or target is None:
+        raise NothingToDraw(f"`{STUDY}` has no target F1 that three node counts reach")
+    try:
+        cost = training_cost(studies[STUDY], STUDY, target)
+    except InputError as reason:
+        raise NothingToDraw(str(reason)) from reason
+    predictor = Predictor(published_throughput(), cost.fit, cost.local_batch_size)
+    return prediction(predictor, cost, Question(target, hours, None, MOST_NODES))

@@ -2,39 +2,63 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 from matplotlib import style
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image
 
-from analysis.claims.judging import judge, verdict_sentence
-from analysis.claims.points import Studies
+from analysis.claims.judge import judge, verdict_sentence
+from analysis.claims.scored_runs import Studies
 from analysis.claims.verdict import Verdict
 from analysis.figures.registry import FIGURES
 from analysis.figures.scaling_models import fitted_models
 from analysis.figures.style import STYLE, Drawing
 from analysis.recorded import provenance
-from analysis.results import drawings
-from analysis.results.picture import png
-from analysis.results.predicted import predicted
+from analysis.results import overview_figures
+from analysis.results.overview_figures import predicted
 from analysis.runs.sources import default_store, is_tracking_uri, load_studies
 from analysis.runs.study import Material, NothingToDraw
 from analysis.stats.model_average import published_throughput
 from analysis.text import markdown_table
 
+DPI: Final = 130
+_COLOURS: Final = 256
+
+
+def png(figure: Figure, dpi: int = DPI) -> bytes:
+    """The figure as a PNG with a palette: a third of the size, and no difference to be seen.
+
+    The same figure gives the same bytes.
+    """
+    figure.set_dpi(dpi)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    image = Image.frombuffer(
+        "RGBA", canvas.get_width_height(), canvas.buffer_rgba(), "raw", "RGBA", 0, 1
+    )
+    palette = image.convert("RGB").quantize(_COLOURS, dither=Image.Dither.NONE)
+    buffer = io.BytesIO()
+    palette.save(buffer, format="PNG", optimize=True)
+    return buffer.getvalue()
+
+
 _IDS = re.compile(r"\): (`[^`]+`(, )?)+( and \d+ more \(in `summary.csv`\))?\.")
 
 # Figures that are not of one study.
 OVERVIEWS: Mapping[str, Callable[[Studies], Drawing]] = {
-    "final_scores": drawings.final_scores,
-    "rule_differences": drawings.rule_differences,
-    "optimizers": drawings.optimizers,
-    "data_and_time": drawings.data_and_time,
+    "final_scores": overview_figures.final_scores,
+    "rule_differences": overview_figures.rule_differences,
+    "optimizers": overview_figures.optimizers,
+    "data_and_time": overview_figures.data_and_time,
     "scaling_models": lambda _: fitted_models(published_throughput()),
     "prediction": predicted,
 }
