@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.reporting.exit_codes import EXIT_INPUT
-from experiments.reporting.terminal import Screen
+from experiments.reporting.terminal import Terminal
 from experiments.segment.neuroglancer import export, view
 from experiments.segment.precomputed import (
     Size,
@@ -48,14 +48,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--view", action="store_true", help="show them in a viewer here")
     options = parser.parse_args(argv)
-    screen = Screen()
+    terminal = Terminal()
     try:
         out = options.out or options.folder / FOLDER
-        volumes = export(options.folder, out, _size(options.voxel_size_nm), screen)
+        volumes = export(options.folder, out, _size(options.voxel_size_nm), terminal)
         if options.view:
-            view(volumes, screen)
+            view(volumes, terminal)
     except InputError as error:
-        screen.error(str(error))
+        terminal.error(str(error))
         return EXIT_INPUT
     return 0
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from experiments.reporting.exit_codes import EXIT_FAILED, EXIT_INPUT
 from experiments.reporting.mlflow_store import absolute_uri
-from experiments.reporting.terminal import Screen
+from experiments.reporting.terminal import Terminal
 from experiments.sweep.outcome import find_runs, import_run
 from ffn_core.errors import InputError
 
@@ -23,18 +23,18 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("roots", nargs="+", type=Path, help="run directories, or folders of them")
     parser.add_argument("--uri", help="MLflow store; default: MLFLOW_TRACKING_URI or ./mlflow.db")
     options = parser.parse_args(arguments)
-    screen, uri = Screen(), absolute_uri(options.uri)
+    terminal, uri = Terminal(), absolute_uri(options.uri)
     try:
         run_dirs = find_runs(options.roots)
     except InputError as error:
-        screen.error(str(error))
+        terminal.error(str(error))
         return EXIT_INPUT
     failed = 0
-    for run_dir in screen.track(run_dirs, "importing"):
+    for run_dir in terminal.track(run_dirs, "importing"):
         if (problem := import_run(run_dir, uri)) is not None:
             failed += 1
-            screen.warn(f"{run_dir}: {problem}")
-    screen.say(f"{len(run_dirs) - failed} of {len(run_dirs)} runs are in {uri}")
+            terminal.warn(f"{run_dir}: {problem}")
+    terminal.say(f"{len(run_dirs) - failed} of {len(run_dirs)} runs are in {uri}")
     return EXIT_FAILED if failed else 0
 
 

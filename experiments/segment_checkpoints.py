@@ -15,14 +15,14 @@ from __future__ import annotations
 import sys
 
 from experiments.config.hydra_app import run_segment_app
-from experiments.reporting.terminal import Screen
+from experiments.reporting.terminal import Terminal
 from experiments.segment.checkpoints import segment_checkpoints
 
 
 def main() -> int:
     """Run the app; returns the exit code."""
-    screen = Screen()
-    return run_segment_app(lambda config: segment_checkpoints(config, screen))
+    terminal = Terminal()
+    return run_segment_app(lambda config: segment_checkpoints(config, terminal))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from experiments.benchmarks.leaks import judge, soak_config, watch
 from experiments.reporting import run_files
 from experiments.reporting.exit_codes import EXIT_FAILED, EXIT_INPUT
 from experiments.reporting.provenance import provenance
-from experiments.reporting.terminal import Screen
+from experiments.reporting.terminal import Terminal
 from ffn_core.errors import InputError
 
 
@@ -29,7 +29,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--every-s", type=float, default=15.0, help="between two looks")
     parser.add_argument("--out", type=Path, default=Path("soak"), help="a new folder")
     options = parser.parse_args(arguments)
-    screen, run_dir = Screen(), (options.out / "run").absolute()
+    terminal, run_dir = Terminal(), (options.out / "run").absolute()
     try:
         if run_dir.exists():
             raise InputError(f"{options.out} holds an earlier soak: choose another --out")
@@ -37,16 +37,16 @@ def main(arguments: list[str]) -> int:
         samples = watch(config, run_dir, options.minutes, options.every_s)
         verdicts = [judge(samples, rank) for rank in range(options.ranks)]
     except InputError as error:
-        screen.error(str(error))
+        terminal.error(str(error))
         return EXIT_INPUT
     for verdict in verdicts:
-        screen.say(str(verdict))
+        terminal.say(str(verdict))
     passed = all(verdict.passed for verdict in verdicts)
     report: dict[str, Any] = {"passed": passed, "minutes": options.minutes}
     report["ranks"] = [asdict(verdict) for verdict in verdicts]
     report["provenance"] = provenance()
     run_files.write_json(options.out / "verdict.json", report)
-    screen.say(f"soak: {'PASS' if passed else 'FAIL'}; samples: {options.out / 'samples.csv'}")
+    terminal.say(f"soak: {'PASS' if passed else 'FAIL'}; samples: {options.out / 'samples.csv'}")
     return 0 if passed else EXIT_FAILED
 
 

@@ -17,7 +17,7 @@ from experiments.config.schema import Config
 from experiments.launch import slurm
 from experiments.launch.slurm import job_ids
 from experiments.reporting.exit_codes import EXIT_FAILED, EXIT_STOPPED
-from experiments.reporting.terminal import Screen
+from experiments.reporting.terminal import Terminal
 from experiments.sweep.status import PointState, point_state
 
 FINISHED = ("finished", "diverged")
@@ -40,7 +40,7 @@ def main() -> int:
     counts = Counter(state.state for _, state in found)
     title = f"{len(found)} points: " + ", ".join(f"{n} {state}" for state, n in counts.items())
     rows = [_row(name, state) for name, state in found]
-    Screen().table(title, ["point", "state", "job", "done", "reason"], rows)
+    Terminal().table(title, ["point", "state", "job", "done", "reason"], rows)
     if counts["failed"]:
         return EXIT_FAILED
     return 0 if all(state in FINISHED for state in counts) else EXIT_STOPPED

@@ -12,14 +12,14 @@ from omegaconf import DictConfig
 
 from experiments.config.hydra_app import in_multirun, preset_question, run_app, to_config
 from experiments.reporting.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED
-from experiments.reporting.terminal import Screen
+from experiments.reporting.terminal import Terminal
 from experiments.sweep.sweep import Sweep
 
 
 def main() -> int:
     """Run the app; returns the exit code."""
-    screen = Screen()
-    sweep = Sweep(sys.argv[1:], screen, preset_question(sys.argv[1:]))
+    terminal = Terminal()
+    sweep = Sweep(sys.argv[1:], terminal, preset_question(sys.argv[1:]))
 
     def task(composed: DictConfig) -> None:
         sweep.take(to_config(composed), in_multirun())

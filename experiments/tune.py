@@ -10,7 +10,7 @@ import sys
 
 from experiments.config.hydra_app import run_section_app
 from experiments.reporting.exit_codes import EXIT_FAILED
-from experiments.reporting.terminal import Screen
+from experiments.reporting.terminal import Terminal
 from experiments.throughput.tuning import (
     TuneConfig,
     TuneError,
@@ -20,13 +20,13 @@ from experiments.throughput.tuning import (
 
 def main() -> int:
     """Run the app; returns the exit code."""
-    screen = Screen()
+    terminal = Terminal()
     try:
         return run_section_app(
-            "tune", TuneConfig, lambda section, config: tune(section, config, screen)
+            "tune", TuneConfig, lambda section, config: tune(section, config, terminal)
         )
     except TuneError as error:
-        screen.error(str(error))
+        terminal.error(str(error))
         return EXIT_FAILED
 
 

@@ -32,7 +32,7 @@ def run_rank(run_dir: Path) -> int:
     cluster = config.cluster
     configure_tensorflow(cluster.threads_per_rank or compute_threads(config))
     from experiments.trainer.trainer import Trainer
-    from experiments.trainer.watchdog import RollCall, Stall, end_silent
+    from experiments.trainer.watchdog import Stall, Watchdog, end_silent
     from ffn_core.training import distributed
 
     stop_request = StopRequest(run_dir)
@@ -58,7 +58,7 @@ def run_rank(run_dir: Path) -> int:
     )
     watched = cluster.stall_timeout_s and not collectives.alone
     with (
-        RollCall(run_dir, collectives, cluster.stall_timeout_s, on_stall)
+        Watchdog(run_dir, collectives, cluster.stall_timeout_s, on_stall)
         if watched
         else nullcontext()
     ):

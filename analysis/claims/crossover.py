@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.claims.learning_rate_rules import STUDY, rule_difference
-from analysis.claims.scored_runs import Studies, describe, ended, ruled, scored_points, warmed
+from analysis.claims.scored_runs import Studies, describe, ended, ruled, scored_points, with_warmup
 from analysis.claims.seed_intervals import resampled_interval
 from analysis.claims.verdict import (
     MEASURED,
@@ -95,7 +95,7 @@ def late_noise_scale(studies: Studies, points: pd.DataFrame) -> pd.Series:
     Geometric mean over node counts of the median over the last quarter of each run, of warmed-up
     square-root runs that train. Values that are not positive and finite are left out.
     """
-    trained = ruled(warmed(points), "sqrt")
+    trained = ruled(with_warmup(points), "sqrt")
     trained = trained[trained["score"] >= TRAINED]
     if trained.empty:
         return pd.Series(dtype=float)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.claims.crossover import late_noise_scale
-from analysis.claims.scored_runs import Studies, describe, ended, ruled, scored_points, warmed
+from analysis.claims.scored_runs import Studies, describe, ended, ruled, scored_points, with_warmup
 from analysis.claims.seed_intervals import seed_interval
 from analysis.claims.verdict import (
     MEASURED,
@@ -50,7 +50,7 @@ def data_cost_verdicts(studies: Studies) -> list[Verdict]:
 
 def batch_points(studies: Studies) -> pd.DataFrame:
     """Warmed-up square-root points with Adam: what varies is the number of nodes."""
-    points = ruled(warmed(scored_points(studies, *STUDIES)), "sqrt")
+    points = ruled(with_warmup(scored_points(studies, *STUDIES)), "sqrt")
     return points[points["optimizer"] == "adam"]
 
 

@@ -6,7 +6,7 @@ from typing import Final
 
 import pandas as pd
 
-from analysis.claims.scored_runs import Studies, describe, ruled, scored_points, warmed
+from analysis.claims.scored_runs import Studies, describe, ruled, scored_points, with_warmup
 from analysis.claims.seed_intervals import contrast, contrast_table, mean_over_nodes, seed_interval
 from analysis.claims.verdict import MEASURED, UNDECIDED, UNKNOWN, Verdict, decide
 
@@ -34,14 +34,14 @@ def rule_verdicts(studies: Studies) -> list[Verdict]:
             f"Linear scaling with warm-up wins at small node counts (2 to {LARGEST_SMALL})",
             small,
             f"F1 of linear minus F1 of square-root scaling, {against}",
-            warmed(pd.concat([linear, root])),
+            with_warmup(pd.concat([linear, root])),
         ),
         _of_difference(
             "sqrt_large",
             f"Square-root scaling wins at large node counts (above {LARGEST_SMALL})",
             -large,
             f"F1 of square-root minus F1 of linear scaling, {against}",
-            warmed(pd.concat([linear, root])),
+            with_warmup(pd.concat([linear, root])),
         ),
         _warmup("warmup_linear", "linear", linear),
         _warmup("warmup_sqrt", "square-root", root),
@@ -50,7 +50,7 @@ def rule_verdicts(studies: Studies) -> list[Verdict]:
 
 def real_data_verdict(studies: Studies) -> Verdict:
     """Square-root scaling at large node counts, on the real volume."""
-    points = warmed(scored_points(studies, REAL))
+    points = with_warmup(scored_points(studies, REAL))
     _, large = _split(rule_difference(points))
     return _of_difference(
         "sqrt_large_real",
@@ -67,14 +67,14 @@ def rule_difference(points: pd.DataFrame) -> pd.DataFrame:
 
     At one node the two rules are the same.
     """
-    warm = warmed(points)
+    warm = with_warmup(points)
     warm = warm[warm["nodes"] > 1]
     return contrast(ruled(warm, "linear"), ruled(warm, "sqrt"))
 
 
 def warmup_difference(points: pd.DataFrame) -> pd.DataFrame:
     """F1 with minus F1 without warm-up of points of one rule: index seed, columns nodes."""
-    return contrast(warmed(points), warmed(points, warm=False))
+    return contrast(with_warmup(points), with_warmup(points, warm=False))
 
 
 def _split(difference: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

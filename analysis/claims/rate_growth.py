@@ -6,7 +6,7 @@ from typing import Final
 
 import pandas as pd
 
-from analysis.claims.scored_runs import Studies, describe, scored_points, warmed
+from analysis.claims.scored_runs import Studies, describe, scored_points, with_warmup
 from analysis.claims.verdict import MEASURED, UNDECIDED, UNKNOWN, Verdict, decide
 from analysis.reference import published
 from analysis.stats.intervals import Interval
@@ -52,7 +52,7 @@ def rate_growth_verdicts(studies: Studies) -> list[Verdict]:
 
 def scan_points(studies: Studies) -> pd.DataFrame:
     """Adam without warm-up at every rate tried."""
-    points = warmed(scored_points(studies, *STUDIES), warm=False)
+    points = with_warmup(scored_points(studies, *STUDIES), warm=False)
     return points[points["optimizer"] == "adam"]
 
 

@@ -69,7 +69,7 @@ def scored_points(studies: Studies, *names: str) -> pd.DataFrame:
     return pooled.astype({"nodes": int, "seed": int})
 
 
-def warmed(points: pd.DataFrame, warm: bool = True) -> pd.DataFrame:
+def with_warmup(points: pd.DataFrame, warm: bool = True) -> pd.DataFrame:
     """Points with, or without, warm-up."""
     return points[(points["warmup"] != "none") == warm]
 

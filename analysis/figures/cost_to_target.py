@@ -21,7 +21,7 @@ from analysis.figures.style import (
 from analysis.reference import published
 from analysis.reference.published import ARXIV
 from analysis.runs.grouping import groups, varies
-from analysis.runs.study import Material, NothingToDraw, describe_best, describe_runs
+from analysis.runs.study import NothingToDraw, Study, describe_best, describe_runs
 from analysis.stats.critical_batch import CriticalBatch, fit_runs
 from analysis.stats.model_average import modelled_throughput
 from analysis.stats.targets import F1_TARGETS, WINDOW, first_reached, targets_table, tradeoff_table
@@ -70,13 +70,13 @@ _PUBLISHED_TARGETS = (0.5, 0.7)
 _HAD = {"fovs": "fovs_done", "optimizer_step": "steps_done"}
 
 
-def cost_to_target(material: Material) -> Drawing:
+def cost_to_target(study: Study) -> Drawing:
     """FOVs, optimizer steps and wall time to each F1 target against nodes."""
-    shown = material.best
+    shown = study.best
     if shown["nodes"].nunique() < 2:
         raise NothingToDraw("the trade-off needs at least two node counts")
     reached = targets_table(
-        material.runs.select(material.runs.table["run_id"].isin(shown["run_id"])), window=WINDOW
+        study.runs.select(study.runs.table["run_id"].isin(shown["run_id"])), window=WINDOW
     ).merge(shown[["run_id", "nodes", "emulated", "global_batch_size"]], on="run_id")
     if reached["fovs"].isna().all():
         raise NothingToDraw(f"no finished run reached F1 {F1_TARGETS[0]}")

@@ -12,7 +12,7 @@ from analysis.figures.style import DARK, VERMILION, Drawing, log_axis, node_axis
 from analysis.reference import published
 from analysis.runs.grouping import groups, varies
 from analysis.runs.recipes import recipe_columns, recipe_labels
-from analysis.runs.study import Material, NothingToDraw, describe_runs
+from analysis.runs.study import NothingToDraw, Study, describe_runs
 from analysis.runs.summary import FINAL_EVALUATIONS
 from analysis.stats.learning_rates import best_rates, fit_power_law, normalized_accuracy
 
@@ -73,9 +73,9 @@ _RATES_FOR_BEST = 3
 _COUNTS_FOR_EXPONENT = 3
 
 
-def learning_rate(material: Material) -> Drawing:
+def learning_rate(study: Study) -> Drawing:
     """Every rate tried against nodes, coloured by normalized accuracy, beside the published."""
-    scans = _scans(material)
+    scans = _scans(study)
     figure, axes = panels(len(scans) + 1, height_in=3.0)
     notes = []
     for ax, (label, rows) in zip(axes, scans.items(), strict=False):
@@ -117,10 +117,10 @@ def _mark(marker: str, emulated: bool) -> Line2D:
     return Line2D([], [], color=DARK, linestyle="none", marker=marker, label=label)
 
 
-def _scans(material: Material) -> dict[str, pd.DataFrame]:
+def _scans(study: Study) -> dict[str, pd.DataFrame]:
     """The largest scans: several node counts, several rates at one of them, nothing else varied."""
-    scored = material.points.dropna(subset=["final_accuracy", "lr_peak"])
-    table = material.runs.table
+    scored = study.points.dropna(subset=["final_accuracy", "lr_peak"])
+    table = study.runs.table
     fixed = [c for c in recipe_columns(table) if c not in _SCANNED]
     labels = recipe_labels(table.drop(columns=[c for c in _SCANNED if c in table]))
     scored = scored.assign(scan=scored["run_id"].map(dict(zip(table.run_id, labels, strict=True))))

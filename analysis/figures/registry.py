@@ -30,12 +30,12 @@ from analysis.figures.training import (
     training_curve,
 )
 from analysis.runs.runs import Runs
-from analysis.runs.study import Material, NothingToDraw
+from analysis.runs.study import NothingToDraw, Study
 from analysis.runs.summary import REPORT_COLUMNS, summary_table
 from analysis.stats.targets import targets_table
 
 # File name -> what draws it, in the order of the captions.
-FIGURES: dict[str, Callable[[Material], Drawing]] = {
+FIGURES: dict[str, Callable[[Study], Drawing]] = {
     "throughput": throughput,
     "parallel_efficiency": efficiency,
     "models": models,
@@ -60,18 +60,18 @@ def draw_study(runs: Runs, experiment: str, out: Path, console: Console) -> list
     Returns:
         The names of the figures drawn.
     """
-    material = Material(experiment, runs)
+    study = Study(experiment, runs)
     out.mkdir(parents=True, exist_ok=True)
-    console.print(summary_table(material.summary, experiment))
-    report = material.summary.reindex(columns=list(REPORT_COLUMNS))
+    console.print(summary_table(study.summary, experiment))
+    report = study.summary.reindex(columns=list(REPORT_COLUMNS))
     report.to_csv(out / "summary.csv", index=False, float_format="%.6g")
     targets = targets_table(runs).merge(report[["run_id", "name"]], on="run_id")
     targets.to_csv(out / "targets.csv", index=False, float_format="%.6g", na_rep="not reached")
-    captions, drawn = [f"# Figures of `{experiment}`\n", _left_out(material.summary)], []
+    captions, drawn = [f"# Figures of `{experiment}`\n", _left_out(study.summary)], []
     for name, chart in FIGURES.items():
         try:
             with style.context(STYLE):
-                drawing = chart(material)
+                drawing = chart(study)
                 save(drawing.figure, out / name)
         except NothingToDraw as reason:
             console.print(f"not drawn: {name}: {reason}", highlight=False, soft_wrap=True)

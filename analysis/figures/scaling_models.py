@@ -23,7 +23,7 @@ from analysis.figures.style import (
 )
 from analysis.figures.throughput import real_series
 from analysis.reference import published
-from analysis.runs.study import Material, NothingToDraw, describe_runs
+from analysis.runs.study import NothingToDraw, Study, describe_runs
 from analysis.stats.model_average import (
     ModelAverage,
     ThroughputModel,
@@ -105,9 +105,9 @@ _FORECAST_NODES = 2048
 _COLUMNS = 3
 
 
-def models(material: Material) -> Drawing:
+def models(study: Study) -> Drawing:
     """Every model on the published throughput, with this study's beside it."""
-    shown, series = real_series(material)
+    shown, series = real_series(study)
     weak = [one for one in series if one.kind == "weak"]
     if not weak:
         raise NothingToDraw("no two real node counts share the same local batch size")

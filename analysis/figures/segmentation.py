@@ -26,7 +26,7 @@ from analysis.pictures.panels import grey, overlay, partners
 from analysis.pictures.surfaces import draw_surfaces
 from analysis.reference import published
 from analysis.runs.grouping import varies
-from analysis.runs.study import Material, NothingToDraw, describe_runs
+from analysis.runs.study import NothingToDraw, Study, describe_runs
 from ffn_core.inference.sample import SegmentedSample
 
 MOST_RUNS = 3
@@ -35,10 +35,10 @@ _ASSIGNED = "segmentation/assigned_are"
 _COVERAGE = "segmentation/coverage"
 
 
-def segmentations(material: Material) -> Drawing:
+def segmentations(study: Study) -> Drawing:
     """A section and the largest objects of the truth, and of the segmentation per node count."""
-    shown = _of_one_seed(material)
-    samples = [material.runs.samples[run_id] for run_id in shown["run_id"]]
+    shown = _of_one_seed(study)
+    samples = [study.runs.samples[run_id] for run_id in shown["run_id"]]
     truth = samples[0].truth
     figure = Figure(figsize=(FULL_WIDTH_IN, 3.3))
     columns = 2 + len(samples)
@@ -68,17 +68,17 @@ def segmentations(material: Material) -> Drawing:
         f"The same {depth} x {height} x {width} voxels (zyx), not trained on, segmented by the last"
         f" checkpoint of a run per node count (seed {seed}, the first). A segment has the colour of"
         " the true object it shares most voxels with; of several such segments only the largest.",
-        _scores(material, shown),
+        _scores(study, shown),
         "Emulated nodes." if shown["emulated"].all() else "",
         describe_runs(shown),
     )
     return Drawing(figure, caption)
 
 
-def _of_one_seed(material: Material) -> pd.DataFrame:
+def _of_one_seed(study: Study) -> pd.DataFrame:
     """Runs of the first seed that has samples of the same voxels, from few to many nodes."""
-    points = material.points
-    shown = points[points["run_id"].isin(list(material.runs.samples))]
+    points = study.points
+    shown = points[points["run_id"].isin(list(study.runs.samples))]
     if shown.empty:
         raise NothingToDraw(
             "no finished run keeps a sample of its segmentation: see"
@@ -86,8 +86,8 @@ def _of_one_seed(material: Material) -> pd.DataFrame:
         )
     shown = shown[shown["seed"] == shown["seed"].min()].sort_values("nodes")
     shown = shown.drop_duplicates("nodes")
-    truth = material.runs.samples[shown["run_id"].iloc[0]].truth
-    same = [np.array_equal(material.runs.samples[i].truth, truth) for i in shown["run_id"]]
+    truth = study.runs.samples[shown["run_id"].iloc[0]].truth
+    same = [np.array_equal(study.runs.samples[i].truth, truth) for i in shown["run_id"]]
     shown = shown[same]
     if len(shown) > MOST_RUNS:
         places = np.linspace(0, len(shown) - 1, MOST_RUNS).round().astype(int)
@@ -105,9 +105,9 @@ def _drawn_objects(samples: list[SegmentedSample], truth: np.ndarray) -> list[in
     return list(dict.fromkeys(found))
 
 
-def _scores(material: Material, shown: pd.DataFrame) -> str:
+def _scores(study: Study, shown: pd.DataFrame) -> str:
     """Adapted Rand error and coverage of each run's last checkpoint."""
-    are, coverage = material.runs.last(_ASSIGNED), material.runs.last(_COVERAGE)
+    are, coverage = study.runs.last(_ASSIGNED), study.runs.last(_COVERAGE)
     known = shown[shown["run_id"].isin(are.index) & shown["run_id"].isin(coverage.index)]
     if known.empty:
         return ""
@@ -154,10 +154,10 @@ _PUBLISHED = {"are": "Adapted Rand error", "voi": "VOI"}
 _MARKER_SIZE = 3.0
 
 
-def evaluation(material: Material) -> Drawing:
+def evaluation(study: Study) -> Drawing:
     """ARE and VOI of every checkpoint segmented, above the published curves."""
-    points = material.points
-    rows = {m: material.curves(m, points) for m in (*_ERRORS, *_PARTS)}
+    points = study.points
+    rows = {m: study.curves(m, points) for m in (*_ERRORS, *_PARTS)}
     shown = points[points["run_id"].isin(rows["segmentation/are"]["run_id"])]
     if shown.empty:
         raise NothingToDraw(

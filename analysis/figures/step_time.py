@@ -24,7 +24,7 @@ from analysis.figures.style import (
     sentences,
 )
 from analysis.runs.grouping import groups
-from analysis.runs.study import Material, NothingToDraw, describe_runs
+from analysis.runs.study import NothingToDraw, Study, describe_runs
 from analysis.stats.step_time import phase_table, slowest_shares, wait_table
 
 PHASES = {
@@ -64,9 +64,9 @@ def emulated_handle() -> Patch:
     return Patch(facecolor=GREY, edgecolor="white", hatch="////", linewidth=0)
 
 
-def phase_breakdown(material: Material) -> Drawing:
+def phase_breakdown(study: Study) -> Drawing:
     """Compute, allreduce, waiting and input time per node count."""
-    shown = material.finished.dropna(subset=["step_s"])
+    shown = study.finished.dropna(subset=["step_s"])
     if shown.empty:
         raise NothingToDraw("no finished run recorded time/step_s")
     table = phase_table(shown)
@@ -126,15 +126,15 @@ def draw_waits(ax: Axes, table: pd.DataFrame, points: pd.DataFrame) -> None:
     ax.set(xlabel="Ranks", ylabel="Wait for the slowest (% of step)", ylim=(0, None))
 
 
-def stragglers(material: Material) -> Drawing:
+def stragglers(study: Study) -> Drawing:
     """How often each rank was the slowest, and the wait for it against ranks."""
-    finished = material.finished.dropna(subset=["straggler_wait_s", "step_s"])
+    finished = study.finished.dropna(subset=["straggler_wait_s", "step_s"])
     if finished.empty:
         raise NothingToDraw("no finished run recorded time/straggler_wait_s")
     shown = finished[finished["ranks"] > 1]
     if shown.empty:
         raise NothingToDraw("every finished run has one rank, which waits for nobody")
-    records = material.curves("time/slowest_rank", shown)
+    records = study.curves("time/slowest_rank", shown)
     if records.empty:
         raise NothingToDraw("no finished run recorded time/slowest_rank")
     figure, (slowest, waits) = panels(2, height_in=2.6)

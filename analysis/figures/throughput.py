@@ -21,7 +21,7 @@ from analysis.figures.style import (
     sentences,
 )
 from analysis.reference import published
-from analysis.runs.study import Material, NothingToDraw, describe_runs
+from analysis.runs.study import NothingToDraw, Study, describe_runs
 from analysis.stats.scaling import ScalingSeries, scaling_series
 
 
@@ -96,9 +96,9 @@ _INTERVALS = "Points are means over repeats with 95 % t intervals where there ar
 _PUBLISHED_BASELINE = "The published baseline is 1 node."
 
 
-def throughput(material: Material) -> Drawing:
+def throughput(study: Study) -> Drawing:
     """Throughput against nodes with the ideal line, beside the published one."""
-    shown, series = real_series(material)
+    shown, series = real_series(study)
     weak = [one for one in series if one.kind == "weak"]
     if not weak:
         raise NothingToDraw("no two real node counts share the same local batch size")
@@ -124,9 +124,9 @@ def throughput(material: Material) -> Drawing:
     return Drawing(figure, caption)
 
 
-def efficiency(material: Material) -> Drawing:
+def efficiency(study: Study) -> Drawing:
     """Parallel efficiency against nodes, with the published values in grey."""
-    shown, series = real_series(material)
+    shown, series = real_series(study)
     reference = published.throughput()
     figure, (ax,) = panels(1, width_in=COLUMN_WIDTH_IN * 1.45, height_in=3.1)
     for colour, one in zip(SERIES, series, strict=False):
@@ -157,13 +157,13 @@ def efficiency(material: Material) -> Drawing:
     return Drawing(figure, caption)
 
 
-def real_series(material: Material) -> tuple[pd.DataFrame, list[ScalingSeries]]:
+def real_series(study: Study) -> tuple[pd.DataFrame, list[ScalingSeries]]:
     """The runs on real nodes and the scaling curves they form.
 
     Raises:
         NothingToDraw: there is no such curve.
     """
-    real = material.finished[~material.finished["emulated"]]
+    real = study.finished[~study.finished["emulated"]]
     series = scaling_series(real)
     if not series:
         counts = sorted({int(n) for n in real["nodes"]})

@@ -22,7 +22,7 @@ from analysis.figures.style import (
 )
 from analysis.reference import published
 from analysis.runs.grouping import groups, varies
-from analysis.runs.study import Material, NothingToDraw, describe_best, describe_runs
+from analysis.runs.study import NothingToDraw, Study, describe_best, describe_runs
 from analysis.stats.critical_batch import fit_runs
 from analysis.stats.model_average import ThroughputModel, modelled_throughput
 from analysis.stats.predictor import Predictor
@@ -94,12 +94,12 @@ _COLOURS = dict(zip(F1_TARGETS, SERIES, strict=False))
 _PUBLISHED_TARGETS = (0.5, 0.7)
 
 
-def time_against_cost(material: Material) -> Drawing:
+def time_against_cost(study: Study) -> Drawing:
     """Time to each F1 target against node-hours, speed-up against cost, beside the published."""
-    shown = material.best.dropna(subset=["fovs_per_second"])
+    shown = study.best.dropna(subset=["fovs_per_second"])
     if shown["nodes"].nunique() < 2:
         raise NothingToDraw("the trade-off needs throughput and F1 at two node counts or more")
-    history = material.runs.select(material.runs.table["run_id"].isin(shown["run_id"]))
+    history = study.runs.select(study.runs.table["run_id"].isin(shown["run_id"]))
     columns = ["run_id", "nodes", "emulated", "global_batch_size"]
     reached = targets_table(history, window=WINDOW).merge(shown[columns], on="run_id")
     if reached["fovs"].isna().all():

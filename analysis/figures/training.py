@@ -34,17 +34,17 @@ from analysis.figures.style import (
 )
 from analysis.reference import published
 from analysis.runs.grouping import groups
-from analysis.runs.study import Material, NothingToDraw, describe_best, describe_runs
+from analysis.runs.study import NothingToDraw, Study, describe_best, describe_runs
 
 
-def scores_against_time(material: Material) -> Drawing:
+def scores_against_time(study: Study) -> Drawing:
     """F1 and accuracy against training wall time, above the published curves."""
-    shown = scored(material.best).dropna(subset=["wall_s"])
+    shown = scored(study.best).dropna(subset=["wall_s"])
     if shown.empty:
         raise NothingToDraw("no finished run recorded time/elapsed_s")
     figure, axes = panels(2, rows=2, height_in=4.6)
     unit_s, unit = time_unit(shown["wall_s"].max())
-    _draw_scores(axes, material, shown, "elapsed_s", f"Training wall time ({unit})", unit_s)
+    _draw_scores(axes, study, shown, "elapsed_s", f"Training wall time ({unit})", unit_s)
     legends(figure, shown, _draw_published_hours(axes[2], axes[3]))
     caption = sentences(
         "Validation F1 and accuracy against training wall time (evaluation and checkpoints not",
@@ -59,11 +59,11 @@ def scores_against_time(material: Material) -> Drawing:
     return Drawing(figure, caption)
 
 
-def scores_against_fovs(material: Material) -> Drawing:
+def scores_against_fovs(study: Study) -> Drawing:
     """F1 and accuracy against FOVs processed, beside the published F1."""
-    shown = scored(material.best)
+    shown = scored(study.best)
     figure, axes = panels(3, height_in=3.0)
-    _draw_scores(axes, material, shown, "fovs", "FOVs processed, all nodes")
+    _draw_scores(axes, study, shown, "fovs", "FOVs processed, all nodes")
     for ax in axes[:2]:
         count_axis(ax, "x")
     legends(figure, shown, _draw_published_fovs(axes[2]))
@@ -80,7 +80,7 @@ def scores_against_fovs(material: Material) -> Drawing:
 
 def _draw_scores(
     axes: list[Axes],
-    material: Material,
+    study: Study,
     shown: pd.DataFrame,
     x: str,
     label: str,
@@ -88,7 +88,7 @@ def _draw_scores(
 ) -> None:
     """F1 and accuracy of this study onto the first two axes."""
     for ax, (metric, (name, lowest)) in zip(axes, SCORES.items(), strict=False):
-        rows = material.curves(metric, shown)
+        rows = study.curves(metric, shown)
         rows = rows.assign(x=rows[x] / unit)
         draw_per_nodes(ax, rows, "x", score_limits(rows, lowest))
         ax.set(xlabel=label, ylabel=name)
@@ -125,13 +125,13 @@ def _draw_published_hours(f1: Axes, accuracy: Axes) -> dict[int, str]:
     return colours
 
 
-def noise_scale(material: Material) -> Drawing:
+def noise_scale(study: Study) -> Drawing:
     """Simple gradient noise scale along training."""
-    rows = material.curves("noise_scale/simple", material.best)
+    rows = study.curves("noise_scale/simple", study.best)
     rows = rows[np.isfinite(rows["value"]) & (rows["value"] > 0)]
     if rows.empty:
         raise NothingToDraw("no finished run recorded a positive noise_scale/simple")
-    shown = material.best[material.best["run_id"].isin(rows["run_id"])]
+    shown = study.best[study.best["run_id"].isin(rows["run_id"])]
     figure, (ax,) = panels(1, width_in=4.6, height_in=2.6)
     draw_per_nodes(ax, rows, "fovs")
     _mark_batches(ax, shown)
@@ -167,9 +167,9 @@ def _mark_batches(ax: Axes, shown: pd.DataFrame) -> None:
 _MOST_RECIPES = 8
 
 
-def recipes_against_fovs(material: Material) -> Drawing:
+def recipes_against_fovs(study: Study) -> Drawing:
     """F1 against FOVs for every recipe, one panel per node count."""
-    shown = scored(material.points)
+    shown = scored(study.points)
     recipes = list(dict.fromkeys(shown["recipe"]))
     if len(recipes) < 2:
         raise NothingToDraw("every run has the same recipe")
@@ -181,7 +181,7 @@ def recipes_against_fovs(material: Material) -> Drawing:
     columns = min(len(counts), 4)
     rows = -(-len(counts) // columns)
     figure, axes = panels(columns, rows, height_in=0.7 + 1.7 * rows)
-    history = material.curves("validation/f1", shown)
+    history = study.curves("validation/f1", shown)
     cycle = (*SERIES, "#000000", "#7F7F7F")
     colours = dict(zip(recipes, cycle, strict=False))
     for index, (ax, nodes) in enumerate(zip(axes, counts, strict=False)):
@@ -211,14 +211,14 @@ def recipes_against_fovs(material: Material) -> Drawing:
     return Drawing(figure, caption)
 
 
-def training_curve(material: Material) -> Drawing:
+def training_curve(study: Study) -> Drawing:
     """F1 and accuracy against time with the band over repeats, above the published ones."""
-    shown = _most_repeated(scored(material.points).dropna(subset=["wall_s"]))
+    shown = _most_repeated(scored(study.points).dropna(subset=["wall_s"]))
     unit_s, unit = time_unit(shown["wall_s"].max())
     figure, axes = panels(2, rows=2, height_in=4.2)
     emulated = bool(shown["emulated"].any())
     for ax, (metric, (label, lowest)) in zip(axes[:2], SCORES.items(), strict=True):
-        rows = material.curves(metric, shown)
+        rows = study.curves(metric, shown)
         rows = rows.assign(time=rows["elapsed_s"] / unit_s)
         plots.draw_curve(ax, rows, "time", BLUE, label, emulated)
         ax.set(xlabel=f"Training wall time ({unit})", ylabel=label, xlim=(0, None))

@@ -8,7 +8,7 @@ import pandas as pd
 
 from analysis.runs.grouping import groups, varies
 from analysis.runs.runs import Runs
-from analysis.runs.study import Material
+from analysis.runs.study import Study
 from analysis.runs.summary import summarize
 from analysis.stats.critical_batch import CriticalBatch, fit_every_run
 from analysis.stats.model_average import ThroughputModel, fit_throughput, same_work
@@ -53,9 +53,9 @@ def training_cost(runs: Runs, experiment: str | None, target: float) -> Training
     Raises:
         InputError: no such runs, the target was never reached, or too few batch sizes reached it.
     """
-    material = _material(runs, experiment)
-    name = material.experiment
-    shown = material.best.dropna(subset=["final_f1"])
+    study = _study(runs, experiment)
+    name = study.experiment
+    shown = study.best.dropna(subset=["final_f1"])
     if shown.empty:
         raise InputError(f"experiment {name!r} has no finished run with {_METRIC}")
     if varies(shown["local_batch_size"]):
@@ -121,7 +121,7 @@ def measured_throughput(runs: Runs, like: pd.DataFrame) -> ThroughputModel:
         ) from error
 
 
-def _material(runs: Runs, experiment: str | None) -> Material:
+def _study(runs: Runs, experiment: str | None) -> Study:
     names = runs.experiments()
     if experiment is not None and experiment not in names:
         raise InputError(f"no experiment {experiment!r}; there are: {', '.join(names)}")
@@ -136,7 +136,7 @@ def _material(runs: Runs, experiment: str | None) -> Material:
                 f"several experiments can answer: name one with --experiment: {', '.join(several)}"
             )
         experiment = several[0]
-    return Material(experiment, runs.select(runs.table["experiment"] == experiment))
+    return Study(experiment, runs.select(runs.table["experiment"] == experiment))
 
 
 def _highest(runs: Runs) -> float:

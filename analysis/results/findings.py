@@ -26,7 +26,7 @@ from analysis.recorded import provenance
 from analysis.results import overview_figures
 from analysis.results.overview_figures import predicted
 from analysis.runs.sources import default_store, is_tracking_uri, load_studies
-from analysis.runs.study import Material, NothingToDraw
+from analysis.runs.study import NothingToDraw, Study
 from analysis.stats.model_average import published_throughput
 from analysis.text import markdown_table
 
@@ -156,7 +156,7 @@ class Report:
             return OVERVIEWS[name](self.studies)
         if study not in self.studies or self.studies[study].table.empty:
             raise NothingToDraw(f"no run of `{study}` is recorded")
-        return FIGURES[name](Material(study, self.studies[study]))
+        return FIGURES[name](Study(study, self.studies[study]))
 
 
 def open_report(store: str | None = None) -> Report:

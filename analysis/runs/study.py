@@ -21,7 +21,7 @@ class NothingToDraw(Exception):
 
 
 @dataclass(frozen=True)
-class Material:
+class Study:
     """The point runs of one experiment.
 
     Attributes:

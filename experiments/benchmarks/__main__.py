@@ -19,7 +19,7 @@ from experiments.benchmarks.runner import Bench
 from experiments.reporting import run_files
 from experiments.reporting.exit_codes import EXIT_INPUT
 from experiments.reporting.provenance import provenance
-from experiments.reporting.terminal import Screen
+from experiments.reporting.terminal import Terminal
 from ffn_core.errors import InputError
 
 PARTS: dict[str, Callable[[Bench], list[Claim]]] = {
@@ -35,7 +35,7 @@ PARTS: dict[str, Callable[[Bench], list[Claim]]] = {
 
 def main(argv: list[str]) -> int:
     """Measure, show and write; returns the exit code."""
-    screen = Screen()
+    terminal = Terminal()
     folder = Path(tempfile.mkdtemp(prefix="ffn-benchmark-"))
     try:
         arguments = _parser().parse_args(argv)
@@ -44,14 +44,14 @@ def main(argv: list[str]) -> int:
         facts = _facts(arguments)
         claims: list[Claim] = []
         for number, name in enumerate(chosen, start=1):
-            screen.say(f"[{number}/{len(chosen)}] {name}")
+            terminal.say(f"[{number}/{len(chosen)}] {name}")
             claims += PARTS[name](bench)
             _write(arguments.out, claims, facts)
     except InputError as error:
-        screen.error(str(error))
+        terminal.error(str(error))
         return EXIT_INPUT
-    screen.table("performance", COLUMNS, [row(claim) for claim in claims])
-    screen.say(f"written to {arguments.out}")
+    terminal.table("performance", COLUMNS, [row(claim) for claim in claims])
+    terminal.say(f"written to {arguments.out}")
     shutil.rmtree(folder)
     return 0
 

@@ -38,7 +38,7 @@ class RunIdentity:
     parent: str | None = None
 
 
-class Mirror:
+class MlflowSync:
     """Sends what a run directory gains to MLflow. No failure of the store reaches the caller.
 
     Identity and id of the MLflow run are kept in the directory, so that a resumed run, or an import

@@ -56,7 +56,7 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}"
 
 
-class Screen:
+class Terminal:
     """The terminal."""
 
     def __init__(self) -> None:

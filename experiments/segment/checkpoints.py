@@ -11,9 +11,9 @@ import yaml
 
 from experiments.reporting import run_files
 from experiments.reporting.mlflow_store import absolute_uri
-from experiments.reporting.mlflow_sync import IDENTITY, LINK, Mirror, RunIdentity
+from experiments.reporting.mlflow_sync import IDENTITY, LINK, MlflowSync, RunIdentity
 from experiments.reporting.redaction import MASK
-from experiments.reporting.terminal import Screen
+from experiments.reporting.terminal import Terminal
 from experiments.segment import segmentation_files
 from experiments.segment.config import SegmentConfig
 from experiments.segment.pipeline import carry_out
@@ -65,7 +65,7 @@ class CheckpointScore:
         )
 
 
-def segment_checkpoints(config: SegmentConfig, screen: Screen) -> list[CheckpointScore]:
+def segment_checkpoints(config: SegmentConfig, terminal: Terminal) -> list[CheckpointScore]:
     """Segment and score every checkpoint of the run directory ``config.checkpoint``."""
     run_dir = Path(config.checkpoint).absolute()
     found = checkpoints.list_checkpoints(run_dir / run_files.CHECKPOINTS)
@@ -76,7 +76,7 @@ def segment_checkpoints(config: SegmentConfig, screen: Screen) -> list[Checkpoin
         raise InputError("scores need a ground truth: give labels=path:dataset")
     folder = _prepare_folder(first, run_dir)
     region = first.region
-    screen.say(
+    terminal.say(
         f"{len(found)} checkpoints; {region.size_zyx} voxels from {region.start_zyx} (zyx)"
         f" in {folder}"
     )
@@ -85,15 +85,15 @@ def segment_checkpoints(config: SegmentConfig, screen: Screen) -> list[Checkpoin
     for path in found:
         shared = checkpoints.load(path)
         options = replace(first, checkpoint=str(path), out=str(folder / path.name))
-        _, evaluation = carry_out(options, screen, path.name)
+        _, evaluation = carry_out(options, terminal, path.name)
         assert evaluation is not None
         fovs, elapsed_s = shared.step * fovs_per_step, shared.progress["elapsed_s"]
         scores.append(CheckpointScore(shared.step, fovs, elapsed_s, evaluation))
         _write_table(folder / SCORES, scores)
         _record(run_dir, scores[-1])
     _sample(options, shared.step).save(folder / SAMPLE)
-    _print(scores, screen)
-    _send(run_dir, folder, screen)
+    _print(scores, terminal)
+    _send(run_dir, folder, terminal)
     return scores
 
 
@@ -141,7 +141,7 @@ def _sample(config: SegmentConfig, step: int) -> SegmentedSample:
     )
 
 
-def _print(scores: list[CheckpointScore], screen: Screen) -> None:
+def _print(scores: list[CheckpointScore], terminal: Terminal) -> None:
     columns = ["step", "FOVs", "ARE", "precision", "recall", "VOI split", "VOI merge", "coverage"]
     rows = []
     for score in scores:
@@ -149,23 +149,23 @@ def _print(scores: list[CheckpointScore], screen: Screen) -> None:
         rates = (over.are, over.precision, over.recall, over.voi_split, over.voi_merge)
         cells = [f"{score.step:,}", f"{score.fovs:,}", *(f"{rate:.4f}" for rate in rates)]
         rows.append([*cells, f"{score.evaluation.coverage:.1%}"])
-    screen.table("all foreground; what is not segmented counts as one segment", columns, rows)
+    terminal.table("all foreground; what is not segmented counts as one segment", columns, rows)
 
 
-def _send(run_dir: Path, folder: Path, screen: Screen) -> None:
+def _send(run_dir: Path, folder: Path, terminal: Terminal) -> None:
     """Complete the MLflow run of the training."""
     who, link = (run_files.read_json(run_dir / name) for name in (IDENTITY, LINK))
     if who is None or link is None:
-        screen.say(f"{run_dir} has no MLflow run; scores are in {folder / SCORES}")
+        terminal.say(f"{run_dir} has no MLflow run; scores are in {folder / SCORES}")
         return
     # A password is not kept: then the store must be named by MLFLOW_TRACKING_URI again.
     uri = absolute_uri(None) if MASK in link["uri"] else link["uri"]
-    mirror = Mirror(uri, run_dir, RunIdentity(**who))
+    sync = MlflowSync(uri, run_dir, RunIdentity(**who))
     artifacts = {folder / name: "segmentation" for name in (SCORES, SAMPLE, run_files.CONFIG)}
-    if mirror.send(artifacts):
-        screen.say(f"scores: {folder / SCORES}, and segmentation/* in {link['uri']}")
+    if sync.send(artifacts):
+        terminal.say(f"scores: {folder / SCORES}, and segmentation/* in {link['uri']}")
     else:
-        screen.warn(
-            f"MLflow did not take the scores ({mirror.error}); nothing is lost, send them later"
+        terminal.warn(
+            f"MLflow did not take the scores ({sync.error}); nothing is lost, send them later"
             f" with: python -m experiments.import_runs {run_dir}"
         )

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from experiments.reporting import run_files
-from experiments.reporting.terminal import Screen
+from experiments.reporting.terminal import Terminal
 from experiments.segment import segmentation_files
 from experiments.segment.precomputed import (
     IMAGE,
@@ -143,7 +143,7 @@ def layers_of(folder: Path) -> tuple[Box, list[Layer]]:
     return region, layers
 
 
-def export(folder: Path, out: Path, voxel_nm: Size, screen: Screen) -> list[Path]:
+def export(folder: Path, out: Path, voxel_nm: Size, terminal: Terminal) -> list[Path]:
     """Write every layer of a segmentation's folder below ``out``; returns their folders."""
     region, layers = layers_of(folder)
     written = []
@@ -151,18 +151,18 @@ def export(folder: Path, out: Path, voxel_nm: Size, screen: Screen) -> list[Path
         path = out.absolute() / layer.name
         write_precomputed(path, layer.volume, layer.box, layer.kind, voxel_nm, region.start_zyx)
         count = scales(path)
-        screen.say(f"{layer.name}: {path} ({count} scale{'s' if count > 1 else ''})")
+        terminal.say(f"{layer.name}: {path} ({count} scale{'s' if count > 1 else ''})")
         written.append(path)
     return written
 
 
-def view(volumes: Sequence[Path], screen: Screen) -> None:
+def view(volumes: Sequence[Path], terminal: Terminal) -> None:
     """Show exported volumes in a local viewer until Ctrl-C."""
     # Imported here: an optional package that only this needs.
     pass  # import folded
 
     image, *segmentations = volumes
     viewer = start_viewer(image, segmentations)
-    screen.say(f"open {viewer} in a browser; Ctrl-C ends the viewer")
+    terminal.say(f"open {viewer} in a browser; Ctrl-C ends the viewer")
     with contextlib.suppress(KeyboardInterrupt):
         threading.Event().wait()

@@ -13,11 +13,11 @@ from pathlib import Path
 
 from experiments.config.parsing import from_dict
 from experiments.reporting import run_files
-from experiments.reporting.terminal import Screen
+from experiments.reporting.terminal import Terminal
 from experiments.segment import segmentation_files
 from experiments.segment.config import SegmentConfig
 from experiments.segment.processes import WORKER, leave_to_others, run_workers
-from experiments.segment.result import Summary, put_together, score
+from experiments.segment.result import Summary, assemble, score
 from ffn_core.errors import InputError
 from ffn_core.files import REPOSITORY
 from ffn_core.geometry import Box
@@ -26,31 +26,31 @@ from ffn_core.inference.evaluation import Agreement, Evaluation
 _HEADER = ["voxels", "ARE", "precision", "recall", "VOI split", "VOI merge"]
 
 
-def segment(config: SegmentConfig, screen: Screen) -> None:
+def segment(config: SegmentConfig, terminal: Terminal) -> None:
     """Carry out a resolved config, and show what came of it."""
     folder, grid = config.directory, config.grid
     _check_folder(folder, config)
-    screen.say(f"{len(grid.subvolumes)} subvolume(s) of {grid.size_zyx} voxels (zyx) in {folder}")
+    terminal.say(f"{len(grid.subvolumes)} subvolume(s) of {grid.size_zyx} voxels (zyx) in {folder}")
     if not config.processes and _read_back(config, folder) is None:
         _claim(folder, config)
         if left := leave_to_others(config):
-            screen.say(
+            terminal.say(
                 f"{left} subvolumes left: have srun, mpirun, horovodrun or a job array run"
                 f" python -m {WORKER} {folder}, then repeat this command"
             )
             return
-    summary, evaluation = carry_out(config, screen)
-    screen.say(
+    summary, evaluation = carry_out(config, terminal)
+    terminal.say(
         f"{summary.segments} segments from {summary.fovs:,} FOVs: {segmentation_files.result(folder)}"
     )
     if evaluation is not None:
-        print_evaluation(evaluation, screen)
+        print_evaluation(evaluation, terminal)
     if config.pictures:
-        _draw(config, grid.region, folder, screen)
+        _draw(config, grid.region, folder, terminal)
 
 
 def carry_out(
-    config: SegmentConfig, screen: Screen, what: str = "segmenting"
+    config: SegmentConfig, terminal: Terminal, what: str = "segmenting"
 ) -> tuple[Summary, Evaluation | None]:
     """Segment, reconcile and, with labels, score; what is complete in the folder is read back.
 
@@ -60,8 +60,8 @@ def carry_out(
     if (done := _read_back(config, folder)) is not None:
         return done
     _claim(folder, config)
-    run_workers(config, screen.console, what)
-    summary = put_together(config)
+    run_workers(config, terminal.console, what)
+    summary = assemble(config)
     evaluation = score(config) if config.labels else None
     run_files.write_json(folder / run_files.RESULT, dataclasses.asdict(summary))
     return summary, evaluation
@@ -100,7 +100,7 @@ def _claim(folder: Path, config: SegmentConfig) -> None:
     segmentation_files.write_config(folder, config)
 
 
-def print_evaluation(evaluation: Evaluation, screen: Screen) -> None:
+def print_evaluation(evaluation: Evaluation, terminal: Terminal) -> None:
     """Scores as a table on standard output."""
     title = (
         f"{evaluation.segments} segments against {evaluation.truth_objects} true objects; "
@@ -110,7 +110,7 @@ def print_evaluation(evaluation: Evaluation, screen: Screen) -> None:
         ["foreground", *_cells(evaluation.foreground)],
         ["assigned", *_cells(evaluation.assigned)],
     ]
-    screen.table(title, ["over", *_HEADER], rows)
+    terminal.table(title, ["over", *_HEADER], rows)
 
 
 def _cells(scores: Agreement) -> list[str]:
@@ -118,7 +118,7 @@ def _cells(scores: Agreement) -> list[str]:
     return [f"{scores.voxels:,}", *(f"{rate:.4f}" for rate in rates)]
 
 
-def _draw(config: SegmentConfig, region: Box, folder: Path, screen: Screen) -> None:
+def _draw(config: SegmentConfig, region: Box, folder: Path, terminal: Terminal) -> None:
     """Pictures are drawn by another process: this package does not depend on ``analysis``."""
     assert config.image is not None
     command = [sys.executable, "-m", "analysis.pictures", segmentation_files.result(folder)]
@@ -129,6 +129,6 @@ def _draw(config: SegmentConfig, region: Box, folder: Path, screen: Screen) -> N
     command += ["--cache-bytes", str(config.cache_bytes)]
     drawing = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     if drawing.returncode:
-        screen.warn(f"no pictures: {drawing.stderr.strip().splitlines()[-1]}")
+        terminal.warn(f"no pictures: {drawing.stderr.strip().splitlines()[-1]}")
     else:
-        screen.say(drawing.stdout.strip())
+        terminal.say(drawing.stdout.strip())

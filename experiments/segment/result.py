@@ -32,7 +32,7 @@ class Summary:
     subvolumes: int
 
 
-def put_together(config: SegmentConfig) -> Summary:
+def assemble(config: SegmentConfig) -> Summary:
     """Reconcile the finished subvolumes into the result file; returns what they took."""
     folder, grid = config.directory, config.grid
     files = [segmentation_files.finished_path(folder, sub.index) for sub in grid.subvolumes]

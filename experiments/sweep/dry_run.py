@@ -18,7 +18,7 @@ from experiments.launch.launchers import as_typed
 from experiments.launch.slurm import job
 from experiments.reporting import run_files
 from experiments.reporting.redaction import redacted_text
-from experiments.reporting.terminal import Screen, duration
+from experiments.reporting.terminal import Terminal, duration
 
 ASSUMED_FRACTION_OF_PEAK = 0.5
 
@@ -91,7 +91,7 @@ class SweepPlan:
         what_would_run(config)
         self._planned.append((config, self._costs.estimate(config)))
 
-    def show(self, screen: Screen) -> None:
+    def show(self, terminal: Terminal) -> None:
         """Print a table of the points, and the command of each that is not finished."""
         rows, total_s = [], 0.0
         for config, estimate in self._planned:
@@ -101,7 +101,7 @@ class SweepPlan:
             row = [point_name(config), state, str(config.budget), duration(estimate.seconds)]
             rows.append([*row, estimate.basis])
         title = f"{len(rows)} points, training time left about {duration(total_s)}"
-        screen.table(title, ["point", "state", "budget", "training", "estimated from"], rows)
+        terminal.table(title, ["point", "state", "budget", "training", "estimated from"], rows)
         for config, _ in self._planned:
             if _state(run_directory(config)) != "finished":
                 print(f"\n{point_name(config)}")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from experiments.reporting import run_files
 from experiments.reporting.exit_codes import EXIT_DIVERGED, EXIT_INPUT
-from experiments.reporting.mlflow_sync import IDENTITY, Mirror, RunIdentity
+from experiments.reporting.mlflow_sync import IDENTITY, MlflowSync, RunIdentity
 from ffn_core.errors import InputError
 from ffn_core.training import checkpoint as checkpoints
 
@@ -58,7 +58,7 @@ def conclude(name: str, run_dir: Path) -> Outcome:
     return Outcome(name, run_dir, kind, failure["message"])
 
 
-def report(mirror: Mirror, outcome: Outcome) -> bool:
+def report(sync: MlflowSync, outcome: Outcome) -> bool:
     """Complete the MLflow run with artifacts, tags and status; False if the store refused."""
     run_dir = outcome.run_dir
     artifacts: dict[Path, str | None] = {
@@ -74,7 +74,7 @@ def report(mirror: Mirror, outcome: Outcome) -> bool:
     tags = {"ffn_scaling.outcome": outcome.outcome}
     if outcome.message:
         tags["ffn_scaling.reason"] = outcome.message[:_TAG_LIMIT]
-    return mirror.finish(_STATUS.get(outcome.outcome, "FAILED"), artifacts, tags)
+    return sync.finish(_STATUS.get(outcome.outcome, "FAILED"), artifacts, tags)
 
 
 def find_runs(roots: list[Path]) -> list[Path]:
@@ -95,5 +95,5 @@ def find_runs(roots: list[Path]) -> list[Path]:
 def import_run(run_dir: Path, uri: str) -> str | None:
     """Make the store say what ``run_dir`` says; returns the store's error, if any."""
     who = RunIdentity(**run_files.read_json(run_dir / IDENTITY))
-    mirror = Mirror(uri, run_dir, who)
-    return None if report(mirror, conclude(who.name, run_dir)) else mirror.error
+    sync = MlflowSync(uri, run_dir, who)
+    return None if report(sync, conclude(who.name, run_dir)) else sync.error

@@ -1,4 +1,4 @@
-"""One point of a study, start to end: prepare, launch the ranks, mirror to MLflow, conclude."""
+"""One point of a study, start to end: prepare, launch the ranks, sync to MLflow, conclude."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from experiments.launch.ranks import Ranks
 from experiments.reporting import run_files
 from experiments.reporting.exit_codes import EXIT_STOPPED
 from experiments.reporting.mlflow_store import absolute_uri
-from experiments.reporting.mlflow_sync import Mirror, RunIdentity
+from experiments.reporting.mlflow_sync import MlflowSync, RunIdentity
 from experiments.reporting.provenance import provenance
 from experiments.reporting.redaction import redacted
-from experiments.reporting.terminal import PointBar, Screen
+from experiments.reporting.terminal import PointBar, Terminal
 from experiments.sweep.outcome import Outcome, conclude, report
 from ffn_core.errors import InputError
 
@@ -28,12 +28,12 @@ STOP_GRACE_S = 120.0
 """How long ranks may take to finish a step and save when they are asked to stop."""
 
 
-def run_point(config: Config, screen: Screen, parent: str | None = None) -> Outcome:
+def run_point(config: Config, terminal: Terminal, parent: str | None = None) -> Outcome:
     """Carry out one run, or find that it has been.
 
     Args:
         config: the run.
-        screen: where progress is shown.
+        terminal: where progress is shown.
         parent: MLflow run of the sweep (empty if it could not be made), whose points end in an
             outcome whatever goes wrong; None for a run of its own.
 
@@ -50,14 +50,14 @@ def run_point(config: Config, screen: Screen, parent: str | None = None) -> Outc
     (run_dir / run_files.FAILURE).unlink(missing_ok=True)
     (run_dir / run_files.STOP).unlink(missing_ok=True)
     uri = absolute_uri(config.tracking.uri)
-    mirror = Mirror(uri, run_dir, _run_identity(config, name, run_dir, parent))
-    mirror.restart()
+    sync = MlflowSync(uri, run_dir, _run_identity(config, name, run_dir, parent))
+    sync.restart()
     interrupted = False
     try:
         prepared = prepared or prepare(config)
         write_config(run_dir, prepared)
-        with screen.point(name) as bar:
-            interrupted = _follow(prepared, run_dir, mirror, bar)
+        with terminal.point(name) as bar:
+            interrupted = _follow(prepared, run_dir, sync, bar)
         outcome = conclude(name, run_dir)
     except InputError as error:
         outcome = Outcome(name, run_dir, "input", str(error))
@@ -67,9 +67,9 @@ def run_point(config: Config, screen: Screen, parent: str | None = None) -> Outc
             {"message": str(error), "traceback": traceback.format_exc()},
         )
         outcome = Outcome(name, run_dir, "failed", str(error))
-    if not report(mirror, outcome):
-        screen.warn(
-            f"MLflow did not take everything of this run ({mirror.error}); nothing is lost, send "
+    if not report(sync, outcome):
+        terminal.warn(
+            f"MLflow did not take everything of this run ({sync.error}); nothing is lost, send "
             f"it later with: python -m experiments.import_runs {run_dir}"
         )
     if interrupted:
@@ -77,7 +77,7 @@ def run_point(config: Config, screen: Screen, parent: str | None = None) -> Outc
     return outcome
 
 
-def _follow(config: Config, run_dir: Path, mirror: Mirror, bar: PointBar) -> bool:
+def _follow(config: Config, run_dir: Path, sync: MlflowSync, bar: PointBar) -> bool:
     """Run the ranks to their end; returns whether the user interrupted them."""
     interrupted, code, deadline = False, None, float("inf")
     with Ranks(config, run_dir) as ranks:
@@ -88,13 +88,13 @@ def _follow(config: Config, run_dir: Path, mirror: Mirror, bar: PointBar) -> boo
                     break
                 if (run_files.read_json(run_dir / run_files.FAILURE) or {}).get("ends_run"):
                     deadline = min(deadline, time.monotonic() + STOP_GRACE_S)
-                bar.update(run_files.read_json(run_dir / run_files.PROGRESS), mirror.poll())
+                bar.update(run_files.read_json(run_dir / run_files.PROGRESS), sync.poll())
             except KeyboardInterrupt:
                 if interrupted:
                     break  # asked twice: do not wait for the checkpoint
                 interrupted, deadline = True, time.monotonic() + STOP_GRACE_S
                 (run_dir / run_files.STOP).touch()
-        bar.update(run_files.read_json(run_dir / run_files.PROGRESS), mirror.poll())
+        bar.update(run_files.read_json(run_dir / run_files.PROGRESS), sync.poll())
         explained = (run_dir / run_files.RESULT).is_file() or (
             run_dir / run_files.FAILURE
         ).is_file()

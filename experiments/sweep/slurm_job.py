@@ -1,7 +1,7 @@
 """``python -m experiments.sweep.slurm_job RUN_DIR [--parent ID]``: what a job of a sweep runs.
 
 It stands on the first node of its allocation and carries the point out as a sweep elsewhere would:
-prepare, launch ranks, mirror to MLflow. When Slurm warns it (preemption, time limit) it saves a
+prepare, launch ranks, sync to MLflow. When Slurm warns it (preemption, time limit) it saves a
 checkpoint and goes back into the queue; when ranks vanish with their node, likewise.
 """
 
@@ -22,7 +22,7 @@ from experiments.launch import slurm
 from experiments.launch.slurm import FOLDER
 from experiments.reporting import run_files
 from experiments.reporting.exit_codes import EXIT_FAILED, EXIT_INPUT, EXIT_STOPPED
-from experiments.reporting.terminal import Screen
+from experiments.reporting.terminal import Terminal
 from experiments.sweep.outcome import Outcome
 from experiments.sweep.point import run_point
 from ffn_core.errors import InputError
@@ -40,7 +40,7 @@ def main(arguments: list[str]) -> int:
     try:
         config = load_config(given.run_dir / FOLDER)
         limit, retries = config.batch.requeues, config.sweep.retries
-        outcome = run_point(_here(config), Screen(), given.parent)
+        outcome = run_point(_here(config), Terminal(), given.parent)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_INPUT

@@ -13,7 +13,7 @@ from experiments.config.schema import Config
 from experiments.reporting import run_files
 from experiments.reporting.mlflow_store import Store, StoreError, absolute_uri, page
 from experiments.reporting.redaction import redacted_text
-from experiments.reporting.terminal import Screen
+from experiments.reporting.terminal import Terminal
 from experiments.sweep.dry_run import SweepPlan
 from experiments.sweep.outcome import Outcome
 from experiments.sweep.point import run_point
@@ -26,16 +26,16 @@ FAILURES = ("failed", "input")
 class Sweep:
     """The points of one command, in the order in which they come."""
 
-    def __init__(self, arguments: list[str], screen: Screen, question: str = "") -> None:
+    def __init__(self, arguments: list[str], terminal: Terminal, question: str = "") -> None:
         """Nothing is created before the first point.
 
         Args:
             arguments: the command line, by which a repeated sweep is recognised.
-            screen: the terminal.
+            terminal: the terminal.
             question: what the sweep is to answer, shown in MLflow.
         """
         self._arguments = arguments
-        self._screen = screen
+        self._terminal = terminal
         self._question = question
         self._parent: str | None = None
         self._store: Store | None = None
@@ -81,10 +81,10 @@ class Sweep:
 
     def _run(self, config: Config, parent: str | None) -> Outcome:
         for attempt in range(config.sweep.retries + 1):
-            outcome = run_point(config, self._screen, parent)
+            outcome = run_point(config, self._terminal, parent)
             if outcome.outcome != "failed" or attempt == config.sweep.retries:
                 break
-            self._screen.warn(f"{outcome.name}: {outcome.message}; trying again")
+            self._terminal.warn(f"{outcome.name}: {outcome.message}; trying again")
         return outcome
 
     def _submit(self, config: Config, parent: str | None) -> Outcome:
@@ -96,21 +96,21 @@ class Sweep:
     def _add(self, outcome: Outcome) -> None:
         self.outcomes.append(outcome)
         if outcome.outcome == "input":
-            self._screen.error(f"{outcome.name}: {outcome.message}")
+            self._terminal.error(f"{outcome.name}: {outcome.message}")
             return
         line = f"{outcome.name}: {outcome.outcome}"
-        self._screen.say(f"{line} ({outcome.message})" if outcome.message else line)
+        self._terminal.say(f"{line} ({outcome.message})" if outcome.message else line)
 
     def close(self, interrupted: bool) -> None:
         """Print the plan of a dry run, or conclude the parent run and say where to look."""
         if self._plan is not None:
-            self._plan.show(self._screen)
+            self._plan.show(self._terminal)
         if any(o.outcome != "input" for o in self.outcomes):
-            self._screen.say(f"runs: {self.outcomes[-1].run_dir.parent}")
-            self._screen.say(f"compare them: {self._ui_command()}")
+            self._terminal.say(f"runs: {self.outcomes[-1].run_dir.parent}")
+            self._terminal.say(f"compare them: {self._ui_command()}")
         if any(o.outcome == "submitted" for o in self.outcomes):
             follow = ["python", "-m", "experiments.sweep_status", *self._arguments]
-            self._screen.say(f"how far they are: {shlex.join(follow)}")
+            self._terminal.say(f"how far they are: {shlex.join(follow)}")
             return  # jobs are to run yet: a repeat that finds them done concludes the parent run
         if self._parent is None or self._store is None:
             return
@@ -132,9 +132,9 @@ class Sweep:
         # A process of its own: matplotlib and pandas are no business of a program that trains.
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
-            self._screen.warn(f"no figures were drawn: {done.stderr.strip().splitlines()[-1]}")
+            self._terminal.warn(f"no figures were drawn: {done.stderr.strip().splitlines()[-1]}")
             return None
-        self._screen.say(f"figures: {target}")
+        self._terminal.say(f"figures: {target}")
         return target
 
     def _ui_command(self) -> str:
@@ -173,4 +173,4 @@ class Sweep:
         return run_id
 
     def _warn_of_store(self, error: Exception) -> None:
-        self._screen.warn(f"MLflow store {self.uri}: {str(error).splitlines()[0]}")
+        self._terminal.warn(f"MLflow store {self.uri}: {str(error).splitlines()[0]}")

@@ -4,25 +4,25 @@ import sys
 
 from experiments.config.hydra_app import run_section_app
 from experiments.reporting.exit_codes import EXIT_FAILED
-from experiments.reporting.terminal import Screen
+from experiments.reporting.terminal import Terminal
 from experiments.throughput.measurement import Benchmark
 from experiments.throughput.plan import (
     ThroughputConfig,
 )
-from experiments.throughput.processes import BenchmarkError
+from experiments.throughput.processes import MeasurementError
 
 
 def main() -> int:
     """Run the app; returns the exit code."""
-    screen = Screen()
+    terminal = Terminal()
     try:
         return run_section_app(
             "throughput",
             ThroughputConfig,
-            lambda section, config: Benchmark(section, config, screen).carry_out(),
+            lambda section, config: Benchmark(section, config, terminal).carry_out(),
         )
-    except BenchmarkError as error:
-        screen.error(str(error))
+    except MeasurementError as error:
+        terminal.error(str(error))
         return EXIT_FAILED
 
 

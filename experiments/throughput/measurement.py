@@ -21,7 +21,7 @@ from experiments.launch.prepare import check, prepare
 from experiments.reporting import run_files
 from experiments.reporting.mlflow_store import Store, StoreError, absolute_uri
 from experiments.reporting.provenance import provenance
-from experiments.reporting.terminal import Screen, duration
+from experiments.reporting.terminal import Terminal, duration
 from experiments.sweep.outcome import import_run
 from experiments.throughput.efficiency import Measurement, Results
 from experiments.throughput.machine import Machine, read_machine, warnings_before
@@ -50,7 +50,7 @@ from ffn_core.files import REPOSITORY
 class BenchmarkRecord:
     """The MLflow run that the points of one benchmark are children of."""
 
-    def __init__(self, uri: str, experiment: str, name: str, note: str, screen: Screen) -> None:
+    def __init__(self, uri: str, experiment: str, name: str, note: str, terminal: Terminal) -> None:
         """Open it; without an answer of the store ``run_id`` is empty.
 
         Args:
@@ -58,11 +58,11 @@ class BenchmarkRecord:
             experiment: MLflow experiment.
             name: Name of the run.
             note: Shown with the run, Markdown.
-            screen: Where to say what did not work.
+            terminal: Where to say what did not work.
         """
         self._uri = uri
         self._experiment = experiment
-        self._screen = screen
+        self._terminal = terminal
         self.run_id = ""
         try:
             tags = {"ffn_scaling.kind": "sweep", "mlflow.note.content": note}
@@ -76,7 +76,7 @@ class BenchmarkRecord:
         last = run_files.read_records(path)[-1]
         run_files.append(path, replace(last, metrics=metrics))
         if (problem := import_run(run_dir, self._uri)) is not None:
-            self._screen.warn(f"MLflow store {self._uri}: {problem}; nothing is lost")
+            self._terminal.warn(f"MLflow store {self._uri}: {problem}; nothing is lost")
 
     def draw(self, out: Path) -> str:
         """Draw the figures of all benchmarks in the store; returns the command that does."""
@@ -90,9 +90,9 @@ class BenchmarkRecord:
             check=False,
         )
         if done.returncode:
-            self._screen.warn(f"no figures were drawn: {done.stderr.strip().splitlines()[-1]}")
+            self._terminal.warn(f"no figures were drawn: {done.stderr.strip().splitlines()[-1]}")
         else:
-            self._screen.say(f"figures: {out}")
+            self._terminal.say(f"figures: {out}")
         return " ".join(["python", *command])
 
     def close(self, status: str, artifacts: dict[Path, str | None]) -> None:
@@ -109,7 +109,7 @@ class BenchmarkRecord:
             self._warn(error)
 
     def _warn(self, error: Exception) -> None:
-        self._screen.warn(f"MLflow store {self._uri}: {str(error).splitlines()[0]}")
+        self._terminal.warn(f"MLflow store {self._uri}: {str(error).splitlines()[0]}")
 
 
 FOLDER = "throughput"
@@ -119,13 +119,13 @@ RESULTS = "throughput.json"
 class Benchmark:
     """One benchmark, start to end."""
 
-    def __init__(self, section: ThroughputConfig, config: Config, screen: Screen) -> None:
+    def __init__(self, section: ThroughputConfig, config: Config, terminal: Terminal) -> None:
         """Plan it.
 
         Raises:
             InputError: for anything that could not work.
         """
-        self._section, self._config, self._screen = section, config, screen
+        self._section, self._config, self._terminal = section, config, terminal
         self._machine: Machine = read_machine()
         self._plan: Plan = make_plan(section, config, self._machine.cpus)
         self._started = datetime.now(UTC)
@@ -145,26 +145,26 @@ class Benchmark:
         """Measure everything, and show, record and draw it.
 
         Raises:
-            BenchmarkError: A process failed.
+            MeasurementError: A process failed.
             KeyboardInterrupt: As is; what was measured until then is written.
         """
         for line in self._warnings:
-            self._screen.warn(line)
+            self._terminal.warn(line)
         uri, experiment = absolute_uri(self._config.tracking.uri), self._config.tracking.experiment
         note = f"How far does this machine scale?\n\n```\n{_command()}\n```"
-        record = BenchmarkRecord(uri, experiment, self._folder.name, note, self._screen)
+        record = BenchmarkRecord(uri, experiment, self._folder.name, note, self._terminal)
         status, figures = "FAILED", self._folder / "figures"
         try:
             self._measure_all(record)
             late = warnings_after(self._plan.shapes, Results(self._measurements))
             for line in late:
-                self._screen.warn(line)
+                self._terminal.warn(line)
             self._warnings += late
             self._write()
             self._print()
-            self._screen.say(f"results: {self._folder / RESULTS}")
+            self._terminal.say(f"results: {self._folder / RESULTS}")
             drawing = record.draw(figures)
-            self._screen.say(f"draw the figures again: {drawing}")
+            self._terminal.say(f"draw the figures again: {drawing}")
             status = "FINISHED"
         except KeyboardInterrupt:
             status = "KILLED"
@@ -175,12 +175,12 @@ class Benchmark:
     def _measure_all(self, record: BenchmarkRecord) -> None:
         """All shapes in turn, repeat after repeat: what drifts on the machine hits all alike."""
         section, shapes = self._section, self._plan.shapes
-        bench = Bench(self._plan, self._folder, self._screen, record.run_id)
+        bench = Bench(self._plan, self._folder, self._terminal, record.run_id)
         todo = [(repeat, shape) for repeat in range(section.repeats) for shape in shapes]
         start = time.monotonic()
         for done, (repeat, shape) in enumerate(todo):
             left_s = (time.monotonic() - start) / done * (len(todo) - done) if done else None
-            self._screen.say(
+            self._terminal.say(
                 f"[{done + 1}/{len(todo)}] {shape}, repeat {repeat + 1} of {section.repeats}"
                 + (f", about {duration(left_s)} left" if left_s is not None else "")
             )
@@ -191,7 +191,7 @@ class Benchmark:
             record.add(run_dir, scaling_metrics(measurement, next(baselines)))
             self._write()
             if section.timeline and shape.ranks > 1:
-                self._screen.say(f"timeline: {run_dir / TIMELINE}")
+                self._terminal.say(f"timeline: {run_dir / TIMELINE}")
 
     def _run_config(self, shape: Shape, repeat: int) -> Config:
         return run_config(self._section, self._config, self._plan, shape, repeat, self._folder)
@@ -214,9 +214,9 @@ class Benchmark:
     def _print(self) -> None:
         results = Results(self._measurements)
         for curve in self._plan.curves:
-            self._screen.table(curve_title(curve), CURVE_COLUMNS, curve_rows(curve, results))
+            self._terminal.table(curve_title(curve), CURVE_COLUMNS, curve_rows(curve, results))
         title = "one step: mean over ranks, median of repeats"
-        self._screen.table(title, PHASE_COLUMNS, phase_rows(self._plan.shapes, results))
+        self._terminal.table(title, PHASE_COLUMNS, phase_rows(self._plan.shapes, results))
 
 
 def _command() -> str:

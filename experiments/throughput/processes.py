@@ -13,7 +13,7 @@ from experiments.config.config_file import load_config
 from experiments.config.schema import Config
 from experiments.launch.ranks import Ranks, run_side_by_side
 from experiments.reporting import run_files
-from experiments.reporting.terminal import PointBar, Screen
+from experiments.reporting.terminal import PointBar, Terminal
 from experiments.sweep.point import run_point
 from experiments.throughput.efficiency import (
     BareRates,
@@ -30,25 +30,25 @@ from ffn_core.errors import InputError
 POLL_S = 0.25
 
 
-class BenchmarkError(RuntimeError):
+class MeasurementError(RuntimeError):
     """A process of the benchmark failed; the message says which and where its log is."""
 
 
 class Bench:
     """Measures shapes one after the other."""
 
-    def __init__(self, plan: Plan, folder: Path, screen: Screen, parent: str) -> None:
+    def __init__(self, plan: Plan, folder: Path, terminal: Terminal, parent: str) -> None:
         """Nothing is started yet.
 
         Args:
             plan: What to measure.
             folder: Where run directories of the references go.
-            screen: Where progress is shown.
+            terminal: Where progress is shown.
             parent: MLflow run of the benchmark; empty if it could not be made.
         """
         self._plan = plan
         self._folder = folder
-        self._screen = screen
+        self._terminal = terminal
         self._parent = parent
 
     def measure(
@@ -57,7 +57,7 @@ class Bench:
         """Run ``config`` and its references; returns what came out and its run directory.
 
         Raises:
-            BenchmarkError: A process failed.
+            MeasurementError: A process failed.
             InputError: For bad input.
             KeyboardInterrupt: When the user ended it; no process is left.
         """
@@ -84,11 +84,11 @@ class Bench:
         return measurement, run_dir
 
     def _together(self, config: Config) -> Path:
-        outcome = run_point(config, self._screen, self._parent)
+        outcome = run_point(config, self._terminal, self._parent)
         if outcome.outcome == "input":
             raise InputError(outcome.message)
         if outcome.outcome != "finished":
-            raise BenchmarkError(f"{outcome.name}: {outcome.message}; see {outcome.run_dir}")
+            raise MeasurementError(f"{outcome.name}: {outcome.message}; see {outcome.run_dir}")
         # Nobody goes on from here, and a checkpoint of the published network is 8 MB.
         shutil.rmtree(outcome.run_dir / run_files.CHECKPOINTS, ignore_errors=True)
         return outcome.run_dir
@@ -98,7 +98,7 @@ class Bench:
         run_dirs = []
         steps = uncoupled_steps(config.budget.steps or 0, step_s)
         with ExitStack() as stack:
-            bar = stack.enter_context(self._screen.point(f"{config.cluster.ranks} uncoupled"))
+            bar = stack.enter_context(self._terminal.point(f"{config.cluster.ranks} uncoupled"))
             running = []
             for i, alone in enumerate(uncoupled_configs(config, steps)):
                 run_dirs.append(folder / f"uncoupled-{i}")
@@ -110,12 +110,12 @@ class Bench:
                 while (code := ranks.wait(POLL_S)) is None:
                     _show(bar, run_dir)
                 if code:
-                    raise BenchmarkError(f"{run_dir}: {ranks.died()}; see {ranks.log_path}")
+                    raise MeasurementError(f"{run_dir}: {ranks.died()}; see {ranks.log_path}")
         for run_dir in run_dirs:
             shutil.rmtree(run_dir / run_files.CHECKPOINTS)
         rate = common_rate([run_files.read_records(d / run_files.METRICS) for d in run_dirs])
         if rate is None:
-            self._screen.warn(
+            self._terminal.warn(
                 "the uncoupled processes never trained at the same time, so there is no coupling "
                 "efficiency: raise throughput.steps"
             )
@@ -128,9 +128,9 @@ class Bench:
         files = [folder / f"bare-{i}.json" for i in range(count)]
         log_path = folder / "bare.log"
         modules = [["experiments.throughput.bare_step", str(run_dir), str(file)] for file in files]
-        with self._screen.console.status("bare step and GEMM"):
+        with self._terminal.console.status("bare step and GEMM"):
             if not run_side_by_side(modules, log_path):
-                raise BenchmarkError(f"the bare step failed; see {log_path}")
+                raise MeasurementError(f"the bare step failed; see {log_path}")
         rates = [run_files.read_json(file) for file in files]
         return combine([BareRates(**each) for each in rates], forward, shape.ranks / count)
 

@@ -16,7 +16,7 @@ from experiments.config.schema import Config
 from experiments.launch.ranks import run_side_by_side
 from experiments.reporting import run_files
 from experiments.reporting.provenance import provenance
-from experiments.reporting.terminal import Screen
+from experiments.reporting.terminal import Terminal
 from experiments.throughput.machine import Machine, read_machine, warnings_before
 from ffn_core.errors import InputError
 from ffn_core.runtime import available_cores
@@ -122,7 +122,7 @@ class TuneError(RuntimeError):
     """A process failed; the message says where its log is."""
 
 
-def tune(section: TuneConfig, config: Config, screen: Screen) -> None:
+def tune(section: TuneConfig, config: Config, terminal: Terminal) -> None:
     """Try everything, show it, write it down.
 
     Raises:
@@ -133,12 +133,12 @@ def tune(section: TuneConfig, config: Config, screen: Screen) -> None:
     layouts = splits(section.ranks, cores)
     machine: Machine = read_machine()
     for line in warnings_before(machine, layouts[-1][0], layouts[-1][1]):
-        screen.warn(line)
+        terminal.warn(line)
     folder = Path(config.runs_dir).absolute() / "tune" / f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
     folder.mkdir(parents=True)
     rounds = [(repeat, layout) for repeat in range(section.repeats) for layout in layouts]
     found: dict[Setup, list[tuple[float, float]]] = {}
-    for repeat, (ranks, threads) in screen.track(rounds, f"{config.model.name} on {cores} cores"):
+    for repeat, (ranks, threads) in terminal.track(rounds, f"{config.model.name} on {cores} cores"):
         place = folder / f"{ranks}x{threads}-{repeat}"
         for size, rates in _measure(section, config, ranks, threads, place).items():
             found.setdefault(Setup(ranks, threads, size), []).append(rates)
@@ -157,9 +157,9 @@ def tune(section: TuneConfig, config: Config, screen: Screen) -> None:
     }
     run_files.write_json(folder / RESULTS, values)
     title = f"bare training steps of {config.model.name}; median (lowest - highest) of repeats"
-    screen.table(title, COLUMNS, _rows(trials, best))
-    screen.say(f"results: {folder / RESULTS}")
-    screen.say(
+    terminal.table(title, COLUMNS, _rows(trials, best))
+    terminal.say(f"results: {folder / RESULTS}")
+    terminal.say(
         f"for conf/site/ or the command line, {best.setup.ranks} ranks on each node: "
         f"cluster.threads_per_rank={best.setup.threads} "
         f"model.micro_batch_size={best.setup.micro_batch}"

@@ -29,7 +29,7 @@ _STDDEVS = 2.5
 
 
 @dataclass(frozen=True)
-class ContactSheets:
+class CanvasPictures:
     """Writes one small picture for each evaluation along a run.
 
     Attributes:

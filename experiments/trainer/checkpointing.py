@@ -18,7 +18,7 @@ from ffn_core.training.optimizers import assign_slots, slot_values
 
 
 @dataclass(frozen=True)
-class Snapshots:
+class Checkpointer:
     """Saves and restores one rank's part of a run.
 
     Attributes:
@@ -115,19 +115,19 @@ class Snapshots:
         return shared.progress
 
 
-def diverged(snapshots: Snapshots, step: int, loss: float) -> DivergedError:
+def diverged(checkpointer: Checkpointer, step: int, loss: float) -> DivergedError:
     """The error of a step whose loss, the same on every rank, is not finite.
 
     To be called by every rank. The predictions of the step are still in the canvases, so that
     looking for their origin costs nothing as long as all goes well.
     """
-    streams, slots = snapshots.streams, snapshots.config.cluster.local_batch_size
+    streams, slots = checkpointer.streams, checkpointer.config.cluster.local_batch_size
     mine = [
-        snapshots.nodes[i // slots]
+        checkpointer.nodes[i // slots]
         for i, stream in enumerate(streams)
         if not np.isfinite(stream.canvas.seed[stream.window]).all()
     ]
-    everyone = snapshots.collectives.gather(mine)
+    everyone = checkpointer.collectives.gather(mine)
     origins = [
         f"rank {rank} (node {', '.join(map(str, sorted(set(nodes))))})"
         for rank, nodes in enumerate(everyone)
@@ -141,5 +141,5 @@ def diverged(snapshots: Snapshots, step: int, loss: float) -> DivergedError:
         origin = f"first on {', '.join(origins)}"
     return DivergedError(
         f"loss is {loss} at step {step}, {origin}; last good checkpoint: "
-        f"{snapshots.last_good}; lower learning_rate.base or warm up"
+        f"{checkpointer.last_good}; lower learning_rate.base or warm up"
     )

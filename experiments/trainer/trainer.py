@@ -10,8 +10,8 @@ from experiments.config.schema import Config
 from experiments.data.dataset import canvas_sources
 from experiments.launch.stop_request import StopRequest
 from experiments.reporting.run_files import CANVASES, CHECKPOINTS, Recorder
-from experiments.trainer.canvas_pictures import ContactSheets
-from experiments.trainer.checkpointing import Snapshots, diverged
+from experiments.trainer.canvas_pictures import CanvasPictures
+from experiments.trainer.checkpointing import Checkpointer, diverged
 from experiments.trainer.metrics import Meter, validate
 from experiments.trainer.timing import REDUCE, TrainingClock
 from ffn_core.model import ConvStack
@@ -66,17 +66,17 @@ class Trainer:
             size,
             config.optimizer.clip,
         )
-        self._snapshots = Snapshots(
+        self._checkpointer = Checkpointer(
             config, run_dir / CHECKPOINTS, collectives, model, optimizer, self._streams
         )
         self._meter = Meter(config, collectives)
-        self._sheets = ContactSheets(
+        self._pictures = CanvasPictures(
             run_dir / CANVASES,
             0 if self._rank else config.report.canvases,
             config.seed_values.move_logit,
         )
         self._step, elapsed_s = 0, 0.0
-        if (progress := self._snapshots.restore()) is not None:
+        if (progress := self._checkpointer.restore()) is not None:
             self._step, elapsed_s = progress["step"], progress["elapsed_s"]
             self._meter.restore(progress["meter"])
         self._clock = TrainingClock(elapsed_s)
@@ -139,7 +139,7 @@ class Trainer:
     def _take_in(self, result: StepResult, step_s: float) -> None:
         self._step += 1
         if not math.isfinite(result.loss):
-            raise diverged(self._snapshots, self._step, result.loss)
+            raise diverged(self._checkpointer, self._step, result.loss)
         self._meter.add(result, step_s)
         self._finished = bool(result.done_votes) or self._all_steps_done()
         self._recorder.progress(
@@ -173,7 +173,7 @@ class Trainer:
         scores, canvases = validate(
             self._config, self._held_out, self._train_step, self._collectives
         )
-        self._sheets.write(self._fovs, canvases)
+        self._pictures.write(self._fovs, canvases)
         return scores
 
     def _record(self, metrics: dict[str, float]) -> None:
@@ -183,7 +183,7 @@ class Trainer:
             self._recorder.record(self._step, self._fovs, elapsed_s, shared | metrics)
 
     def _save(self) -> None:
-        self._snapshots.save(
+        self._checkpointer.save(
             self._step,
             {
                 "step": self._step,

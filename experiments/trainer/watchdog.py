@@ -94,7 +94,7 @@ def missing_ranks(
     return missing
 
 
-class RollCall:
+class Watchdog:
     """Says where this rank is, and finds who is missing when it waits for too long."""
 
     def __init__(
@@ -123,7 +123,7 @@ class RollCall:
         self._say()
         self._thread = threading.Thread(target=self._run, name="roll call", daemon=True)
 
-    def __enter__(self) -> RollCall:
+    def __enter__(self) -> Watchdog:
         self._thread.start()
         return self
 

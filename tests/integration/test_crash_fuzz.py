@@ -17,7 +17,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from experiments.reporting import run_files
-from experiments.reporting.mlflow_sync import LINK, Mirror, RunIdentity
+from experiments.reporting.mlflow_sync import LINK, MlflowSync, RunIdentity
 from experiments.reporting.provenance import provenance
 from ffn_core.training import checkpoint as checkpoints
 
@@ -170,8 +170,8 @@ def check_store(run_dir: Path, uri: str) -> None:
     """Imported twice, each record is in MLflow once."""
     fovs = [record.fovs for record in run_files.read_records(run_dir / run_files.METRICS)]
     for _ in range(2):
-        mirror = Mirror(uri, run_dir, RunIdentity("fuzz", "fuzzed", {}, {}))
-        assert mirror.finish("FINISHED", {}, {}), mirror.error
+        sync = MlflowSync(uri, run_dir, RunIdentity("fuzz", "fuzzed", {}, {}))
+        assert sync.finish("FINISHED", {}, {}), sync.error
     run_id = run_files.read_json(run_dir / LINK)["run_id"]
     history = MlflowClient(uri).get_metric_history(run_id, "train/loss")
     assert [metric.step for metric in history] == fovs

@@ -22,8 +22,8 @@ from experiments import export_neuroglancer, segment_checkpoints, segment_worker
 from experiments.config.parsing import from_dict
 from experiments.data.cache import write_volumes
 from experiments.reporting import run_files
-from experiments.reporting.mlflow_sync import LINK, Mirror, RunIdentity
-from experiments.reporting.terminal import Screen
+from experiments.reporting.mlflow_sync import LINK, MlflowSync, RunIdentity
+from experiments.reporting.terminal import Terminal
 from experiments.segment import segmentation_files
 from experiments.segment.config import SegmentConfig
 from experiments.segment.flooding import Worker
@@ -179,7 +179,7 @@ def test_every_checkpoint_of_a_run_is_scored_and_recorded(columns, tmp_path, mon
     write_config(run_dir, data=data, validation={"fraction": 0.5}, cluster={"nodes": 4})
     save_network(run_dir, step=2, blind=True)
     tags = {"ffn_scaling.kind": "point"}
-    Mirror(uri, run_dir, RunIdentity("test", "columns", {"seed": 1}, tags)).poll()
+    MlflowSync(uri, run_dir, RunIdentity("test", "columns", {"seed": 1}, tags)).poll()
     assert curve_command(monkeypatch, f"checkpoint={run_dir}") == 0, capfd.readouterr().err
     (blind,) = run_dir.glob("segmentations/*/*/segmentation.h5")
     written = blind.stat().st_mtime_ns
@@ -233,7 +233,7 @@ def test_a_segmentation_is_exported_where_it_lies(columns, run_dir, tmp_path, ca
     part = {"start_zyx": [10, 0, 0], "size_zyx": [20, 34, 34]}
     done = config(columns, run_dir, folder, region=part, subvolume={}, labels=f"{columns}:labels")
     assert export_neuroglancer.main([str(folder)]) == 2
-    carry_out(done, Screen())
+    carry_out(done, Terminal())
     options = [str(folder), "--out", str(tmp_path / "out"), "--voxel-size-nm"]
     assert export_neuroglancer.main([*options, "0", "8", "8"]) == 2
     assert export_neuroglancer.main([*options, "40", "8", "8"]) == 0
@@ -315,9 +315,9 @@ def test_ids_do_not_depend_on_who_does_the_work(columns, run_dir, tmp_path):
     damaged = segmentation_files.partial_path(shared.directory, 2)
     damaged.write_bytes(b"half a file")
     with pytest.raises(InputError, match=r"00002.partial.npz is damaged .* delete it"):
-        carry_out(shared, Screen())
+        carry_out(shared, Terminal())
     damaged.unlink()
-    by_two, by_one = carry_out(shared, Screen()), carry_out(alone, Screen())
+    by_two, by_one = carry_out(shared, Terminal()), carry_out(alone, Terminal())
     assert by_two == by_one
     np.testing.assert_array_equal(ids_of(shared.directory), ids_of(alone.directory))
     assert np.unique(ids_of(alone.directory)).tolist() == [0, 1, 2, 3, 4]
@@ -329,13 +329,13 @@ def test_ids_do_not_depend_on_who_does_the_work(columns, run_dir, tmp_path):
 
 def test_workers_may_be_started_by_hand(columns, run_dir, tmp_path, capfd):
     by_hand = config(columns, run_dir, tmp_path / "out", processes=0)
-    segment(by_hand, Screen())
+    segment(by_hand, Terminal())
     assert "2 subvolumes left" in capfd.readouterr().err
     with pytest.raises(InputError, match="processes=0 starts no workers"):
-        carry_out(by_hand, Screen())
+        carry_out(by_hand, Terminal())
     worker = [sys.executable, "-m", "experiments.segment_worker", str(by_hand.directory)]
     subprocess.run(worker, cwd=REPOSITORY, timeout=LIMIT_S, check=True)
-    summary, _ = carry_out(by_hand, Screen())
+    summary, _ = carry_out(by_hand, Terminal())
     assert (summary.segments, summary.subvolumes) == (4, 2)
     assert segment_worker.main([str(tmp_path)]) == 2
     assert "no folder of experiments.segment" in capfd.readouterr().err

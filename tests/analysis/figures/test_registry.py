@@ -27,7 +27,7 @@ from analysis.figures.training import (
 )
 from analysis.reference import published
 from analysis.runs.mlflow_reader import load_runs
-from analysis.runs.study import Material, NothingToDraw
+from analysis.runs.study import NothingToDraw, Study
 from ffn_core.files import REPOSITORY
 from ffn_core.inference.sample import SegmentedSample
 
@@ -39,16 +39,16 @@ def _paper_style():
 
 
 @pytest.fixture(scope="module")
-def material(store):
-    return Material("demo_sweep", load_runs(store, "demo_sweep"))
+def study(store):
+    return Study("demo_sweep", load_runs(store, "demo_sweep"))
 
 
 def line(ax, label):
     return next(one for one in ax.lines if one.get_label() == label)
 
 
-def test_throughput_shows_real_nodes_and_published_values(material):
-    drawing = throughput(material)
+def test_throughput_shows_real_nodes_and_published_values(study):
+    drawing = throughput(study)
     ours, theirs = drawing.figure.axes
     points = line(ours, "weak, 1 FOV per node")
     assert points.get_xdata().tolist() == [1, 2]  # 8 nodes on 2 ranks are emulated
@@ -60,8 +60,8 @@ def test_throughput_shows_real_nodes_and_published_values(material):
     assert "emulated nodes;" not in drawing.caption
 
 
-def test_efficiency_holds_ours_and_published_in_the_same_axes(material):
-    (ax,) = efficiency(material).figure.axes
+def test_efficiency_holds_ours_and_published_in_the_same_axes(study):
+    (ax,) = efficiency(study).figure.axes
     assert line(ax, "weak, 1 FOV per node").get_ydata().tolist() == [1, 1]
     assert len(line(ax, "published").get_xdata()) == 11
     assert line(ax, "published (abstract)").get_ydata() == [0.68]
@@ -75,7 +75,7 @@ def test_efficiency_has_a_band_over_repeats_and_its_legend_outside(make_runs):
         for n, several in rates.items()
         for i, rate in enumerate(several)
     ]
-    figure = efficiency(Material("study", make_runs(*points))).figure
+    figure = efficiency(Study("study", make_runs(*points))).figure
     (ax,) = figure.axes
     (band,) = ax.collections[:1]
     corners = band.get_paths()[0].vertices
@@ -86,8 +86,8 @@ def test_efficiency_has_a_band_over_repeats_and_its_legend_outside(make_runs):
     assert len(figure.legends) == 1
 
 
-def test_models_are_drawn_on_the_published_values_with_ours_beside(material):
-    drawing = models(material)
+def test_models_are_drawn_on_the_published_values_with_ours_beside(study):
+    drawing = models(study)
     *panels, residuals = drawing.figure.axes
     titles = [ax.get_title(loc="left") for ax in panels]
     assert titles[0] == "ring allreduce: $\\Delta$AICc 0 (best)"
@@ -109,8 +109,8 @@ def test_models_are_drawn_on_the_published_values_with_ours_beside(material):
     assert "0.67 (0.57 to 0.78) at 2048 nodes" in drawing.caption
 
 
-def test_stragglers_show_shares_of_ranks_that_wait(material):
-    drawing = stragglers(material)
+def test_stragglers_show_shares_of_ranks_that_wait(study):
+    drawing = stragglers(study)
     slowest, waits = drawing.figure.axes
     # Rank 0 is slowest in six of eight records of every run.
     assert line(slowest, "2 ranks").get_ydata() == pytest.approx([1.5, 0.5])
@@ -122,18 +122,18 @@ def test_stragglers_show_shares_of_ranks_that_wait(material):
 def test_one_rank_waits_for_nobody(make_runs):
     metrics = {"time/straggler_wait_s": [(1, 0.0)], "time/step_s": [(1, 1.0)]}
     with pytest.raises(NothingToDraw, match="one rank, which waits for nobody"):
-        stragglers(Material("study", make_runs(({}, metrics))))
+        stragglers(Study("study", make_runs(({}, metrics))))
 
 
-def test_phases_are_stacked_to_the_step_time_per_fov(material):
-    (ax,) = phase_breakdown(material).figure.axes
+def test_phases_are_stacked_to_the_step_time_per_fov(study):
+    (ax,) = phase_breakdown(study).figure.axes
     tops = {round(bar.get_x() + 0.35): bar.get_y() + bar.get_height() for bar in ax.patches}
     assert tops == pytest.approx({0: 100, 1: 100, 2: 100})  # 10 FOVs/s per rank
     assert [t.get_text() for t in ax.get_xticklabels()] == ["1", "2", "8"]
 
 
-def test_scores_show_the_mean_of_the_best_recipe_and_mark_emulation(material):
-    drawing = scores_against_time(material)
+def test_scores_show_the_mean_of_the_best_recipe_and_mark_emulation(study):
+    drawing = scores_against_time(study)
     f1 = drawing.figure.axes[0]
     # sqrt wins at every node count: gains 0.110 and 0.112 for the two seeds.
     assert [one.get_label() for one in f1.lines] == ["1", "2", "8"]
@@ -144,8 +144,8 @@ def test_scores_show_the_mean_of_the_best_recipe_and_mark_emulation(material):
     assert "Recipe at every node count: sqrt." in drawing.caption
 
 
-def test_training_curve_has_the_band_over_repeats(material):
-    drawing = training_curve(material)
+def test_training_curve_has_the_band_over_repeats(study):
+    drawing = training_curve(study)
     f1, _, published_f1, published_accuracy = drawing.figure.axes
     assert f1.lines[0].get_ydata() == pytest.approx(0.111 * np.arange(1, 9))
     heights = f1.collections[0].get_paths()[0].vertices[:, 1]
@@ -157,15 +157,15 @@ def test_training_curve_has_the_band_over_repeats(material):
     assert "bands the range" in drawing.caption
 
 
-def test_recipes_have_one_panel_per_node_count(material):
-    figure = recipes_against_fovs(material).figure
+def test_recipes_have_one_panel_per_node_count(study):
+    figure = recipes_against_fovs(study).figure
     titles = [ax.get_title(loc="left") for ax in figure.axes]
     assert titles == ["1 node", "2 nodes", "8 nodes"]
     assert [one.get_label() for one in figure.axes[2].lines] == ["linear", "sqrt"]
 
 
-def test_learning_rates_are_marked_best_and_fitted_only_with_enough_of_them(material):
-    drawing = learning_rate(material)
+def test_learning_rates_are_marked_best_and_fitted_only_with_enough_of_them(study):
+    drawing = learning_rate(study)
     ours = drawing.figure.axes[0]
     rings = ours.collections[-1].get_offsets()
     assert rings[:, 0].tolist() == [1, 2, 8]
@@ -173,8 +173,8 @@ def test_learning_rates_are_marked_best_and_fitted_only_with_enough_of_them(mate
     assert "no exponent is fitted" in drawing.caption
 
 
-def test_cost_to_target_drops_as_the_formula_of_the_curve_says(material):
-    fovs, steps, *_ = cost_to_target(material).figure.axes
+def test_cost_to_target_drops_as_the_formula_of_the_curve_says(study):
+    fovs, steps, *_ = cost_to_target(study).figure.axes
     # Mean of three evaluations reaches 0.5 at index 0.5/gain + 1, gains 0.110 and 0.112.
     expected = np.median([50 * (0.5 / gain + 1) for gain in (0.110, 0.112)])
     assert line(fovs, "F1 0.5").get_ydata() == pytest.approx([expected] * 3)
@@ -190,15 +190,15 @@ def test_runs_that_missed_a_target_are_lower_bounds(make_runs):
     }
     short = {name: values[:5] for name, values in curve.items()}
     runs = make_runs(*(({"nodes": n, "ranks": 1}, curve) for n in (1, 4)), ({"nodes": 16}, short))
-    fovs, steps, *_ = cost_to_target(Material("study", runs)).figure.axes
+    fovs, steps, *_ = cost_to_target(Study("study", runs)).figure.axes
     for ax, had in ((fovs, 40), (steps, 40 / 16)):
         bounds = [one for one in ax.lines if one.get_marker() == "^"]
         assert [list(one.get_xdata()) for one in bounds] == [[16]]
         assert bounds[0].get_ydata() == pytest.approx([had])
 
 
-def test_time_against_cost_keeps_measured_and_modelled_apart(material):
-    drawing = time_against_cost(material)
+def test_time_against_cost_keeps_measured_and_modelled_apart(study):
+    drawing = time_against_cost(study)
     time, gain, theirs = drawing.figure.axes
     # 10 FOVs/s per rank: on two real nodes half the time of one, for the same node-hours.
     measured = line(gain, "F1 0.5, measured")
@@ -226,7 +226,7 @@ def test_time_to_target_is_modelled_where_only_one_real_count_has_it(make_runs):
         }
 
     runs = make_runs(({"nodes": 1}, curve(10.0)), ({"nodes": 8, "ranks": 2}, curve(20.0)))
-    drawing = cost_to_target(Material("study", runs))
+    drawing = cost_to_target(Study("study", runs))
     time = drawing.figure.axes[2]
     assert time.get_ylabel() == "Modelled time to target (s)"
     modelled = line(time, "F1 0.5")
@@ -236,15 +236,15 @@ def test_time_to_target_is_modelled_where_only_one_real_count_has_it(make_runs):
     assert "modelled, for want of two real node counts" in drawing.caption
 
 
-def test_noise_scale_follows_the_history(material):
-    (ax,) = noise_scale(material).figure.axes
+def test_noise_scale_follows_the_history(study):
+    (ax,) = noise_scale(study).figure.axes
     assert ax.lines[0].get_ydata().tolist() == list(range(11, 19))
     batches = [one.get_ydata()[0] for one in ax.lines if one.get_marker() == "<"]
     assert batches == [1, 2, 8]
 
 
-def test_segmentation_errors_are_means_over_seeds_above_the_published_ones(material):
-    drawing = evaluation(material)
+def test_segmentation_errors_are_means_over_seeds_above_the_published_ones(study):
+    drawing = evaluation(study)
     are, voi, parts, published_are, *_ = drawing.figure.axes
     assert line(are, "8 sqrt").get_ydata() == pytest.approx(1 - 0.111 * np.arange(1, 9))
     assert line(are, "8 sqrt").get_linestyle() == "--"
@@ -271,7 +271,7 @@ def test_segmentations_of_one_seed_are_set_beside_the_truth(make_runs):
     points = [({"nodes": nodes, "seed": seed}, scores) for seed in (2, 1) for nodes in (64, 4, 16)]
     runs = make_runs(*points)
     with pytest.raises(NothingToDraw, match="segment_checkpoints"):
-        segmentations(Material("study", runs))
+        segmentations(Study("study", runs))
     ids = dict(
         zip(
             zip(runs.table["nodes"], runs.table["seed"], strict=True),
@@ -286,7 +286,7 @@ def test_segmentations_of_one_seed_are_set_beside_the_truth(make_runs):
         ids[16, 1]: sample(elsewhere, elsewhere),
         ids[4, 2]: sample(truth, truth),
     }
-    drawing = segmentations(Material("study", replace(runs, samples=samples)))
+    drawing = segmentations(Study("study", replace(runs, samples=samples)))
     titles = [ax.get_title() for ax in drawing.figure.axes if ax.get_title()]
     assert titles == ["image", "ground truth", "4 nodes", "64 nodes"], "the same voxels only"
     _, flat, few, many = (ax.images[0].get_array() for ax in drawing.figure.axes if ax.images)
@@ -300,8 +300,8 @@ def test_a_run_that_failed_before_its_parameters_does_not_blur_the_counts(make_r
     curve = {"validation/f1": [(10, 0.5), (20, 0.9)], "time/elapsed_s": [(10, 1), (20, 2)]}
     lost = {"nodes": None, "ranks": None, "seed": None, "status": "FAILED", "emulated": False}
     runs = make_runs(({"nodes": 1}, curve), ({"nodes": 2}, curve), (lost, {}))
-    material = Material("study", runs)
-    assert "nodes 1, 2; seeds 0" in scores_against_time(material).caption
+    study = Study("study", runs)
+    assert "nodes 1, 2; seeds 0" in scores_against_time(study).caption
     console = Console(file=io.StringIO())
     draw_study(runs, "study", tmp_path, console)
     assert " 2 " in console.file.getvalue()
@@ -318,7 +318,7 @@ def test_a_study_none_of_whose_runs_has_finished_yet(make_runs, tmp_path):
 def test_runs_without_anything_to_show_give_a_reason(make_runs, name):
     runs = make_runs(({"status": "FAILED"}, {}), ({"nodes": 4, "ranks": 2}, {}))
     with pytest.raises(NothingToDraw, match=r"\w{2,}"):
-        FIGURES[name](Material("study", runs))
+        FIGURES[name](Study("study", runs))
 
 
 def test_scaling_runs_without_validation_give_figures_of_time_alone(make_runs, tmp_path):

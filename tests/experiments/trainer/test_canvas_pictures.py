@@ -5,7 +5,7 @@ from experiments.trainer.canvas_pictures import (
     MISSED,
     RIGHT,
     TOO_MUCH,
-    ContactSheets,
+    CanvasPictures,
     draw_sheet,
     section_views,
 )
@@ -57,9 +57,9 @@ def test_a_column_for_each_canvas():
 
 def test_a_sheet_is_named_by_its_fovs_and_limited(tmp_path):
     canvases = [make_canvas()] * 3
-    ContactSheets(tmp_path / "few", 2, THRESHOLD).write(12_000, canvases)
-    ContactSheets(tmp_path / "none", 0, THRESHOLD).write(12_000, canvases)
-    ContactSheets(tmp_path / "none", 2, THRESHOLD).write(12_000, [])
+    CanvasPictures(tmp_path / "few", 2, THRESHOLD).write(12_000, canvases)
+    CanvasPictures(tmp_path / "none", 0, THRESHOLD).write(12_000, canvases)
+    CanvasPictures(tmp_path / "none", 2, THRESHOLD).write(12_000, [])
     assert [p.name for p in tmp_path.rglob("*.png")] == ["fovs-00012000.png"]
     with Image.open(tmp_path / "few/fovs-00012000.png") as sheet:
         assert sheet.size == draw_sheet(canvases[:2], THRESHOLD, "").size

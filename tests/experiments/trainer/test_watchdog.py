@@ -10,7 +10,7 @@ import pytest
 
 from experiments.trainer.watchdog import (
     Presence,
-    RollCall,
+    Watchdog,
     end_silent,
     missing_ranks,
     read_presence,
@@ -60,8 +60,8 @@ def test_the_one_who_waits_names_the_one_who_does_not_come(rank_0, tmp_path):
         found.set()
 
     rank_1 = Collectives(Topology(rank=1, size=2, local_rank=1, local_size=2))
-    RollCall(tmp_path, rank_1, 0.3, on_stall)  # says so once and is never heard of again
-    with RollCall(tmp_path, rank_0, 0.3, on_stall), rank_0.waiting():
+    Watchdog(tmp_path, rank_1, 0.3, on_stall)  # says so once and is never heard of again
+    with Watchdog(tmp_path, rank_0, 0.3, on_stall), rank_0.waiting():
         assert found.wait(10.0)
     (stall,) = stalls[:1]
     pid, host = os.getpid(), socket.gethostname()
@@ -78,9 +78,9 @@ def test_one_who_has_left_is_not_taken_for_dead(rank_0, tmp_path):
         found.set()
 
     rank_1 = Collectives(Topology(rank=1, size=2, local_rank=1, local_size=2))
-    with RollCall(tmp_path, rank_1, 0.3, on_stall):
+    with Watchdog(tmp_path, rank_1, 0.3, on_stall):
         pass
-    with RollCall(tmp_path, rank_0, 0.3, on_stall), rank_0.waiting():
+    with Watchdog(tmp_path, rank_0, 0.3, on_stall), rank_0.waiting():
         assert found.wait(10.0)
     assert stalls[0].left
     assert stalls[0].silent == []
@@ -89,7 +89,7 @@ def test_one_who_has_left_is_not_taken_for_dead(rank_0, tmp_path):
 
 
 def test_short_waits_and_long_work_are_no_stall(rank_0, tmp_path):
-    with RollCall(tmp_path, rank_0, 0.3, lambda *_: pytest.fail("no stall")):
+    with Watchdog(tmp_path, rank_0, 0.3, lambda *_: pytest.fail("no stall")):
         for _ in range(5):
             with rank_0.waiting():
                 time.sleep(0.1)
