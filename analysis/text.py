@@ -1,4 +1,4 @@
-"""DataFrames as Markdown tables. Pure."""
+"""Numbers and tables in words: short numbers, and DataFrames as Markdown. Pure."""
 
 from __future__ import annotations
 

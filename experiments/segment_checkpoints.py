@@ -14,15 +14,21 @@ from __future__ import annotations
 
 import sys
 
-from experiments.config.hydra_app import run_segment_app
+from experiments.config.hydra_app import run_typed_app
 from experiments.reporting.terminal import Terminal
 from experiments.segment.checkpoints import segment_checkpoints
+from experiments.segment.config import SegmentConfig
 
 
 def main() -> int:
     """Run the app; returns the exit code."""
     terminal = Terminal()
-    return run_segment_app(lambda config: segment_checkpoints(config, terminal))
+    return run_typed_app(
+        "segment",
+        SegmentConfig,
+        lambda config: segment_checkpoints(config, terminal),
+        ["checkpoint"],
+    )
 
 
 if __name__ == "__main__":

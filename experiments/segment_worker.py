@@ -6,8 +6,8 @@ subvolume that was left to do when `experiments.segment` last looked. Subvolumes
 each other, so the result does not depend on n, and a task that was killed goes on from its last
 saved state when started again.
 
-Exit codes are those of `experiments.reporting.exit_codes`; ``failure.json`` holds the reason of the first
-task that failed.
+Exit codes are those of `experiments.reporting.exit_codes`; ``failure.json`` holds the reason of
+the first task that failed.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """``python -m experiments.tune [overrides]``: ranks, threads, micro-batch that suit a machine.
 
-Options are those of `experiments.throughput.tuning` under ``tune.`` and those of a training run, defaults
-in ``conf/tune.yaml``. Exit codes are those of `experiments.reporting.exit_codes`.
+Options are those of `experiments.throughput.tuning` under ``tune.`` and those of a training run,
+defaults in ``conf/tune.yaml``. Exit codes are those of `experiments.reporting.exit_codes`.
 """
 
 from __future__ import annotations

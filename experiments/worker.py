@@ -1,7 +1,7 @@
 """One rank: ``python -m experiments.worker RUN_DIR``, started by a launcher.
 
-Exit codes are those of `experiments.reporting.exit_codes`. ``failure.json`` holds the reason of the first
-rank that failed.
+Exit codes are those of `experiments.reporting.exit_codes`. ``failure.json`` holds the reason of
+the first rank that failed.
 """
 
 from __future__ import annotations

@@ -1,3 +1,9 @@
+"""The figures of a study: `python -m analysis.figures --out DIR [--experiment NAME]`.
+
+Reads an MLflow store, draws what the runs support, and writes each figure as PNG and SVG with
+`captions.md`, `summary.csv` and `targets.csv`.
+"""
+
 from __future__ import annotations
 
 import argparse

@@ -1,4 +1,4 @@
-"""What the figures of curves along training share: one colour per node count, and its legend."""
+"""Curves along training: one color per node count, and its legend."""
 
 from __future__ import annotations
 

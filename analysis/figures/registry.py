@@ -1,7 +1,6 @@
-"""The figures of a study: `python -m analysis.figures --out DIR [--experiment NAME]`.
+"""Every figure by name, and drawing those that a study supports.
 
-Reads an MLflow store, draws what the runs support, and writes each figure as PNG and SVG with
-`captions.md`, `summary.csv` and `targets.csv`. The only module that saves pictures.
+The only module that saves pictures.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Figure of what networks trained on different node counts make of the same piece of a volume."""
+"""Segmentation scores along training, and what networks make of the same piece of a volume."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Figure of who is slow and what the others lose by it."""
+"""Time of a step by phase, and what waiting for the slowest rank costs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A finished figure with its caption, and the frame all of them start from."""
+"""What every figure shares: its frame, its axes and colors, and how captions are put together."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Figures of throughput, parallel efficiency and the phases of a step."""
+"""Throughput and parallel efficiency against nodes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Figures of validation scores along training, per node count."""
+"""Scores, recipes, noise scale and the published curve against FOVs and time."""
 
 from __future__ import annotations
 

@@ -23,8 +23,8 @@ def phase_table(points: pd.DataFrame) -> pd.DataFrame:
     that an emulated node count, whose ranks carry several nodes, compares with a real one.
 
     Args:
-        points: from `analysis.runs.summary.summarize`; rows without step_s are dropped, a phase that
-            was not recorded counts as zero.
+        points: from `analysis.runs.summary.summarize`; rows without step_s are dropped, a
+            phase that was not recorded counts as zero.
 
     Returns:
         Ordered by nodes: nodes, emulated, runs, compute, allreduce, straggler wait, input, update,
@@ -64,7 +64,8 @@ def wait_table(points: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     """Share of a step that a rank spends waiting for the slowest, mean over ranks and runs.
 
     Args:
-        points: from `analysis.runs.summary.summarize`; rows without straggler_wait_s or step_s drop out.
+        points: from `analysis.runs.summary.summarize`; rows without straggler_wait_s or
+            step_s drop out.
         level: coverage of the t intervals over runs (NaN bounds for one run).
 
     Returns:

@@ -1,4 +1,4 @@
-"""When a run first reaches a target score: in FOVs, seconds and optimizer steps. Pure."""
+"""When a run first reaches a target score, in FOVs, seconds and optimizer steps. Pure."""
 
 from __future__ import annotations
 

@@ -1,3 +1,5 @@
+"""Watch the memory, descriptors and threads of ranks that train for hours."""
+
 from __future__ import annotations
 
 import csv

@@ -6,7 +6,7 @@ import itertools
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,7 +22,6 @@ from experiments.config.parsing import from_dict
 from experiments.config.schema import BudgetConfig, Config, DataConfig, ModelConfig
 from experiments.reporting.exit_codes import EXIT_INPUT, EXIT_INTERRUPTED
 from experiments.reporting.redaction import redacted_text
-from experiments.segment.config import SegmentConfig
 from ffn_core.errors import InputError
 from ffn_core.files import REPOSITORY
 
@@ -140,9 +139,6 @@ def one_line(error: Exception) -> str:
     return redacted_text(" ".join(told))
 
 
-T = TypeVar("T")
-
-
 def register_section(name: str, cls: type[T]) -> None:
     """Store the schema ``NAME_schema`` that ``conf/NAME.yaml`` starts from."""
     section = OmegaConf.structured(cls())
@@ -164,11 +160,20 @@ def run_section_app(name: str, cls: type[T], task: Callable[[T, Config], None]) 
     return run_app(lambda composed: task(*split_section(composed, name, cls)), name)
 
 
-def run_segment_app(task: Callable[[SegmentConfig], object]) -> int:
-    """Run ``task`` on what the command line makes of ``conf/segment.yaml``; returns exit code."""
-    store_schema("segment_schema", SegmentConfig(checkpoint=MISSING))
+def run_typed_app(
+    name: str, cls: type[T], task: Callable[[T], object], required: Sequence[str] = ()
+) -> int:
+    """Run ``task`` on the ``cls`` that ``conf/NAME.yaml`` and overrides make; returns exit code.
+
+    Args:
+        name: of the file in ``conf``, which starts from the schema ``NAME_schema``.
+        cls: dataclass of the whole configuration.
+        task: what is to be done with it.
+        required: fields that must be given.
+    """
+    store_schema(f"{name}_schema", cls(**dict.fromkeys(required, MISSING)))
 
     def on_composed(composed: DictConfig) -> None:
-        task(to_typed(composed, SegmentConfig))
+        task(to_typed(composed, cls))
 
-    return run_app(on_composed, "segment")
+    return run_app(on_composed, name)

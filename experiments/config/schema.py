@@ -1,7 +1,8 @@
 """The configuration of one run: typed, validated, and free of Hydra.
 
-Every section is a frozen dataclass; `experiments.config.parsing.from_dict` builds the tree from plain values
-(what Hydra composed or a run directory's ``config.yaml`` holds) and names whatever does not fit.
+Every section is a frozen dataclass; `experiments.config.parsing.from_dict` builds the tree from
+plain values (what Hydra composed or ``config.yaml`` of a run directory holds) and names what does
+not fit.
 """
 
 from __future__ import annotations

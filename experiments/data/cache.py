@@ -37,7 +37,8 @@ def ensure_synthetic(
         cache_dir: Where the file is kept.
         shape_zyx: Extents in voxels.
         seed: Seed of the volume.
-        object_radius_vx: Typical radius of a neurite; see :func:`ffn_core.synthetic.neurites.synthesize`.
+        object_radius_vx: Typical radius of a neurite; see
+            :func:`ffn_core.synthetic.neurites.synthesize`.
 
     Returns:
         The ``path:dataset`` of the image (uint8) and of the labels (uint32).

@@ -93,7 +93,8 @@ def fetch_from_repository(
         The folder that holds them, a folder in ``out``.
 
     Raises:
-        InputError: See :func:`experiments.data.download.download`; or other voxels than in the bucket.
+        InputError: See :func:`experiments.data.download.download`; or other voxels than in the
+            bucket.
     """
     folder = out / sample.folder
     if all((folder / name).is_file() for name in sample.files):

@@ -1,4 +1,4 @@
-"""Talking to Slurm: submitting, asking for states, putting a job back into the queue."""
+"""Slurm: job scripts, submitting, asking for states, putting a job back into the queue."""
 
 from __future__ import annotations
 

@@ -1,3 +1,5 @@
+"""Segment one region with every checkpoint of a run: the curve, a sample, the MLflow records."""
+
 from __future__ import annotations
 
 import csv

@@ -1,4 +1,4 @@
-"""The local neuroglancer viewer on volumes in its precomputed format."""
+"""A segmentation for neuroglancer: its volumes exported, and a local viewer on them."""
 
 from __future__ import annotations
 
@@ -158,9 +158,6 @@ def export(folder: Path, out: Path, voxel_nm: Size, terminal: Terminal) -> list[
 
 def view(volumes: Sequence[Path], terminal: Terminal) -> None:
     """Show exported volumes in a local viewer until Ctrl-C."""
-    # Imported here: an optional package that only this needs.
-    pass  # import folded
-
     image, *segmentations = volumes
     viewer = start_viewer(image, segmentations)
     terminal.say(f"open {viewer} in a browser; Ctrl-C ends the viewer")

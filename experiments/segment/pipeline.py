@@ -1,8 +1,4 @@
-"""``python -m experiments.segment checkpoint=... image=path:dataset``: fill a volume with objects.
-
-Options are those of `experiments.segment.config`, defaults in ``conf/segment.yaml``. Repeating a
-command goes on where it was interrupted. Exit codes are those of `experiments.reporting.exit_codes`.
-"""
+"""One segmentation from its config to its scores: workers, reconciliation, evaluation, pictures."""
 
 from __future__ import annotations
 

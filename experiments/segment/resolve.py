@@ -53,7 +53,7 @@ def resolve(config: SegmentConfig) -> SegmentConfig:
 
 
 def held_out_region(shape_zyx: Zyx, fraction: float) -> RegionConfig:
-    """The slab that a run with ``validation.fraction`` never trains on (`experiments.data.dataset`)."""
+    """The slab that a run with ``validation.fraction`` holds out (`experiments.data.dataset`)."""
     axis, boundary = held_out_boundary(shape_zyx, fraction)
     start, size = [0, 0, 0], list(shape_zyx)
     start[axis] = boundary

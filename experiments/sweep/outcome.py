@@ -1,4 +1,4 @@
-"""How a run ended, read from its directory, and telling MLflow so."""
+"""How a run ended, read from its directory, and the same in MLflow."""
 
 from __future__ import annotations
 

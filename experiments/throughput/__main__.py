@@ -1,3 +1,10 @@
+"""``python -m experiments.throughput [overrides]``: how fast, and how far does this machine scale?
+
+Options are those of `experiments.throughput.plan` under ``throughput.`` and those of a training
+run, defaults in ``conf/throughput.yaml``. Exit codes are those of
+`experiments.reporting.exit_codes`.
+"""
+
 from __future__ import annotations
 
 import sys

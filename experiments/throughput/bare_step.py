@@ -1,4 +1,6 @@
-"""``python -m experiments.throughput.bare_step RUN_DIR FILE``: what the trainer and its convolutions aim at.
+"""Bare training steps and matrix products: the rates that a trainer aims at.
+
+``python -m experiments.throughput.bare_step RUN_DIR FILE``
 
 Times, in one process and in turns, the training step of one rank of the run in ``RUN_DIR`` on fixed
 arrays, and a matrix product on the same threads. Writes the rates of every round to ``FILE``.

@@ -1,8 +1,4 @@
-"""``python -m experiments.throughput [overrides]``: how fast, and how far does this machine scale?
-
-Options are those of `experiments.throughput.plan` under ``throughput.`` and those of a training
-run, defaults in ``conf/throughput.yaml``. Exit codes are those of `experiments.reporting.exit_codes`.
-"""
+"""One benchmark from its plan to its records: run, measure, draw, record in MLflow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""``python -m experiments.throughput.tune_rank RUN_DIR RANK PLAN``: bare steps of one of several processes.
+"""Bare steps of one of several processes that share a machine.
+
+``python -m experiments.throughput.tune_rank RUN_DIR RANK PLAN``
 
 ``PLAN`` is JSON: ``ranks`` that start together, ``micro_batches`` to time one after the other, for
 ``block_s`` seconds each. Every process times the same one at the same time, a matrix product beside

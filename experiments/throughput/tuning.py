@@ -1,4 +1,4 @@
-"""How to split a machine among ranks: what can be tried, and what came out best. Pure."""
+"""How to split a machine among ranks: what can be tried, how it is timed, what came out best."""
 
 from __future__ import annotations
 

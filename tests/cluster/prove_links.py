@@ -3,8 +3,9 @@
     python tests/cluster/prove_links.py RESULTS_DIR
 
 Two network namespaces are the hosts; Horovod's ranks sum float32 buffers over Gloo as a training
-step does. Two predictions of every time come from `analysis.stats.scaling_models.ring_allreduce`, with alpha the
-latency of one message and beta the seconds per byte:
+step does. Two predictions of every time come from
+`analysis.stats.scaling_models.ring_allreduce`, with alpha the latency of one message and beta the
+seconds per byte:
 
 - *link*: beta from the rate that the link is set to, alpha from the smallest size alone;
 - *fit*: alpha and beta from the times of two sizes, compared at the others.

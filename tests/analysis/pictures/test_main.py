@@ -98,7 +98,7 @@ def test_of_an_image_only_the_section_is_read(tmp_path, monkeypatch):
     ids = ball(24, 8.0).astype(np.uint32)
     write_volumes(path, {"image": 100 * ids.astype(np.uint8), "ids": ids})
     image = ReadsKept(100 * ids)
-    monkeypatch.setattr("analysis.pictures.open_volume", lambda *_: image)
+    monkeypatch.setattr("analysis.pictures.__main__.open_volume", lambda *_: image)
     options = ["--image", "memory", "--out", str(tmp_path), "--most-voxels", "2000"]
     assert main([f"{path}:ids", *options]) == 0
     assert image.windows == [((12, 0, 0), (1, 24, 24))]

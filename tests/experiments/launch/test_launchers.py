@@ -13,6 +13,7 @@ from experiments.launch.launchers import as_typed, cycle_time_ms, placement, ran
 from ffn_core.errors import InputError
 
 RUN_DIR = Path("/scratch/my runs/n4")
+HOROVODRUN = f"{sys.executable} -m experiments.launch.horovodrun"
 WORKER = [sys.executable, "-m", "experiments.worker", "/scratch/my runs/n4"]
 
 
@@ -44,11 +45,11 @@ def test_gloo_runs_a_single_rank_without_a_launcher():
     [
         (
             config("gloo", arguments=["--verbose"]),
-            f"{sys.executable} -m experiments.launch.horovodrun --gloo -np 4 -H localhost:4 --verbose",
+            f"{HOROVODRUN} --gloo -np 4 -H localhost:4 --verbose",
         ),
         (
             config("gloo", ranks=1, hosts="a:1"),
-            f"{sys.executable} -m experiments.launch.horovodrun --gloo -np 1 -H a:1",
+            f"{HOROVODRUN} --gloo -np 1 -H a:1",
         ),
         (
             config("mpi", hosts="a:2,b:2", environment={"A": "b"}),
