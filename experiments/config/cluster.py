@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from experiments.config.parsing import at_least_one
+from experiments.config.parsing import at_least_one, no_secret
 from ffn_core.errors import InputError
 from ffn_core.runtime import available_cores
 from ffn_core.training.node_group import NodeGroup
@@ -63,7 +63,8 @@ class LauncherConfig:
     ``hosts`` matters to gloo and mpi; ``ranks_per_node``, ``cpus_per_rank`` (None:
     ``cluster.threads_per_rank``) and ``threads_per_core`` to launchers that place the ranks of an
     allocation, ``mpi`` (the process manager interface) to srun. ``arguments`` are added to the
-    launcher's own, ``environment`` to that of the ranks.
+    launcher's own, which other users can read, ``environment`` to that of the ranks, which they
+    cannot.
     """
 
     name: str = "gloo"
@@ -77,6 +78,7 @@ class LauncherConfig:
 
     def __post_init__(self) -> None:
         at_least_one("launcher", self, "ranks_per_node", "cpus_per_rank", "threads_per_core")
+        no_secret("launcher.arguments", self.arguments, "on the command line of the launcher")
 
 
 @dataclass(frozen=True)
@@ -120,5 +122,7 @@ class BatchConfig:
                 f"batch.time_limit={self.time_limit!r} should be minutes, H:MM:SS or D-HH:MM:SS"
             )
         at_least_one("batch", self, "warning_s")
+        no_secret("batch.options", self.options, "on the command line of sbatch and in its queue")
+        no_secret("batch.setup", self.setup, "in the script of the job")
         if self.requeues < 0:
             raise InputError(f"batch.requeues={self.requeues} must be at least 0 (never)")

@@ -37,19 +37,27 @@ def write_config(run_dir: Path, config: Config, private: bool = False) -> None:
         InputError: An option that ranks do need holds a secret.
     """
     values = dataclasses.asdict(config)
-    if not private:
-        values = _without_secrets(values)
-    text = yaml.safe_dump(values, sort_keys=False)
+    masked = without_secrets(values, _PARENT_ONLY)
+    text = yaml.safe_dump(values if private else masked, sort_keys=False)
     with whole_file(run_dir / run_files.CONFIG) as partial:
         partial.touch(mode=0o600 if private else 0o666)  # less what the umask takes
         partial.write_text(f"{_HEAD}{_digest(text)}\n{text}")
 
 
-def _without_secrets(values: dict[str, Any]) -> dict[str, Any]:
+def without_secrets(values: dict[str, Any], not_needed: tuple[str, ...]) -> dict[str, Any]:
+    """Plain options with secrets masked, to be written where others can read.
+
+    Args:
+        values: of a config, nested.
+        not_needed: prefixes of the options that no reader of the file needs.
+
+    Raises:
+        InputError: Another option holds a secret.
+    """
     masked = redacted(values)
     before, after = flatten(values), flatten(masked)
     for name, value in before.items():
-        if value != after[name] and not name.startswith(_PARENT_ONLY):
+        if value != after[name] and not name.startswith(not_needed):
             raise InputError(
                 f"{name} holds a secret ({after[name]}), which would be recorded with the run: use "
                 "a volume that needs none in its name"

@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
+from experiments.reporting.redaction import holds_secret
 from ffn_core.errors import InputError
 
 T = TypeVar("T")
@@ -80,3 +82,16 @@ def at_least_one(section: str, config: Any, *names: str) -> None:
         value = getattr(config, name)
         if value is not None and value < 1:
             raise InputError(f"{section}.{name}={value} must be at least 1")
+
+
+def no_secret(option: str, values: Sequence[str], where: str) -> None:
+    """Check that no value of ``option`` holds a secret, which others could read ``where`` it goes.
+
+    Raises:
+        InputError: says what to do instead.
+    """
+    if any(holds_secret(value) for value in values):
+        raise InputError(
+            f"{option} holds a secret, which other users could read {where}: set it as a variable "
+            "of your environment, and name it there without its value"
+        )

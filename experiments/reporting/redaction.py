@@ -18,6 +18,7 @@ _VALUE = r"(\"[^\"]*\"|'[^']*'|[^\s,&;}\]'\"]+)"
 # NAME=VALUE anywhere, NAME: VALUE in what looks like a dictionary.
 _ASSIGNED = re.compile(rf"([\w.-]*{_SECRET}[\w.-]*=){_VALUE}", re.IGNORECASE)
 _ENTRY = re.compile(rf"([{{,]\s*['\"]?[\w.-]*{_SECRET}[\w.-]*['\"]?\s*:\s*){_VALUE}", re.IGNORECASE)
+_REFERENCE = re.compile(r"=[\"']?[$`]\S*")
 
 
 def is_secret(name: str) -> bool:
@@ -28,6 +29,12 @@ def is_secret(name: str) -> bool:
 def has_password(text: str) -> bool:
     """Whether ``text`` holds a URL with ``user:password@``."""
     return _URL.search(text) is not None
+
+
+def holds_secret(text: str) -> bool:
+    """Whether `redacted_text` would mask something other than a reference such as ``KEY=$KEY``."""
+    text = _REFERENCE.sub("=", text)
+    return redacted_text(text) != text
 
 
 def redacted_text(text: str) -> str:

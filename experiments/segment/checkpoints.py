@@ -9,8 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from experiments.reporting import run_files
 from experiments.reporting.mlflow_store import absolute_uri
 from experiments.reporting.mlflow_sync import IDENTITY, LINK, MlflowSync, RunIdentity
@@ -105,9 +103,7 @@ def _prepare_folder(first: SegmentConfig, run_dir: Path) -> Path:
     assert series.image is not None
     name = f"{short_name(series.image)}-{series.identity}"
     folder = Path(series.out or run_dir / run_files.SEGMENTATIONS / name).absolute()
-    text = yaml.safe_dump(dataclasses.asdict(series), sort_keys=False)
-    with whole_file(folder / run_files.CONFIG) as partial:
-        partial.write_text(text)
+    segmentation_files.write_config(folder, series)
     return folder
 
 

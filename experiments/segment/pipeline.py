@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import subprocess
-import sys
 from pathlib import Path
 
 from experiments.config.parsing import from_dict
 from experiments.reporting import run_files
+from experiments.reporting.figures import draw_pictures
 from experiments.reporting.terminal import Terminal
 from experiments.segment import segmentation_files
 from experiments.segment.config import SegmentConfig
 from experiments.segment.processes import WORKER, leave_to_others, run_workers
 from experiments.segment.result import Summary, assemble, score
 from ffn_core.errors import InputError
-from ffn_core.files import REPOSITORY
 from ffn_core.geometry import Box
 from ffn_core.inference.evaluation import Agreement, Evaluation
 
@@ -115,16 +113,9 @@ def _cells(scores: Agreement) -> list[str]:
 
 
 def _draw(config: SegmentConfig, region: Box, folder: Path, terminal: Terminal) -> None:
-    """Pictures are drawn by another process: this package does not depend on ``analysis``."""
     assert config.image is not None
-    command = [sys.executable, "-m", "analysis.pictures", segmentation_files.result(folder)]
-    command += ["--image", config.image]
+    arguments = [segmentation_files.result(folder), "--image", config.image]
     if config.labels:
-        command += ["--labels", config.labels]
-    command += ["--start", *map(str, region.start_zyx), "--out", str(folder)]
-    command += ["--cache-bytes", str(config.cache_bytes)]
-    drawing = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
-    if drawing.returncode:
-        terminal.warn(f"no pictures: {drawing.stderr.strip().splitlines()[-1]}")
-    else:
-        terminal.say(drawing.stdout.strip())
+        arguments += ["--labels", config.labels]
+    arguments += ["--start", *map(str, region.start_zyx), "--out", str(folder)]
+    draw_pictures([*arguments, "--cache-bytes", str(config.cache_bytes)], terminal)

@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 
 from experiments.reporting import run_files
+from experiments.reporting.redaction import redacted
 from experiments.segment import segmentation_files
 from experiments.segment.config import SegmentConfig
 from ffn_core.geometry import Box
@@ -61,7 +62,7 @@ def assemble(config: SegmentConfig) -> Summary:
         least, min_iou = config.flood.min_segment_size, config.subvolume.min_iou
         count = reconcile(grid, read, write, least, min_iou)
         dataset.attrs["start_zyx"] = region.start_zyx
-        dataset.attrs["settings"] = json.dumps(dataclasses.asdict(config))
+        dataset.attrs["settings"] = json.dumps(redacted(dataclasses.asdict(config)))
     return Summary(count, sum(map(segmentation_files.load_fovs, files)), len(files))
 
 

@@ -25,6 +25,7 @@ import numpy as np
 import yaml
 from numpy.lib.npyio import NpzFile
 
+from experiments.config.config_file import without_secrets
 from experiments.config.parsing import from_dict
 from experiments.reporting import run_files
 from experiments.segment.config import SegmentConfig
@@ -49,9 +50,14 @@ def result(folder: Path) -> str:
 
 
 def write_config(folder: Path, config: SegmentConfig) -> None:
-    """Make the folder of a resolved config, whole or not at all."""
+    """Make the folder of a resolved config, whole or not at all; secrets of its launcher masked.
+
+    Raises:
+        InputError: An option that workers need holds a secret.
+    """
+    values = without_secrets(dataclasses.asdict(config), ("launcher.",))
     with whole_file(folder / run_files.CONFIG) as partial:
-        partial.write_text(yaml.safe_dump(dataclasses.asdict(config), sort_keys=False))
+        partial.write_text(yaml.safe_dump(values, sort_keys=False))
 
 
 def load_config(folder: Path) -> SegmentConfig:

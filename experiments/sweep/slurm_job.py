@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from experiments.config.cluster import BatchConfig
-from experiments.config.config_file import load_config
+from experiments.config.config_file import load_config, write_config
 from experiments.config.schema import Config
 from experiments.launch import slurm
 from experiments.launch.slurm import FOLDER
@@ -51,6 +51,9 @@ def main(arguments: list[str]) -> int:
         print(f"{outcome.outcome}: back into the queue (restart {restarts + 1} of {limit})")
         sys.stdout.flush()
         slurm.requeue(os.environ["SLURM_JOB_ID"])
+    elif outcome.outcome != "stopped":  # Slurm may start one that was stopped by itself
+        # Its secrets have served; submitting the point again writes them again.
+        write_config(given.run_dir / FOLDER, config)
     return _conclude(outcome)
 
 

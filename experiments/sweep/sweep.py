@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 from experiments.config.naming import point_name, run_directory
 from experiments.config.schema import Config
 from experiments.reporting import run_files
+from experiments.reporting.figures import draw_figures
 from experiments.reporting.mlflow_store import Store, StoreError, absolute_uri, page
 from experiments.reporting.redaction import redacted_text
 from experiments.reporting.terminal import Terminal
@@ -127,15 +126,7 @@ class Sweep:
         """Draw the study's figures into its folder; None if that did not work."""
         folder = self.outcomes[-1].run_dir.parent
         target = folder / "figures"
-        command = [sys.executable, "-m", "analysis.figures", "--out", str(target)]
-        command += ["--experiment", folder.name, "--store", self.uri]
-        # A process of its own: matplotlib and pandas are no business of a program that trains.
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            self._terminal.warn(f"no figures were drawn: {done.stderr.strip().splitlines()[-1]}")
-            return None
-        self._terminal.say(f"figures: {target}")
-        return target
+        return target if draw_figures(folder.name, target, self.uri, self._terminal) else None
 
     def _ui_command(self) -> str:
         command = f"mlflow ui --host 127.0.0.1 --backend-store-uri {self.uri}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
-import subprocess
 import sys
 import time
 from dataclasses import replace
@@ -15,8 +14,10 @@ from typing import Any
 from experiments.config.schema import Config
 from experiments.launch.prepare import check, prepare
 from experiments.reporting import run_files
+from experiments.reporting.figures import draw_figures
 from experiments.reporting.mlflow_store import Store, StoreError, absolute_uri
 from experiments.reporting.provenance import provenance
+from experiments.reporting.redaction import redacted, redacted_text
 from experiments.reporting.terminal import Terminal, duration
 from experiments.sweep.outcome import import_run
 from experiments.throughput.efficiency import Measurement, Results
@@ -40,7 +41,6 @@ from experiments.throughput.tables import (
     scaling_metrics,
     warnings_after,
 )
-from ffn_core.files import REPOSITORY
 
 
 class BenchmarkRecord:
@@ -76,20 +76,9 @@ class BenchmarkRecord:
 
     def draw(self, out: Path) -> str:
         """Draw the figures of all benchmarks in the store; returns the command that does."""
+        draw_figures(self._experiment, out, self._uri, self._terminal)
         arguments = ["--out", str(out), "--experiment", self._experiment, "--store", self._uri]
-        command = ["-m", "analysis.figures", *arguments]
-        done = subprocess.run(
-            [sys.executable, *command],
-            cwd=REPOSITORY,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            self._terminal.warn(f"no figures were drawn: {done.stderr.strip().splitlines()[-1]}")
-        else:
-            self._terminal.say(f"figures: {out}")
-        return " ".join(["python", *command])
+        return " ".join(["python", "-m", "analysis.figures", *arguments])
 
     def close(self, status: str, artifacts: dict[Path, str | None]) -> None:
         """Set the final status, with files or folders and the artifact folder of each."""
@@ -202,7 +191,7 @@ class Benchmark:
             "throughput": dataclasses.asdict(self._section),
             "threads_per_rank": self._plan.threads_per_rank,
             "micro_batch_size": self._plan.micro_batch,
-            "config": dataclasses.asdict(self._config),
+            "config": redacted(dataclasses.asdict(self._config)),
         }
         values = document(self._measurements, self._plan.curves, about)
         run_files.write_json(self._folder / RESULTS, values)
@@ -216,5 +205,6 @@ class Benchmark:
 
 
 def _command() -> str:
-    """What the user typed."""
-    return shlex.join(["python", "-m", "experiments.throughput", *sys.argv[1:]])
+    """What the user typed, without secrets."""
+    arguments = [redacted_text(argument) for argument in sys.argv[1:]]
+    return shlex.join(["python", "-m", "experiments.throughput", *arguments])

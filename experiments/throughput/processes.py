@@ -7,9 +7,7 @@ import shutil
 from contextlib import ExitStack
 from pathlib import Path
 
-import yaml
-
-from experiments.config.config_file import load_config
+from experiments.config.config_file import load_config, write_config
 from experiments.config.schema import Config
 from experiments.launch.ranks import Ranks, run_side_by_side
 from experiments.reporting import run_files
@@ -67,7 +65,7 @@ class Bench:
         result = run_files.read_json(run_dir / run_files.RESULT)
         phases_s, slowest = phases(run_files.read_records(run_dir / run_files.METRICS))
         forward = config.model.size.forward_flops(config.model.geometry.fov_voxels)
-        prepared = load_config(run_dir)
+        prepared = dataclasses.replace(load_config(run_dir), launcher=config.launcher)
         folder = self._folder / f"{run_dir.name}-references"
         measurement = Measurement(
             shape,
@@ -103,8 +101,7 @@ class Bench:
             for i, alone in enumerate(uncoupled_configs(config, steps)):
                 run_dirs.append(folder / f"uncoupled-{i}")
                 run_dirs[-1].mkdir(parents=True)
-                text = yaml.safe_dump(dataclasses.asdict(alone), sort_keys=False)
-                (run_dirs[-1] / run_files.CONFIG).write_text(text)
+                write_config(run_dirs[-1], alone)
                 running.append(stack.enter_context(Ranks(alone, run_dirs[-1])))
             for ranks, run_dir in zip(running, run_dirs, strict=True):
                 while (code := ranks.wait(POLL_S)) is None:

@@ -1,6 +1,8 @@
 """Real runs of a network small enough that a step takes a millisecond."""
 
 import dataclasses
+import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,11 +20,33 @@ from ffn_core.training import checkpoint as checkpoints
 
 RUN_LIMIT_S = 120.0
 
+PLANTED = "planted-in-the-environment"
+VARIABLES = ("MLFLOW_TRACKING_PASSWORD", "AWS_SECRET_ACCESS_KEY", "DATABASE_URL", "ORDINARY")
+
 
 @pytest.fixture(scope="session")
 def data_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where synthetic volumes are made, once per session."""
     return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture
+def planted_environment(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
+    """Plant secrets in the environment; check that others see none while ranks have all of them."""
+    for name in VARIABLES:
+        monkeypatch.setenv(name, f"https://me:{PLANTED}@host")
+    # All command lines there are, read by another user where we may become one.
+    other = ["setpriv", "--reuid=65534", "--clear-groups"] if os.geteuid() == 0 else []
+    command = [*other, "sh", "-c", "cat /proc/[0-9]*/cmdline"]
+
+    def check(run_dir: Path) -> None:
+        seen = subprocess.run(command, check=False, capture_output=True).stdout
+        assert f"-m\0experiments.worker\0{run_dir}\0".encode() in seen
+        assert PLANTED.encode() not in seen
+        for path in run_dir.rglob("*"):
+            assert not path.is_file() or PLANTED.encode() not in path.read_bytes(), path
+
+    return check
 
 
 MICRO = [

@@ -50,11 +50,15 @@ def wait_until(condition, ranks, what: str) -> None:
         assert time.monotonic() < deadline, f"no {what} after {WAIT_S} s: {ranks.log_tail(40)}"
 
 
-def test_a_rank_that_hangs_ends_the_run_and_is_named(make_config, start_ranks, tmp_path):
+def test_a_rank_that_hangs_ends_the_run_and_is_named(
+    make_config, start_ranks, planted_environment, tmp_path
+):
     config = make_config(budget=FOREVER, cluster={"ranks": 2, "stall_timeout_s": 10.0})
     with start_ranks(config, tmp_path) as ranks:
         wait_until(lambda: step_of(tmp_path) > 5, ranks, "training")
+        planted_environment(tmp_path)
         hung = rank_processes(tmp_path)[1]
+        assert hung.environ()["AWS_SECRET_ACCESS_KEY"] == os.environ["AWS_SECRET_ACCESS_KEY"]
         hung.send_signal(signal.SIGSTOP)
         assert ranks.wait(WAIT_S) not in (0, None)
         assert "error: waited" in ranks.log_path.read_text(errors="replace")
@@ -69,7 +73,7 @@ def test_a_rank_that_hangs_ends_the_run_and_is_named(make_config, start_ranks, t
 
 @pytest.mark.parametrize(("seed", "how"), LOSSES)
 def test_elastic_ranks_go_on_without_one_and_take_it_in_again(
-    seed, how, make_config, start_ranks, train, losses, final_weights, tmp_path
+    seed, how, make_config, start_ranks, train, losses, final_weights, planted_environment, tmp_path
 ):
     """Seven nodes on 3, 2 and 3 ranks, uneven every time, train as on a single one."""
     rng = np.random.default_rng(seed)
@@ -96,6 +100,7 @@ def test_elastic_ranks_go_on_without_one_and_take_it_in_again(
         victims[int(rng.integers(3))].send_signal(how)
         wait_until(lambda: size() == 2, ranks, "checkpoint of 2 ranks")
         wait_until(lambda: size() == 3, ranks, "checkpoint of 3 ranks again")
+        planted_environment(disturbed)
         (disturbed / run_files.STOP).touch()
         assert ranks.wait(WAIT_S) is not None
     assert sizes == [3, 2, 3]

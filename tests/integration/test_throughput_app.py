@@ -42,6 +42,7 @@ MICRO = [
 def test_ranks_are_measured_recorded_and_tabulated(command, monkeypatch, tmp_path, capfd):
     monkeypatch.setattr(plan, "UNCOUPLED_S", 3.0)
     options = ["throughput.mode=weak", "throughput.peak=false", "throughput.timeline=true"]
+    options += ["+launcher.environment.HF_TOKEN=hunter2"]
     assert command(*MICRO, *options) == 0
     captured = capfd.readouterr()
     assert "weak scaling, 8 FOVs per rank, baseline 1 rank" in captured.out
@@ -75,6 +76,10 @@ def test_ranks_are_measured_recorded_and_tabulated(command, monkeypatch, tmp_pat
     assert "throughput/fovs_per_second" in pair.data.metrics
     artifacts = {a.path for a in store.list_artifacts(parent.info.run_id)}
     assert {"throughput.json", "figures"} <= artifacts
+
+    assert "hunter2" not in captured.out + captured.err
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert [path for path in files if b"hunter2" in path.read_bytes()] == []
 
     (timeline,) = folder.glob("throughput/n2*/timeline.json")
     assert "gradients" in timeline.read_text()

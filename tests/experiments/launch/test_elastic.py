@@ -32,6 +32,9 @@ def test_the_command_names_hosts_limits_and_ban(tmp_path):
     remote = " ".join(rank_command(config(cluster=cluster, launcher=hosts), tmp_path))
     assert "-H a:1,b:1,c:1" in remote
     assert "--network-interface" not in remote
+    secret = {"name": "gloo", "environment": {"API_KEY": "planted"}}
+    kept = " ".join(rank_command(config(cluster=cluster, launcher=secret), tmp_path))
+    assert "planted" not in kept
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,13 @@ def test_known_command_lines(made, expected):
     assert rank_command(made, RUN_DIR) == [*expected.split(), *WORKER]
 
 
+@pytest.mark.parametrize("name", ["gloo", "mpi", "srun", "aprun", "pbs", "flux"])
+def test_no_launcher_is_given_the_value_of_a_variable(name):
+    made = config(name, threads=1, environment={"API_KEY": "planted", "ORDINARY": "planted"})
+    assert placement(made).environment["API_KEY"] == "planted"
+    assert "planted" not in " ".join(rank_command(made, RUN_DIR))
+
+
 def test_mpirun_is_told_that_root_is_meant():
     command = rank_command(config("mpi"), RUN_DIR, as_root=True)
     assert command[:2] == ["mpirun", "--allow-run-as-root"]

@@ -1,15 +1,29 @@
 import contextlib
 import dataclasses
 import stat
+import sys
 
 import pytest
 import yaml
 
 from experiments.config.config_file import load_config, write_config
+from experiments.config.naming import run_directory
 from experiments.config.parsing import flatten, from_dict
 from experiments.config.schema import Config
+from experiments.launch.slurm import FOLDER
 from experiments.reporting import run_files
-from experiments.reporting.redaction import has_password, is_secret, redacted, redacted_text
+from experiments.reporting.figures import draw_figures
+from experiments.reporting.redaction import (
+    has_password,
+    holds_secret,
+    is_secret,
+    redacted,
+    redacted_text,
+)
+from experiments.reporting.terminal import Terminal
+from experiments.segment import segmentation_files
+from experiments.segment.config import SegmentConfig
+from experiments.sweep import slurm_job
 from ffn_core.errors import InputError
 
 VALUES = {
@@ -18,7 +32,7 @@ VALUES = {
     "budget": {"steps": 1},
     "launcher": {
         "environment": {"AWS_SECRET_ACCESS_KEY": "hunter2", "OMP_NUM_THREADS": "1"},
-        "arguments": ["-x", "API_KEY=hunter2"],
+        "arguments": ["-x", "API_KEY"],
     },
     "tracking": {"uri": "postgresql://me:hunter2@db.example.org/mlflow"},
 }
@@ -65,6 +79,36 @@ def test_text(text, expected):
     assert redacted_text(text) == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("--export=ALL,API_KEY=hunter2", True),
+        ("export TOKEN='hunter2'", True),
+        ("postgresql://me:hunter2@db", True),
+        ("--export=ALL,API_KEY", False),
+        ("export TOKEN=$(cat ~/.token)", False),
+        ('export TOKEN="$MY_TOKEN"', False),
+        ("API_KEY=***", False),
+    ],
+)
+def test_a_reference_to_a_secret_is_none(text, expected):
+    assert holds_secret(text) is expected
+
+
+@pytest.mark.parametrize(
+    ("section", "option", "values"),
+    [
+        ("launcher", "arguments", ["-x", "API_KEY=hunter2"]),
+        ("batch", "options", ["--export=ALL,API_KEY=hunter2"]),
+        ("batch", "setup", ["export API_KEY=hunter2"]),
+    ],
+)
+def test_a_secret_that_would_stand_where_others_read_is_refused(section, option, values):
+    with pytest.raises(InputError, match=rf"^{section}\.{option} holds a secret") as caught:
+        from_dict(Config, VALUES | {section: {option: values}})
+    assert "hunter2" not in str(caught.value)
+
+
 def test_a_url_with_a_password_is_recognised():
     assert has_password("postgresql://me:hunter2@db/x")
     assert not has_password("precomputed:https://host/a@b")
@@ -89,9 +133,45 @@ def test_a_private_config_keeps_them_for_its_owner(tmp_path):
 def test_a_secret_that_ranks_would_need_is_refused(tmp_path):
     data = {"name": "x", "kind": "files", "image": "precomputed:https://me:hunter2@host/v"}
     config = from_dict(Config, VALUES | {"data": data | {"labels": "labels.h5:labels"}})
-    with pytest.raises(InputError, match=r"data\.image holds a secret") as caught:
-        write_config(tmp_path, config)
-    assert "hunter2" not in str(caught.value)
+    for private in (False, True):  # a job would fail at it later
+        with pytest.raises(InputError, match=r"data\.image holds a secret") as caught:
+            write_config(tmp_path, config, private=private)
+        assert "hunter2" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_segmentation_keeps_none(tmp_path):
+    environment = {"AWS_SECRET_ACCESS_KEY": "hunter2"}
+    values = {"checkpoint": "c", "image": "v.h5:raw", "launcher": {"environment": environment}}
+    segmentation_files.write_config(tmp_path, from_dict(SegmentConfig, values))
+    assert "hunter2" not in (tmp_path / run_files.CONFIG).read_text()
+    assert segmentation_files.load_config(tmp_path).image == "v.h5:raw"
+    values["image"] = "precomputed:https://me:hunter2@host/v"
+    with pytest.raises(InputError, match="^image holds a secret"):
+        segmentation_files.write_config(tmp_path, from_dict(SegmentConfig, values))
+
+
+def test_a_job_that_has_ended_keeps_none(tmp_path):
+    config = from_dict(Config, VALUES | {"runs_dir": str(tmp_path)})
+    run_dir = run_directory(config)
+    (run_dir / FOLDER).mkdir(parents=True)
+    write_config(run_dir / FOLDER, config, private=True)
+    run_files.write_json(run_dir / run_files.RESULT, {"outcome": "finished"})
+    assert slurm_job.main([str(run_dir)]) == 0
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert [path for path in files if "hunter2" in path.read_text()] == []
+
+
+def test_figures_are_drawn_from_a_store_that_no_command_line_names(tmp_path, monkeypatch):
+    """Python is a program that writes down its arguments and its store."""
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\necho "$@ $MLFLOW_TRACKING_URI" > {tmp_path}/seen\n')
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
+    uri = VALUES["tracking"]["uri"]
+    assert draw_figures("study", tmp_path, uri, Terminal())
+    written = (tmp_path / "seen").read_text()
+    assert written == f"-m analysis.figures --out {tmp_path} --experiment study {uri}\n"
 
 
 @pytest.fixture

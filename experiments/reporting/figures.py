@@ -1,0 +1,63 @@
+"""Figures and pictures are drawn by programs of ``analysis``, each in a process of its own.
+
+Matplotlib and pandas are no business of a program that trains, and ``experiments`` does not depend
+on ``analysis``.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from experiments.reporting.terminal import Terminal
+from ffn_core.files import REPOSITORY
+
+
+def draw_figures(experiment: str, out: Path, uri: str, terminal: Terminal) -> bool:
+    """Draw the figures of an MLflow experiment into ``out``; whether that worked.
+
+    Args:
+        experiment: its name.
+        out: absolute path of a folder.
+        uri: of the MLflow store. It may hold a password, so it goes by the environment: every user
+            of the machine can read a command line.
+        terminal: where to say what was drawn, or why not.
+    """
+    arguments = ["--out", str(out), "--experiment", experiment]
+    printed = _run("analysis.figures", arguments, {"MLFLOW_TRACKING_URI": uri}, terminal, "figures")
+    if printed is not None:
+        terminal.say(f"figures: {out}")
+    return printed is not None
+
+
+def draw_pictures(arguments: Sequence[str], terminal: Terminal) -> None:
+    """Draw the pictures of a segmentation; ``arguments`` are those of ``analysis.pictures``."""
+    printed = _run("analysis.pictures", arguments, {}, terminal, "pictures")
+    if printed is not None:
+        terminal.say(printed)
+
+
+def _run(
+    module: str,
+    arguments: Sequence[str],
+    environment: dict[str, str],
+    terminal: Terminal,
+    what: str,
+) -> str | None:
+    """What the program printed; None, with a warning, if it failed."""
+    done = subprocess.run(
+        [sys.executable, "-m", module, *arguments],
+        cwd=REPOSITORY,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        last = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
+        terminal.warn(f"no {what} were drawn: {last[0]}")
+        return None
+    return done.stdout.strip()
