@@ -147,12 +147,13 @@ def test_a_segmentation_keeps_none(tmp_path):
     assert "hunter2" not in (tmp_path / run_files.CONFIG).read_text()
     assert segmentation_files.load_config(tmp_path).image == "v.h5:raw"
     values["image"] = "precomputed:https://me:hunter2@host/v"
-    with pytest.raises(InputError, match="^image holds a secret"):
+    with pytest.raises(InputError, match=r"^image holds a secret"):
         segmentation_files.write_config(tmp_path, from_dict(SegmentConfig, values))
 
 
 def test_a_job_that_has_ended_keeps_none(tmp_path):
-    config = from_dict(Config, VALUES | {"runs_dir": str(tmp_path)})
+    launcher = VALUES["launcher"] | {"name": "srun"}
+    config = from_dict(Config, VALUES | {"launcher": launcher, "runs_dir": str(tmp_path)})
     run_dir = run_directory(config)
     (run_dir / FOLDER).mkdir(parents=True)
     write_config(run_dir / FOLDER, config, private=True)
