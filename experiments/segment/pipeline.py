@@ -35,7 +35,8 @@ def segment(config: SegmentConfig, terminal: Terminal) -> None:
             return
     summary, evaluation = carry_out(config, terminal)
     terminal.say(
-        f"{summary.segments} segments from {summary.fovs:,} FOVs: {segmentation_files.result(folder)}"
+        f"{summary.segments} segments from {summary.fovs:,} FOVs: "
+        f"{segmentation_files.result(folder)}"
     )
     if evaluation is not None:
         print_evaluation(evaluation, terminal)
