@@ -1,4 +1,4 @@
-"""``python -m experiments.launch.horovodrun ...``: Horovod's launcher, sooner and without its secrets.
+"""``python -m experiments.launch.horovodrun ...``: Horovod's launcher, sooner, without secrets.
 
 ``horovodrun`` imports TensorFlow in a process of its own, each time, to learn whether Horovod was
 built with Gloo. Ours always is; where it is not, the ranks say so themselves.
