@@ -1,7 +1,8 @@
 """The figures of a study: `python -m analysis.figures --out DIR [--experiment NAME]`.
 
 Reads an MLflow store, draws what the runs support, and writes each figure as PNG and SVG with
-`captions.md`, `summary.csv` and `targets.csv`.
+`captions.md`, `summary.csv` and `targets.csv`; a scan of learning rates also gives
+`best_learning_rates.csv` and `learning_rate_laws.csv`.
 """
 
 from __future__ import annotations

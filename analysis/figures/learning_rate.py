@@ -10,11 +10,12 @@ from matplotlib.lines import Line2D
 
 from analysis.figures.style import DARK, VERMILION, Drawing, log_axis, node_axis, panels, sentences
 from analysis.reference import published
-from analysis.runs.grouping import groups, varies
-from analysis.runs.recipes import recipe_columns, recipe_labels
-from analysis.runs.study import NothingToDraw, Study, describe_runs
+from analysis.runs.grouping import groups
+from analysis.runs.scanned_rates import MOVING, scans_of
+from analysis.runs.study import Study, describe_runs
 from analysis.runs.summary import FINAL_EVALUATIONS
 from analysis.stats.learning_rates import best_rates, fit_power_law, normalized_accuracy
+from analysis.stats.rate_scans import grid_exponent
 
 # Colour range of the published figure, so that the panels compare.
 ACCURACY_RANGE = (0.94, 1.0)
@@ -66,16 +67,13 @@ def draw_scan(ax: Axes, scan: pd.DataFrame, base: tuple[int, float]) -> PathColl
     return scatter
 
 
-_MOST_SCANS = 2
-# What a scan varies; everything else of the recipe is fixed within one panel.
-_SCANNED = ("lr_rule", "lr_base", "learning_rate_power", "budget")
 _RATES_FOR_BEST = 3
 _COUNTS_FOR_EXPONENT = 3
 
 
 def learning_rate(study: Study) -> Drawing:
     """Every rate tried against nodes, coloured by normalized accuracy, beside the published."""
-    scans = _scans(study)
+    scans = scans_of(study)
     figure, axes = panels(len(scans) + 1, height_in=3.0)
     notes = []
     for ax, (label, rows) in zip(axes, scans.items(), strict=False):
@@ -117,24 +115,6 @@ def _mark(marker: str, emulated: bool) -> Line2D:
     return Line2D([], [], color=DARK, linestyle="none", marker=marker, label=label)
 
 
-def _scans(study: Study) -> dict[str, pd.DataFrame]:
-    """The largest scans: several node counts, several rates at one of them, nothing else varied."""
-    scored = study.points.dropna(subset=["final_accuracy", "lr_peak"])
-    table = study.runs.table
-    fixed = [c for c in recipe_columns(table) if c not in _SCANNED]
-    labels = recipe_labels(table.drop(columns=[c for c in _SCANNED if c in table]))
-    scored = scored.assign(scan=scored["run_id"].map(dict(zip(table.run_id, labels, strict=True))))
-    scans = {
-        rows["scan"].iloc[0]: rows
-        for _, rows in scored.groupby(fixed, dropna=False)
-        if varies(rows["nodes"]) and rows.groupby("nodes")["lr_peak"].nunique().max() > 1
-    }
-    if not scans:
-        raise NothingToDraw("it needs several learning rates at a node count, and several counts")
-    largest = sorted(scans, key=lambda name: -len(scans[name]))[:_MOST_SCANS]
-    return {name: scans[name] for name in largest}
-
-
 def _finding(label: str, table: pd.DataFrame) -> str:
     """What the scan says about the exponent, once it tried enough rates to have a best one."""
     tried = table.groupby("nodes")["lr_peak"].transform("count")
@@ -150,6 +130,9 @@ def _finding(label: str, table: pd.DataFrame) -> str:
     if not edges.empty:
         counts = ", ".join(str(n) for n in edges)
         edge = f" The best is at the edge of what was tried at nodes {counts}."
+    grid = grid_exponent(table["nodes"].to_numpy(), table["lr_peak"].to_numpy())
+    if abs(grid) > MOVING:
+        edge += f" The rates tried grow as nodes^{grid:.2f} themselves, and noise picks among them."
     return (
         f"With {label} the best rate grows as nodes^{law.exponent:.2f} (95 % interval "
         f"{law.exponent_low:.2f} to {law.exponent_high:.2f}); linear scaling is 1, square-root "

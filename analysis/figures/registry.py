@@ -15,6 +15,7 @@ from rich.console import Console
 
 from analysis.figures.cost_to_target import cost_to_target
 from analysis.figures.learning_rate import learning_rate
+from analysis.figures.learning_rate_laws import learning_rate_laws
 from analysis.figures.scaling_models import models
 from analysis.figures.segmentation import evaluation, segmentations
 from analysis.figures.step_time import phase_breakdown, stragglers
@@ -29,6 +30,7 @@ from analysis.figures.training import (
     training_curve,
 )
 from analysis.runs.runs import Runs
+from analysis.runs.scanned_rates import best_table, laws_table, own_scans, published_scan
 from analysis.runs.study import NothingToDraw, Study
 from analysis.runs.summary import REPORT_COLUMNS, summary_table
 from analysis.stats.targets import targets_table
@@ -45,6 +47,7 @@ FIGURES: dict[str, Callable[[Study], Drawing]] = {
     "scores_vs_fovs": scores_against_fovs,
     "recipes_vs_fovs": recipes_against_fovs,
     "learning_rate": learning_rate,
+    "learning_rate_laws": learning_rate_laws,
     "cost_to_target": cost_to_target,
     "time_vs_cost": time_against_cost,
     "noise_scale": noise_scale,
@@ -66,6 +69,7 @@ def draw_study(runs: Runs, experiment: str, out: Path, console: Console) -> list
     report.to_csv(out / "summary.csv", index=False, float_format="%.6g")
     targets = targets_table(runs).merge(report[["run_id", "name"]], on="run_id")
     targets.to_csv(out / "targets.csv", index=False, float_format="%.6g", na_rep="not reached")
+    _write_laws(study, out, console)
     captions, drawn = [f"# Figures of `{experiment}`\n", _left_out(study.summary)], []
     for name, chart in FIGURES.items():
         try:
@@ -83,6 +87,25 @@ def draw_study(runs: Runs, experiment: str, out: Path, console: Console) -> list
     console.print(f"drawn: {', '.join(drawn) or 'nothing'}", highlight=False, soft_wrap=True)
     console.print(f"figures, captions and summary: {out}", highlight=False, soft_wrap=True)
     return drawn
+
+
+def _write_laws(study: Study, out: Path, console: Console) -> None:
+    """Writes the laws of the best learning rate where there is a scan, and prints the likeliest."""
+    laws, best = out / "learning_rate_laws.csv", out / "best_learning_rates.csv"
+    try:
+        ours = own_scans(study)
+    except NothingToDraw:
+        # Tables of an earlier call must not stand beside figures of other runs.
+        laws.unlink(missing_ok=True)
+        best.unlink(missing_ok=True)
+        return
+    scans = [*ours, published_scan(), published_scan(bounds=True)]
+    laws_table(scans).to_csv(laws, index=False, float_format="%.6g", na_rep="not known")
+    best_table(scans).to_csv(best, index=False, float_format="%.6g", na_rep="not known")
+    for scan in scans:
+        console.print(
+            f"learning-rate law of lowest AICc, {scan.finding()}", highlight=False, soft_wrap=True
+        )
 
 
 def _left_out(summary: pd.DataFrame) -> str:

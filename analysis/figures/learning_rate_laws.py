@@ -1,0 +1,118 @@
+"""Figure of the laws that the best learning rate follows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from analysis.figures.style import (
+    DARK,
+    GREY,
+    SERIES,
+    Drawing,
+    log_axis,
+    node_axis,
+    panels,
+    sentences,
+)
+from analysis.runs.scanned_rates import ScannedRates, own_scans, published_scan
+from analysis.runs.study import Study
+from analysis.stats.learning_rate_laws import LAWS, LawFit, fit_law
+from analysis.stats.rate_scans import AT_HIGHEST, AT_LOWEST, BEFORE_FAILURE, FLAT, INSIDE
+
+# Best rates of which only a bound is known point to where the best may lie.
+MARKERS = {INSIDE: "o", AT_LOWEST: "v", AT_HIGHEST: "^", BEFORE_FAILURE: "D"}
+_CURVE_POINTS = 120
+
+
+def draw_tried(ax: Axes, tried: pd.DataFrame) -> None:
+    """Every rate tried, as a small grey dot: columns nodes and lr_peak. Sets both axes."""
+    ax.plot(tried["nodes"], tried["lr_peak"], ".", color=GREY, markersize=2.5, label="tried")
+    node_axis(ax, tried["nodes"].astype(int))
+    log_axis(ax, "y")
+    ax.set_ylabel("Learning rate")
+
+
+def draw_best(ax: Axes, best: pd.DataFrame) -> None:
+    """Best rates with their intervals, open where they are bounds; none where none is seen.
+
+    Args:
+        ax: both axes logarithmic.
+        best: as `rate_scans.best_rates_of`. Intervals are cut at the limits of the axes.
+    """
+    low_limit, high_limit = ax.get_ylim()
+    seen = best[best["status"] != FLAT]
+    for nodes, rate, low, high, status in seen.itertuples(index=False, name=None):
+        inside = status == INSIDE
+        if inside and np.isfinite(low):
+            ends = np.clip([low, high], low_limit, high_limit)
+            ax.plot([nodes] * 2, ends, color=DARK, linewidth=0.9, zorder=4)
+        fill = DARK if inside else "white"
+        ax.plot([nodes], [rate], MARKERS[status], color=DARK, mfc=fill, markersize=4.5, zorder=5)
+    ax.set_ylim(low_limit, high_limit)
+
+
+def draw_law(ax: Axes, fit: LawFit, nodes: np.ndarray, colour: str, label: str) -> None:
+    """A law over the range of (n,) node counts."""
+    curve = np.geomspace(nodes.min(), nodes.max(), _CURVE_POINTS)
+    ax.plot(curve, fit.rate(curve), color=colour, linewidth=1, label=label)
+
+
+_MARKS = {
+    INSIDE: "best rate",
+    AT_HIGHEST: "highest tried",
+    AT_LOWEST: "lowest tried",
+    BEFORE_FAILURE: "next to rates that fail",
+}
+
+
+def learning_rate_laws(study: Study) -> Drawing:
+    """The laws on the published best rates and on those of this study's scans."""
+    scans = [published_scan(), *own_scans(study)]
+    figure, axes = panels(len(scans), height_in=3.3)
+    for ax, scan in zip(axes, scans, strict=True):
+        _panel(ax, scan)
+    seen = {status for scan in scans for status in scan.best["status"]}
+    handles = [Line2D([], [], color=GREY, marker=".", linestyle="none", label="tried")]
+    handles += [_mark(status) for status in _MARKS if status in seen]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+    caption = sentences(
+        "Best learning rate against nodes with 95 % intervals, laws fitted to it and how far their"
+        " AICc is above the lowest; open marks are bounds.",
+        f"Lowest: {'; '.join(scan.likeliest() for scan in scans)}.",
+    )
+    return Drawing(figure, caption)
+
+
+def _panel(ax: Axes, scan: ScannedRates) -> None:
+    draw_tried(ax, scan.tried)
+    draw_best(ax, scan.best)
+    behind = scan.laws.set_index("law")["delta_aicc"].astype(float)
+    lines = 0
+    for law, colour in zip(LAWS, SERIES, strict=False):
+        try:
+            fit = fit_law(law, scan.observations)
+        except ValueError:
+            continue
+        apart = f": {behind[law.name]:.1f}" if behind.notna()[law.name] else ""
+        draw_law(ax, fit, scan.observations.nodes, colour, f"{law.name}{apart}")
+        lines += 1
+    ax.set_title(scan.label)
+    if lines:
+        handles = ax.get_lines()[-lines:]
+        legend = ax.legend(handles=handles, loc="best", title="$\\Delta$AICc", alignment="left")
+        legend.set_frame_on(True)
+        legend.get_frame().set(edgecolor="none", alpha=0.85)
+    else:
+        reason = "no law fitted:\nno best rate inside the grid"
+        ax.text(0.04, 0.96, reason, transform=ax.transAxes, va="top", color=DARK)
+
+
+def _mark(status: str) -> Line2D:
+    fill = DARK if status == INSIDE else "white"
+    marker = MARKERS[status]
+    return Line2D(
+        [], [], color=DARK, marker=marker, mfc=fill, linestyle="none", label=_MARKS[status]
+    )
