@@ -19,7 +19,8 @@ from analysis.figures.style import (
 )
 from analysis.runs.scanned_rates import ScannedRates, own_scans, published_scan
 from analysis.runs.study import Study
-from analysis.stats.learning_rate_laws import LAWS, LawFit, fit_law
+from analysis.stats.learning_rate_law_fits import LawFit, fit_law
+from analysis.stats.learning_rate_laws import LAWS
 from analysis.stats.rate_scans import AT_HIGHEST, AT_LOWEST, BEFORE_FAILURE, FLAT, INSIDE
 
 # Best rates of which only a bound is known point to where the best may lie.

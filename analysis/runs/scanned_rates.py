@@ -15,7 +15,8 @@ from analysis.runs.grouping import groups, varies
 from analysis.runs.recipes import recipe_columns, recipe_labels
 from analysis.runs.study import NothingToDraw, Study
 from analysis.runs.summary import FINAL_EVALUATIONS
-from analysis.stats.learning_rate_laws import Observations, compare_laws, rate_points
+from analysis.stats.learning_rate_law_fits import compare_laws
+from analysis.stats.learning_rate_laws import Observations, rate_points
 from analysis.stats.rate_scans import (
     AT_HIGHEST,
     AT_LOWEST,
@@ -44,7 +45,7 @@ class ScannedRates:
         tried: nodes and lr_peak of every run.
         best: as `rate_scans.best_rates_of`.
         observations: what the laws were fitted to.
-        laws: as `learning_rate_laws.compare_laws`; the reason where no law could be fitted.
+        laws: as `learning_rate_law_fits.compare_laws`, with the reason where one is not fitted.
     """
 
     label: str

@@ -3,7 +3,8 @@
 At one node count the score of a run is taken as a parabola in the logarithm of its rate,
 score = peak - curvature * (log(rate) - log(best))^2, curvature >= 0, with equal noise at every
 node count. Its vertex is the best rate. The parabola is fitted near the highest mean score and not
-to runs that failed to learn, so it describes the top of the curve and not its cliffs.
+to runs that failed to learn, so it describes the top of the curve and not its cliffs. A curve that
+is steeper on one side moves every vertex alike, which leaves the growth with the nodes as it is.
 
 The highest score alone is a poor estimate: where scores differ by no more than their noise it is a
 random rate of the grid. If the grid moves with the nodes, as base * n does, the highest scores then

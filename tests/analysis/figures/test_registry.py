@@ -2,6 +2,7 @@ import io
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from rich.console import Console
 from analysis.figures.__main__ import main
 from analysis.figures.cost_to_target import cost_to_target
 from analysis.figures.learning_rate import learning_rate
+from analysis.figures.learning_rate_laws import learning_rate_laws
 from analysis.figures.registry import FIGURES, draw_study
 from analysis.figures.scaling_models import models
 from analysis.figures.segmentation import evaluation, segmentations
@@ -171,6 +173,26 @@ def test_learning_rates_are_marked_best_and_fitted_only_with_enough_of_them(stud
     assert rings[:, 0].tolist() == [1, 2, 8]
     assert rings[:, 1].tolist() == pytest.approx([0.001, 0.001 * 2**0.5, 0.001 * 8**0.5])
     assert "no exponent is fitted" in drawing.caption
+
+
+def test_laws_are_drawn_through_published_best_rates_and_ours(make_runs):
+    points = []
+    for nodes, step in product((1, 4, 16), range(-3, 4)):
+        rate = 1e-3 * 2.0**step
+        score = 0.8 - 0.02 * (step - np.log2(nodes) / 2) ** 2
+        columns = {"nodes": nodes, "ranks": 1, "lr_rule": "none", "lr_base": rate, "lr_peak": rate}
+        metrics = {m: [(10, score)] for m in ("validation/f1", "validation/accuracy")}
+        points.append((columns, metrics))
+    drawing = learning_rate_laws(Study("study", make_runs(*points)))
+    theirs, ours = drawing.figure.axes
+    assert line(theirs, "saturating: 0.0").get_ydata()[-1] == pytest.approx(3.4e-4, rel=0.02)
+    assert len(line(theirs, "tried").get_xdata()) == 55
+    (root,) = (one for one in ours.lines if str(one.get_label()).startswith("square root: "))
+    assert root.get_ydata()[[0, -1]] == pytest.approx([1e-3, 4e-3], rel=1e-2)
+    best = [one.get_ydata()[0] for one in ours.lines if one.get_marker() == "o"]
+    assert best == pytest.approx([1e-3, 2e-3, 4e-3], rel=1e-2)
+    assert drawing.caption.count(". ") == 1  # two sentences
+    assert "published, at face value: saturating, noise scale 28.7 nodes" in drawing.caption
 
 
 def test_cost_to_target_drops_as_the_formula_of_the_curve_says(study):
@@ -342,6 +364,10 @@ def test_command_writes_figures_captions_and_summary(store, tmp_path, capsys):
     for name in FIGURES:
         assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
         assert b"</svg>" in (tmp_path / f"{name}.svg").read_bytes()
+    laws = pd.read_csv(tmp_path / "learning_rate_laws.csv")
+    assert laws.groupby("source")["law"].count().tolist() == [5, 5, 5]
+    assert "learning-rate law of lowest AICc, published, at face value: saturating" in printed
+    assert not (tmp_path.parent / "single" / "learning_rate_laws.csv").exists()
     captions = (tmp_path / "captions.md").read_text()
     assert "Points recorded: 13, finished: 12;" in captions
     assert "left out of every figure: 1 FAILED" in captions
