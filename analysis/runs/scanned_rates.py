@@ -116,8 +116,14 @@ def scans_of(study: Study) -> dict[str, pd.DataFrame]:
 
 
 def own_scans(study: Study) -> list[ScannedRates]:
-    """The scans of `scans_of` with their laws, fitted to the scores of the runs themselves."""
-    return [scanned(f"this study, {k}", _scores(study, v)) for k, v in scans_of(study).items()]
+    """The scans of `scans_of` with their laws, fitted to the scores of the runs themselves.
+
+    Runs that diverged count with a score of 0: they tell how far up the rates go.
+    """
+    return [
+        scanned(f"this study, {label}", pd.concat([_scores(study, rows), _failures(study, rows)]))
+        for label, rows in scans_of(study).items()
+    ]
 
 
 def scanned(label: str, scan: pd.DataFrame) -> ScannedRates:
@@ -141,6 +147,21 @@ def _scores(study: Study, points: pd.DataFrame) -> pd.DataFrame:
         if score.notna().any():
             break
     return points[["nodes", "lr_peak"]].assign(score=score)
+
+
+def _failures(study: Study, points: pd.DataFrame) -> pd.DataFrame:
+    """Runs of the scan that diverged, as of points that did not finish in another run."""
+    summary = study.summary
+    if "outcome" not in summary:
+        return pd.DataFrame(columns=["nodes", "lr_peak", "score"])
+    fixed = [c for c in recipe_columns(study.runs.table) if c not in _SCANNED]
+    # A missing value equals a missing value here.
+    alike = (summary[fixed].astype(str) == points[fixed].astype(str).iloc[0]).all(axis=1)
+    failed = summary[alike & (summary["outcome"] == "diverged") & summary["lr_peak"].notna()]
+    point = ["nodes", "lr_peak", "seed"]
+    finished = pd.MultiIndex.from_frame(points[point])
+    failed = failed[~pd.MultiIndex.from_frame(failed[point]).isin(finished)]
+    return failed.drop_duplicates(point)[["nodes", "lr_peak"]].assign(score=0.0)
 
 
 @cache

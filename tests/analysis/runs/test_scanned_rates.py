@@ -1,11 +1,14 @@
+from itertools import product
+
 import pandas as pd
 import pytest
 
 from analysis.reference import published
-from analysis.runs.scanned_rates import published_scan, scanned
+from analysis.runs.scanned_rates import own_scans, published_scan, scanned
+from analysis.runs.study import Study
 from analysis.stats.learning_rate_law_fits import fit_law
 from analysis.stats.learning_rate_laws import POWER, rate_points
-from analysis.stats.rate_scans import AT_HIGHEST, AT_LOWEST, INSIDE
+from analysis.stats.rate_scans import AT_HIGHEST, AT_LOWEST, BEFORE_FAILURE, INSIDE
 
 
 def test_most_published_best_rates_are_at_an_end_of_their_grid():
@@ -53,3 +56,19 @@ def test_rates_of_zero_and_single_node_counts_are_said_in_words():
         one = scanned("one count", rows)
         assert one.finding().startswith("one count: none, with the best rate inside the grid at")
         assert "nan" not in one.finding()
+
+
+def test_rates_at_which_runs_diverged_end_the_scan(make_runs):
+    points = []
+    for nodes, (rate, score) in product(
+        (1, 4), [(1e-3, 0.5), (2e-3, 0.62), (4e-3, 0.7), (8e-3, None)]
+    ):
+        columns = {"nodes": nodes, "ranks": 1, "lr_rule": "none", "lr_base": rate, "lr_peak": rate}
+        if score is None:
+            points.append((columns | {"status": "FAILED", "outcome": "diverged"}, {}))
+            continue
+        metrics = {m: [(10, score)] for m in ("validation/f1", "validation/accuracy")}
+        points.append((columns, metrics))
+    (scan,) = own_scans(Study("study", make_runs(*points)))
+    assert scan.tried["lr_peak"].max() == 8e-3
+    assert set(scan.best["status"]) == {BEFORE_FAILURE}
