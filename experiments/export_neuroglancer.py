@@ -20,6 +20,7 @@ from experiments.segment.precomputed import (
     Size,
 )
 from ffn_core.errors import InputError
+from ffn_core.outputs import add_overwrite
 
 FOLDER = "neuroglancer"
 
@@ -38,6 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("folder", type=Path, help="folder of experiments.segment")
     parser.add_argument("--out", type=Path, help=f"default: FOLDER/{FOLDER}")
+    add_overwrite(parser)
     parser.add_argument(
         "--voxel-size-nm",
         type=float,
@@ -51,7 +53,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     terminal = Terminal()
     try:
         out = options.out or options.folder / FOLDER
-        volumes = export(options.folder, out, _size(options.voxel_size_nm), terminal)
+        volumes = export(
+            options.folder, out, _size(options.voxel_size_nm), terminal, options.overwrite
+        )
         if options.view:
             view(volumes, terminal)
     except InputError as error:

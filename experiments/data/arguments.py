@@ -12,7 +12,8 @@ from rich.status import Status
 
 from ffn_core.errors import InputError
 from ffn_core.geometry import Zyx, as_zyx
-from ffn_core.volumes import Volume, check_pair, open_labels, open_volume
+from ffn_core.outputs import Outputs, add_overwrite
+from ffn_core.volumes import Volume, check_pair, open_labels, open_volume, stored_at
 
 AddParser: TypeAlias = Callable[..., argparse.ArgumentParser]
 
@@ -28,8 +29,36 @@ def add_pair(parser: argparse.ArgumentParser) -> None:
 
 
 def add_out(parser: argparse.ArgumentParser, text: str) -> None:
-    """Option for the file that is written."""
+    """Options for the file that is written."""
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help=text)
+    add_overwrite(parser)
+
+
+def claim(
+    arguments: argparse.Namespace,
+    command: str,
+    *more: Path,
+    volumes: Sequence[str | None] = (),
+    files: Sequence[str | Path] = (),
+) -> Outputs:
+    """Check that what `add_out` was given, and ``more``, may be written, before the work begins.
+
+    Args:
+        arguments: of the command line.
+        command: its name.
+        more: other files it writes.
+        volumes: names of volumes it reads; None for those not given.
+        files: other files it reads.
+
+    Raises:
+        InputError: They may not.
+    """
+    inputs = [path for spec in volumes if spec for path in stored_at(spec)]
+    outputs = Outputs(
+        f"experiments.data {command}", [*inputs, *map(Path, files)], arguments.overwrite
+    )
+    outputs.check([arguments.out, *more])
+    return outputs
 
 
 def add_labels_to_coordinates(parser: argparse.ArgumentParser) -> None:

@@ -8,6 +8,7 @@ from rich.table import Table
 from experiments.data.arguments import (
     AddParser,
     add_labels_to_coordinates,
+    claim,
     one_or_three,
     progress_bar,
 )
@@ -61,8 +62,11 @@ def add(add_parser: AddParser) -> None:
 
 def run(arguments: argparse.Namespace, console: Console) -> None:
     """Carry the command out."""
+    volumes = (arguments.labels, arguments.mask, arguments.partitions)
+    outputs = claim(arguments, "prepare", volumes=volumes)
     coordinates = _imported(arguments) if arguments.partitions else _computed(arguments)
-    coordinates.save(arguments.out)
+    with outputs.place(arguments.out) as path:
+        coordinates.save(path)
     console.print(class_table(coordinates))
     console.print(f"{arguments.out}: {len(coordinates):,} coordinates", soft_wrap=True)
 

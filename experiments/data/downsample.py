@@ -5,7 +5,7 @@ import argparse
 import numpy as np
 from rich.console import Console
 
-from experiments.data.arguments import AddParser, add_out, add_pair, open_pair, status
+from experiments.data.arguments import AddParser, add_out, add_pair, claim, open_pair, status
 from experiments.data.cache import write_volumes
 from ffn_core.volumes import downsample, downsample_image, downsample_labels
 
@@ -23,6 +23,7 @@ def add(add_parser: AddParser) -> None:
 def run(arguments: argparse.Namespace, console: Console) -> None:
     """Carry the command out."""
     image, labels = open_pair(arguments)
+    outputs = claim(arguments, "downsample", volumes=(arguments.image, arguments.labels))
     volumes: dict[str, np.ndarray] = {}
     with status(f"downsampling by {arguments.factor}"):
         if image is not None:
@@ -30,6 +31,7 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
         if labels is not None:
             volumes["labels"] = downsample(labels, arguments.factor, downsample_labels)
         sources = {"source": " ".join(v.source for v in (image, labels) if v is not None)}
-        write_volumes(arguments.out, volumes, {**sources, "factor": arguments.factor})
+        with outputs.place(arguments.out) as path:
+            write_volumes(path, volumes, {**sources, "factor": arguments.factor})
     for name, array in volumes.items():
         console.print(f"{arguments.out}:{name} shape zyx {array.shape}", soft_wrap=True)

@@ -10,6 +10,7 @@ from experiments.data.arguments import (
     AddParser,
     add_labels_to_coordinates,
     add_out,
+    claim,
     progress_bar,
     status,
 )
@@ -49,10 +50,12 @@ def run_import(arguments: argparse.Namespace, console: Console) -> None:
     """Carry import-coordinates out."""
     found = ((pattern, sorted(glob.glob(pattern))) for pattern in arguments.records)  # noqa: PTH207
     paths = [path for pattern, matches in found for path in matches or [pattern]]
+    outputs = claim(arguments, "import-coordinates", volumes=[arguments.labels], files=paths)
     labels = open_labels(arguments.labels)
     with status(f"reading {len(paths)} files"):
         coordinates, dropped = read_published_coordinates(paths, labels, arguments.name)
-    coordinates.save(arguments.out)
+    with outputs.place(arguments.out) as path:
+        coordinates.save(path)
     console.print(
         f"{arguments.out}: {len(coordinates):,} coordinates at least"
         f" {coordinates.lom_radius_zyx} voxels (zyx) from the border;"
@@ -65,10 +68,11 @@ def run_export(arguments: argparse.Namespace, console: Console) -> None:
     """Carry export-coordinates out."""
     if arguments.per_class is not None and arguments.per_class < 1:
         raise InputError(f"--per-class {arguments.per_class} must be at least 1")
+    outputs = claim(arguments, "export-coordinates", files=[arguments.coordinates])
     coordinates = Coordinates.load(arguments.coordinates)
     rng = np.random.default_rng(arguments.seed)
-    with progress_bar("records") as on_progress:
+    with progress_bar("records") as on_progress, outputs.place(arguments.out) as path:
         count = write_published_coordinates(
-            arguments.out, coordinates, arguments.name, rng, arguments.per_class, on_progress
+            path, coordinates, arguments.name, rng, arguments.per_class, on_progress
         )
     console.print(f"{arguments.out}: {count:,} records of {arguments.name}", soft_wrap=True)

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 from rich.console import Console
 
-from experiments.data.arguments import AddParser, add_out, one_or_three, status
+from experiments.data.arguments import AddParser, add_out, claim, one_or_three, status
 from experiments.data.cache import write_volumes
 from ffn_core.synthetic.neurites import synthesize
 from ffn_core.volumes import whole_file
@@ -77,6 +77,8 @@ def add(add_parser: AddParser) -> None:
 def run(arguments: argparse.Namespace, console: Console) -> None:
     """Carry the command out."""
     shape_zyx = one_or_three(arguments.shape, "--shape")
+    preview = arguments.out.with_name(f"{arguments.out.stem}_preview.png")
+    outputs = claim(arguments, "synthesize", preview)
     with status(f"synthesizing {shape_zyx}"):
         image, labels = synthesize(
             shape_zyx,
@@ -91,7 +93,8 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
             "noise": arguments.noise,
             "extracellular_vx": arguments.extracellular,
         }
-        write_volumes(arguments.out, {"image": image, "labels": labels}, parameters)
-    preview = arguments.out.with_name(f"{arguments.out.stem}_preview.png")
-    write_preview(preview, preview_panels(image, labels))
+        with outputs.place(arguments.out) as path:
+            write_volumes(path, {"image": image, "labels": labels}, parameters)
+    with outputs.place(preview) as path:
+        write_preview(path, preview_panels(image, labels))
     console.print(f"{arguments.out}:image\n{arguments.out}:labels\n{preview}", soft_wrap=True)

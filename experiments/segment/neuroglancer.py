@@ -27,7 +27,8 @@ from experiments.segment.precomputed import (
 from experiments.segment.segmentation_files import load_config
 from ffn_core.errors import InputError
 from ffn_core.geometry import Box
-from ffn_core.volumes import Volume, open_labels, open_volume
+from ffn_core.outputs import Outputs
+from ffn_core.volumes import Volume, open_labels, open_volume, stored_at
 
 SHOWN_AS_SURFACES = 10
 """How many of the largest segments are chosen, and so have their surface shown."""
@@ -119,8 +120,10 @@ class Layer:
     box: Box
 
 
-def layers_of(folder: Path) -> tuple[Box, list[Layer]]:
+def layers_of(folder: Path) -> tuple[Box, list[Layer], list[Path]]:
     """What a segmentation's folder can show: its region, and the volumes that cover it.
+
+    Also returns the files and folders that these are stored in.
 
     Raises:
         InputError: There is no finished segmentation in it.
@@ -140,19 +143,30 @@ def layers_of(folder: Path) -> tuple[Box, list[Layer]]:
     ]
     if config.labels:
         layers.append(Layer("ground_truth", SEGMENTATION, open_labels(config.labels), region))
-    return region, layers
+    sources = [config.image, segmentation_files.result(folder), config.labels]
+    return region, layers, [path for spec in sources if spec for path in stored_at(spec)]
 
 
-def export(folder: Path, out: Path, voxel_nm: Size, terminal: Terminal) -> list[Path]:
-    """Write every layer of a segmentation's folder below ``out``; returns their folders."""
-    region, layers = layers_of(folder)
-    written = []
-    for layer in layers:
-        path = out.absolute() / layer.name
-        write_precomputed(path, layer.volume, layer.box, layer.kind, voxel_nm, region.start_zyx)
+def export(
+    folder: Path, out: Path, voxel_nm: Size, terminal: Terminal, overwrite: bool = False
+) -> list[Path]:
+    """Write every layer of a segmentation's folder below ``out``; returns their folders.
+
+    Raises:
+        InputError: A layer would touch a volume it is made from, or anything else that is there;
+            an earlier export is replaced with ``overwrite``.
+    """
+    region, layers, inputs = layers_of(folder)
+    outputs = Outputs("experiments.export_neuroglancer", inputs, overwrite, terminal.say)
+    written = [out.absolute() / layer.name for layer in layers]
+    outputs.check(written)
+    for path, layer in zip(written, layers, strict=True):
+        with outputs.place(path) as partial:
+            write_precomputed(
+                partial, layer.volume, layer.box, layer.kind, voxel_nm, region.start_zyx
+            )
         count = scales(path)
         terminal.say(f"{layer.name}: {path} ({count} scale{'s' if count > 1 else ''})")
-        written.append(path)
     return written
 
 

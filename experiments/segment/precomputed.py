@@ -72,7 +72,7 @@ def write_precomputed(
     voxel_nm: Size,
     start_zyx: Zyx,
 ) -> None:
-    """Write a box of a volume to ``folder``; what was there is replaced.
+    """Write a box of a volume to ``folder``, in which no volume may be yet.
 
     Args:
         folder: of the volume; neuroglancer opens it as ``precomputed://URL/OF/FOLDER``.
@@ -122,7 +122,7 @@ def _create(
         },
         "scale_metadata": _scale(kind, voxel_nm[::-1], start_zyx[::-1], shape_zyx[::-1]),
     }
-    return ts.open(spec, create=True, delete_existing=True).result()
+    return ts.open(spec, create=True).result()
 
 
 def _scale(kind: Kind, resolution: Any, offset: Any, size: Any) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from ffn_core.volumes.opening import (
     open_mask,
     open_volume,
     short_name,
+    stored_at,
 )
 from ffn_core.volumes.stacks import StackVolume
 from ffn_core.volumes.stores import StoreVolume
@@ -45,5 +46,6 @@ __all__ = [
     "open_volume",
     "short_name",
     "split_spec",
+    "stored_at",
     "whole_file",
 ]

@@ -86,6 +86,18 @@ def absolute_spec(spec: str) -> str:
     return f"{kind}:{stores.absolute_location(location)}"
 
 
+def stored_at(spec: str) -> list[Path]:
+    """Files or folders on this machine that hold a volume; none if it lies on a server."""
+    kind = _kind(spec)
+    location = spec.partition(":")[2]
+    if kind == "hdf5":
+        return [split_spec(spec)[0]]
+    if kind == "stack":
+        return [Path(location)] if Path(location).is_dir() else stack_files(spec)
+    location = stores.absolute_location(location).partition("#")[0]
+    return [Path(location)] if Path(location).is_absolute() else []
+
+
 def short_name(spec: str) -> str:
     """A name for files that are made of the volume: that of its file or folder, without suffix."""
     kind = _kind(spec)

@@ -11,6 +11,7 @@ from experiments.data.__main__ import main
 from experiments.data.cache import ensure_coordinates, ensure_synthetic, write_volumes
 from ffn_core.errors import InputError
 from ffn_core.files import REPOSITORY
+from ffn_core.outputs import LIST
 from ffn_core.sampling.coordinates import Coordinates
 from ffn_core.volumes import downsample_image, downsample_labels
 
@@ -29,7 +30,7 @@ def test_synthesize_writes_volume_and_preview(synthetic):
         assert dict(file.attrs)["seed"] == 0
     with Image.open(synthetic.with_name("em_preview.png")) as preview:
         assert preview.size == (9 * (3 * 48 + 8), 9 * 40)
-    assert len(list(synthetic.parent.glob(".*"))) == 0
+    assert [path.name for path in synthetic.parent.glob(".*")] == [LIST]
 
 
 def test_prepare_prints_the_classes(synthetic, tmp_path, capsys):
@@ -157,7 +158,7 @@ def test_prepare_from_partitions_of_google_ffn(synthetic, tmp_path, capsys):
     af = ["--partitions", f"{tmp_path}/af.h5:af"]
     assert main(["prepare", *labels, *af, "--out", str(imported)]) == 0
     assert Coordinates.load(imported).class_counts().tolist() == expected.class_counts().tolist()
-    assert main(["prepare", *labels, *af, *radius, "--out", str(imported)]) == 2
+    assert main(["prepare", *labels, *af, *radius, "--out", str(tmp_path / "no.h5")]) == 2
     assert "--partitions goes without" in capsys.readouterr().err
 
 
@@ -176,5 +177,5 @@ def test_coordinates_to_google_ffn_and_back(synthetic, tmp_path, capsys):
     assert len(Coordinates.load(tmp_path / "back.h5")) == 20 * filled
     assert main([*export, "--per-class", "0", "--out", str(records)]) == 2
     assert main([*back, "--name", "other", "--out", str(tmp_path / "no.h5")]) == 2
-    assert main([*prepare[:3], "--out", str(ours)]) == 2
+    assert main([*prepare[:3], "--out", str(tmp_path / "no.h5")]) == 2
     assert "give --lom-radius" in capsys.readouterr().err

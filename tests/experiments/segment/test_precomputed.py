@@ -77,12 +77,13 @@ def test_coarser_scales_average_images_and_keep_ids(tmp_path):
         assert (coarse[-1] == last).all()
 
 
-def test_writing_again_replaces(tmp_path):
-    write(tmp_path, numbers((8, 8, 300), np.uint16), IMAGE)
-    smaller = numbers((5, 6, 7), np.uint8)
-    write(tmp_path, smaller, IMAGE)
-    assert scales(tmp_path) == 1
-    np.testing.assert_array_equal(open_precomputed(tmp_path).read().result().T, smaller)
+@pytest.mark.parametrize("again", [(8, 8, 300), (5, 6, 7)])
+def test_a_volume_that_is_there_stays(tmp_path, again):
+    first = numbers((8, 8, 300), np.uint16)
+    write(tmp_path, first, IMAGE)
+    with pytest.raises(InputError, match="cannot write"):
+        write(tmp_path, np.zeros(again, np.uint16), IMAGE)
+    np.testing.assert_array_equal(open_precomputed(tmp_path).read().result().T, first)
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):
