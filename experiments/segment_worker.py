@@ -13,13 +13,13 @@ the first task that failed.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments.reporting import run_files
 from experiments.reporting.exit_codes import EXIT_FAILED, EXIT_INPUT, EXIT_STOPPED
 from experiments.segment.flooding import Worker
 from experiments.segment.segmentation_files import leave_failure, load_config, read_todo
@@ -67,7 +67,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _fail(folder: Path, code: int, message: str, trace: str = "") -> int:
     print(trace or f"error: {message}", file=sys.stderr, flush=True)
-    if (folder / run_files.CONFIG).is_file():
+    with contextlib.suppress(InputError):  # in no folder but one of a segmentation
+        load_config(folder)
         leave_failure(folder, code, message, trace)
     return code
 

@@ -170,7 +170,7 @@ class Outputs:
         Raises:
             InputError: A path touches an input, or something else is there.
         """
-        real = [_real(path) for path in paths]
+        real = [real_path(path) for path in paths]
         if len(set(real)) < len(real):
             raise InputError("two outputs have the same path: " + ", ".join(map(str, paths)))
         replaced: dict[Path, list[str]] = {}
@@ -182,7 +182,7 @@ class Outputs:
 
     def made(self, path: Path) -> bool:
         """Whether the same command wrote what is there now."""
-        path = _real(path)
+        path = real_path(path)
         entry = read_list(path.parent).get(path.name)
         return (
             entry is not None
@@ -197,7 +197,7 @@ class Outputs:
         Raises:
             InputError: See `check`; or the folder cannot be written to.
         """
-        path = _real(path)
+        path = real_path(path)
         self._check(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -214,7 +214,7 @@ class Outputs:
 
     def remove(self, path: Path) -> None:
         """Remove an earlier output, if it is one and replacing was asked for."""
-        path = _real(path)
+        path = real_path(path)
         if _look(path) is None or not self._overwrite or not self._ours(path):
             return
         _remove(path)
@@ -280,7 +280,7 @@ def new_folder(path: Path) -> Path:
     Raises:
         InputError: Something is there, or it cannot be made.
     """
-    path = _real(path)
+    path = real_path(path)
     if _look(path) is not None:
         raise InputError(f"{path} is there already; name a new folder")
     try:
@@ -301,7 +301,7 @@ def _write_list(folder: Path, entries: dict[str, Entry]) -> None:
         partial.unlink(missing_ok=True)
 
 
-def _real(path: Path) -> Path:
+def real_path(path: Path) -> Path:
     """Absolute, with every link followed but a last one, which an output would replace."""
     try:
         for parent in path.absolute().parents:

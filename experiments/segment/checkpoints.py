@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,14 +17,16 @@ from experiments.reporting.redaction import MASK
 from experiments.reporting.terminal import Terminal
 from experiments.segment import segmentation_files
 from experiments.segment.config import SegmentConfig
+from experiments.segment.folder import check_folder, inputs_of
 from experiments.segment.pipeline import carry_out
 from experiments.segment.resolve import resolve
 from experiments.trainer.trained_network import training_run
 from ffn_core.errors import InputError
 from ffn_core.inference.evaluation import Evaluation
 from ffn_core.inference.sample import SegmentedSample
+from ffn_core.outputs import Outputs
 from ffn_core.training import checkpoint as checkpoints
-from ffn_core.volumes import open_labels, open_volume, short_name, whole_file
+from ffn_core.volumes import open_labels, open_volume, short_name
 
 SCORES = "scores.csv"
 SAMPLE = "sample.h5"
@@ -74,7 +77,7 @@ def segment_checkpoints(config: SegmentConfig, terminal: Terminal) -> list[Check
     first = resolve(replace(config, checkpoint=str(found[0])))
     if not first.labels:
         raise InputError("scores need a ground truth: give labels=path:dataset")
-    folder = _prepare_folder(first, run_dir)
+    folder, outputs = _prepare_folder(first, run_dir, terminal.say)
     region = first.region
     terminal.say(
         f"{len(found)} checkpoints; {region.size_zyx} voxels from {region.start_zyx} (zyx)"
@@ -89,27 +92,42 @@ def segment_checkpoints(config: SegmentConfig, terminal: Terminal) -> list[Check
         assert evaluation is not None
         fovs, elapsed_s = shared.step * fovs_per_step, shared.progress["elapsed_s"]
         scores.append(CheckpointScore(shared.step, fovs, elapsed_s, evaluation))
-        _write_table(folder / SCORES, scores)
+        with outputs.place(folder / SCORES) as table:
+            _write_table(table, scores)
         _record(run_dir, scores[-1])
-    _sample(options, shared.step).save(folder / SAMPLE)
+    with outputs.place(folder / SAMPLE) as sample:
+        _sample(options, shared.step).save(sample)
     _print(scores, terminal)
     _send(run_dir, folder, terminal)
     return scores
 
 
-def _prepare_folder(first: SegmentConfig, run_dir: Path) -> Path:
-    """The folder of the whole series, with its settings in it."""
+def _prepare_folder(
+    first: SegmentConfig, run_dir: Path, say: Callable[[str], object]
+) -> tuple[Path, Outputs]:
+    """The folder of the whole series, with its settings in it, and what is written there.
+
+    Raises:
+        InputError: It holds another series, or other files.
+    """
     series = replace(first, checkpoint=str(run_dir))
     assert series.image is not None
     name = f"{short_name(series.image)}-{series.identity}"
     folder = Path(series.out or run_dir / run_files.SEGMENTATIONS / name).absolute()
-    segmentation_files.write_config(folder, series)
-    return folder
+    # Read are the checkpoints: a series may lie in their run directory, beside them.
+    inputs = [*inputs_of(first), run_dir / run_files.CHECKPOINTS]
+    if check_folder(folder, series, inputs, scores=SCORES):
+        say(f"replacing the scores in {folder}")
+    # A repeated command takes in more checkpoints: its own table is replaced, if nobody edited it.
+    outputs = Outputs("experiments.segment_checkpoints", overwrite=True, say=lambda _: None)
+    outputs.check([folder / SCORES, folder / SAMPLE])
+    segmentation_files.write_config(folder, replace(series, overwrite=False))
+    return folder, outputs
 
 
 def _write_table(path: Path, scores: list[CheckpointScore]) -> None:
     rows = [row for score in scores for row in score.rows()]
-    with whole_file(path) as partial, partial.open("w", newline="") as file:
+    with path.open("w", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)

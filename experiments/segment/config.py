@@ -88,6 +88,9 @@ class SegmentConfig:
     ``processes`` share the subvolumes, started by ``launcher`` (gloo without hosts: directly on
     this machine); 0 starts none and leaves that to a person. ``cache_bytes``: of the image and of
     the labels, how much a process keeps in memory.
+
+    ``overwrite`` replaces an earlier segmentation, or scores against other labels, in the folder
+    ``out``. What is there of anybody else is never replaced.
     """
 
     checkpoint: str
@@ -110,6 +113,7 @@ class SegmentConfig:
     pictures: bool = True
     out: str | None = None
     out_root: str = "segmentations"
+    overwrite: bool = False
 
     def __post_init__(self) -> None:
         least = {"batch_size": 1, "threads_per_process": 1, "processes": 0, "cache_bytes": 0}
@@ -164,4 +168,5 @@ _NOT_IN_THE_RESULT = (
     "pictures",
     "out",
     "out_root",
+    "overwrite",
 )

@@ -11,9 +11,9 @@ from experiments.reporting.figures import draw_pictures
 from experiments.reporting.terminal import Terminal
 from experiments.segment import segmentation_files
 from experiments.segment.config import SegmentConfig
+from experiments.segment.folder import check_folder, claim_folder, inputs_of
 from experiments.segment.processes import WORKER, leave_to_others, run_workers
 from experiments.segment.result import Summary, assemble, score
-from ffn_core.errors import InputError
 from ffn_core.geometry import Box
 from ffn_core.inference.evaluation import Agreement, Evaluation
 
@@ -23,10 +23,10 @@ _HEADER = ["voxels", "ARE", "precision", "recall", "VOI split", "VOI merge"]
 def segment(config: SegmentConfig, terminal: Terminal) -> None:
     """Carry out a resolved config, and show what came of it."""
     folder, grid = config.directory, config.grid
-    _check_folder(folder, config)
+    check_folder(folder, config, inputs_of(config))
     terminal.say(f"{len(grid.subvolumes)} subvolume(s) of {grid.size_zyx} voxels (zyx) in {folder}")
     if not config.processes and _read_back(config, folder) is None:
-        _claim(folder, config)
+        claim_folder(config, terminal.say)
         if left := leave_to_others(config):
             terminal.say(
                 f"{left} subvolumes left: have srun, mpirun, horovodrun or a job array run"
@@ -54,7 +54,7 @@ def carry_out(
     folder = config.directory
     if (done := _read_back(config, folder)) is not None:
         return done
-    _claim(folder, config)
+    claim_folder(config, terminal.say)
     run_workers(config, terminal.console, what)
     summary = assemble(config)
     evaluation = score(config) if config.labels else None
@@ -72,27 +72,6 @@ def _read_back(config: SegmentConfig, folder: Path) -> tuple[Summary, Evaluation
         return None
     scores = run_files.read_json(folder / segmentation_files.EVALUATION) if config.labels else None
     return from_dict(Summary, result), from_dict(Evaluation, scores) if scores else None
-
-
-def _check_folder(folder: Path, config: SegmentConfig) -> None:
-    """Refuse a folder in which another segmentation lives."""
-    if (
-        segmentation_files.has_results(folder)
-        and segmentation_files.load_config(folder).identity != config.identity
-    ):
-        raise InputError(
-            f"out={folder} holds a segmentation with other settings; choose another folder or"
-            " remove that one"
-        )
-
-
-def _claim(folder: Path, config: SegmentConfig) -> None:
-    """Write the config into the folder; what was complete in it no longer counts as such."""
-    _check_folder(folder, config)
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in (run_files.STOP, run_files.FAILURE, run_files.RESULT):
-        (folder / name).unlink(missing_ok=True)
-    segmentation_files.write_config(folder, config)
 
 
 def print_evaluation(evaluation: Evaluation, terminal: Terminal) -> None:
@@ -119,4 +98,5 @@ def _draw(config: SegmentConfig, region: Box, folder: Path, terminal: Terminal) 
     if config.labels:
         arguments += ["--labels", config.labels]
     arguments += ["--start", *map(str, region.start_zyx), "--out", str(folder)]
-    draw_pictures([*arguments, "--cache-bytes", str(config.cache_bytes)], terminal)
+    arguments += ["--cache-bytes", str(config.cache_bytes), "--overwrite"]
+    draw_pictures(arguments, terminal)

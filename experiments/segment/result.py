@@ -18,7 +18,8 @@ from experiments.segment.config import SegmentConfig
 from ffn_core.geometry import Box
 from ffn_core.inference.evaluation import Evaluation, evaluate_volumes
 from ffn_core.inference.reconcile import reconcile
-from ffn_core.volumes import open_labels, whole_file
+from ffn_core.outputs import Outputs
+from ffn_core.volumes import open_labels
 
 _KEPT_SUBVOLUMES: Final = 2
 """In memory while subvolumes are reconciled: the two sides of a seam."""
@@ -43,8 +44,10 @@ def assemble(config: SegmentConfig) -> Summary:
     def read(index: int) -> np.ndarray:
         return segmentation_files.load_segments(files[index])
 
+    # What a repeated command puts together again is replaced, but nothing that was edited since.
+    outputs = Outputs("experiments.segment", overwrite=True)
     with (
-        whole_file(folder / segmentation_files.SEGMENTATION) as partial,
+        outputs.place(folder / segmentation_files.SEGMENTATION) as partial,
         h5py.File(partial, "w") as file,
     ):
         dataset = file.create_dataset(

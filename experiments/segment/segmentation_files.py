@@ -37,8 +37,8 @@ from ffn_core.volumes import whole_file
 SEGMENTATION = "segmentation.h5"
 DATASET = "segmentation"
 EVALUATION = "evaluation.json"
-_TODO = "todo.json"
-_SUBVOLUMES = "subvolumes"
+TODO = "todo.json"
+SUBVOLUMES = "subvolumes"
 _FLOOD = "flood/"
 
 _Part = TypeVar("_Part")
@@ -78,12 +78,12 @@ def load_config(folder: Path) -> SegmentConfig:
 
 def write_todo(folder: Path, subvolumes: Sequence[int]) -> None:
     """Say which subvolumes workers are to share among them."""
-    run_files.write_json(folder / _TODO, list(subvolumes))
+    run_files.write_json(folder / TODO, list(subvolumes))
 
 
 def read_todo(folder: Path) -> list[int]:
     """What `write_todo` said; all subvolumes if it never did."""
-    todo = run_files.read_json(folder / _TODO)
+    todo = run_files.read_json(folder / TODO)
     return todo if todo is not None else list(range(len(load_config(folder).grid.subvolumes)))
 
 
@@ -101,17 +101,17 @@ def leave_failure(folder: Path, code: int, message: str, trace: str) -> None:
 
 def finished_path(folder: Path, index: int) -> Path:
     """File of a finished subvolume."""
-    return folder / _SUBVOLUMES / f"{index:05d}.npz"
+    return folder / SUBVOLUMES / f"{index:05d}.npz"
 
 
 def partial_path(folder: Path, index: int) -> Path:
     """File of a subvolume under way."""
-    return folder / _SUBVOLUMES / f"{index:05d}.partial.npz"
+    return folder / SUBVOLUMES / f"{index:05d}.partial.npz"
 
 
 def has_results(folder: Path) -> bool:
     """Whether any subvolume is finished or under way."""
-    return any((folder / _SUBVOLUMES).glob("*.npz"))
+    return any((folder / SUBVOLUMES).glob("*.npz"))
 
 
 def save_state(path: Path, state: State) -> None:

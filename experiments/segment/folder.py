@@ -1,0 +1,119 @@
+"""Whether a segmentation may be written to a folder: a new one, its own, or by request another's.
+
+A folder of `experiments.segment` is known by its ``config.yaml``, which no other program writes.
+In any other folder with something in it nothing is written or removed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from experiments.reporting import run_files
+from experiments.segment import segmentation_files
+from experiments.segment.config import SegmentConfig
+from experiments.segment.segmentation_files import EVALUATION
+from ffn_core.errors import InputError
+from ffn_core.outputs import clash, real_path
+from ffn_core.volumes import stored_at
+
+_SMALL_FILES = (
+    run_files.RESULT,  # first: without it nothing counts as complete
+    EVALUATION,
+    run_files.STOP,
+    run_files.FAILURE,
+    segmentation_files.TODO,
+    segmentation_files.SEGMENTATION,
+)
+_SUBVOLUME = re.compile(r"\d{5}(\.partial\.npz|\.npz|\.json)")
+
+
+def inputs_of(config: SegmentConfig) -> list[Path]:
+    """Files and folders that a resolved config reads."""
+    checkpoint = Path(config.checkpoint)
+    # A TensorFlow checkpoint is several files with one beginning.
+    files = [checkpoint] if checkpoint.is_dir() else checkpoint.parent.glob(f"{checkpoint.name}.*")
+    specs = (spec for spec in (config.image, config.labels) if spec)
+    return [*files, *(path for spec in specs for path in stored_at(spec))]
+
+
+def check_folder(
+    folder: Path, config: SegmentConfig, inputs: Sequence[Path], scores: str = EVALUATION
+) -> bool:
+    """Refuse a folder that may not be written to; returns whether an earlier result must go.
+
+    Args:
+        folder: for this segmentation, or series of them.
+        config: of it, resolved.
+        inputs: what it reads.
+        scores: name of the file that scores against the labels are in.
+
+    Raises:
+        InputError: It touches an input, holds other files, or a segmentation that differs, and
+            ``overwrite`` was not given.
+    """
+    place = real_path(folder)
+    if reason := clash(place, inputs):
+        raise InputError(f"out: {reason}; name a new folder")
+    if place.is_symlink() and not place.exists():
+        raise InputError(f"out={folder} is a link to nothing; name a new folder")
+    if place.exists() and not place.is_dir():
+        raise InputError(f"out={folder} is a file; name a new folder")
+    if not place.is_dir() or not any(place.iterdir()):
+        return False
+    earlier = _earlier(folder)
+    if earlier is None:
+        raise InputError(
+            f"out={folder} holds files that are not of a segmentation; name a new folder"
+        )
+    if earlier.identity != config.identity:
+        differs = segmentation_files.has_results(folder) or (folder / scores).exists()
+        what = "a segmentation with other settings"
+    else:
+        differs = earlier.labels != config.labels and (folder / scores).exists()
+        what = "scores against other labels"
+    if differs and not config.overwrite:
+        raise InputError(
+            f"out={folder} holds {what}; name another folder, or add overwrite=true to replace it"
+        )
+    return differs
+
+
+def claim_folder(config: SegmentConfig, say: Callable[[str], object]) -> None:
+    """Make the folder of a resolved config its own; what was complete in it counts no longer.
+
+    Raises:
+        InputError: See `check_folder`.
+    """
+    folder = config.directory
+    if check_folder(folder, config, inputs_of(config)):
+        _replace(folder, config, say)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in (run_files.STOP, run_files.FAILURE, run_files.RESULT):
+        (folder / name).unlink(missing_ok=True)
+    segmentation_files.write_config(folder, replace(config, overwrite=False))
+
+
+def _earlier(folder: Path) -> SegmentConfig | None:
+    """Config of the segmentation in a folder; None if there is none."""
+    try:
+        return segmentation_files.load_config(folder)
+    except InputError:
+        return None
+
+
+def _replace(folder: Path, config: SegmentConfig, say: Callable[[str], object]) -> None:
+    """Remove the files of an earlier segmentation, or its scores alone; others stay."""
+    earlier = segmentation_files.load_config(folder)
+    if earlier.identity == config.identity:
+        say(f"replacing the scores in {folder}: they are against {earlier.labels}")
+        (folder / EVALUATION).unlink()
+        return
+    say(f"replacing the segmentation in {folder}: of {earlier.image} by {earlier.checkpoint}")
+    for name in _SMALL_FILES:
+        (folder / name).unlink(missing_ok=True)
+    for path in (folder / segmentation_files.SUBVOLUMES).glob("*"):
+        if _SUBVOLUME.fullmatch(path.name):
+            path.unlink()
