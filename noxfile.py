@@ -30,7 +30,7 @@ def demo(session: nox.Session) -> None:
     train = ("python", "-m", "experiments.train", "-m")
     run(session, *train, "experiment=weak_scaling", *session.posargs)
     run(session, *train, "experiment=demo_sweep", *session.posargs)
-    run(session, "python", "-m", "analysis.figures", "--out", "figures")
+    run(session, "python", "-m", "analysis.figures", "--out", "figures", "--overwrite")
     ui = "uv run mlflow ui --host 127.0.0.1 --backend-store-uri sqlite:///mlflow.db"
     session.log(f"compare the runs: {ui}, then open http://127.0.0.1:5000")
 
@@ -56,15 +56,15 @@ def lint(session: nox.Session) -> None:
 def figures(session: nox.Session) -> None:
     """RESULTS.md, its figures and verdicts from the recorded studies; then the notebooks."""
     sync(session)
-    run(session, "python", "-m", "analysis.results", *session.posargs)
-    run(session, "python", "-m", "analysis.results.notebooks", *session.posargs)
+    run(session, "python", "-m", "analysis.results", "--overwrite", *session.posargs)
+    run(session, "python", "-m", "analysis.results.notebooks", "--overwrite", *session.posargs)
 
 
 @nox.session
 def notebooks(session: nox.Session) -> None:
     """Run the notebooks and keep their outputs; `-- --store URI --out DIR` for a store of yours."""
     sync(session)
-    run(session, "python", "-m", "analysis.results.notebooks", *session.posargs)
+    run(session, "python", "-m", "analysis.results.notebooks", "--overwrite", *session.posargs)
 
 
 @nox.session

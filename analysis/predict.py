@@ -17,12 +17,15 @@ from rich.console import Console
 
 from analysis.prediction.answer import Question, answer, assumptions, prediction_table
 from analysis.prediction.inputs import TrainingCost, measured_throughput, training_cost
-from analysis.runs.sources import add_source, read_source
+from analysis.runs.sources import add_source, read_source, source_files
 from analysis.stats.model_average import published_throughput
 from analysis.stats.predictor import Predictor, node_grid
 from ffn_core.errors import InputError
+from ffn_core.outputs import Outputs, add_overwrite
 
-_CAPTIONS = "captions.md"
+COMMAND = "analysis.predict"
+_TABLE, _CAPTIONS = "prediction.csv", "captions.md"
+_FIGURES = ("prediction", "models")
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -44,6 +47,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--most-nodes", type=int, default=2048, help="largest count considered")
     parser.add_argument("--out", type=Path, help="directory for figures and prediction.csv")
+    add_overwrite(parser)
     add_source(parser)
     return parser.parse_args(argv)
 
@@ -53,18 +57,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _arguments(argv)
     console = Console(width=None if sys.stdout.isatty() else 120, highlight=False, soft_wrap=True)
     try:
-        question = _question(arguments)
-        runs = read_source(arguments)
-        cost = training_cost(runs, arguments.experiment, question.f1)
-        if arguments.throughput == "published":
-            throughput = published_throughput()
-        else:
-            throughput = measured_throughput(runs, cost.runs)
-        if arguments.node_fovs_per_second is not None:
-            throughput = throughput.with_node(arguments.node_fovs_per_second)
+        _predict(arguments, console)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    return 0
+
+
+def _predict(arguments: argparse.Namespace, console: Console) -> None:
+    question = _question(arguments)
+    outputs = _outputs(arguments)
+    runs = read_source(arguments)
+    cost = training_cost(runs, arguments.experiment, question.f1)
+    if arguments.throughput == "published":
+        throughput = published_throughput()
+    else:
+        throughput = measured_throughput(runs, cost.runs)
+    if arguments.node_fovs_per_second is not None:
+        throughput = throughput.with_node(arguments.node_fovs_per_second)
     predictor = Predictor(throughput, cost.fit, cost.local_batch_size)
     table = predictor.table(node_grid(question.most_nodes))
     console.print(prediction_table(table, cost, question))
@@ -73,15 +83,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     console.print("\nAssumptions:")
     for line in assumptions(throughput, cost):
         console.print(f"- {line}")
-    if arguments.out is not None:
-        arguments.out.mkdir(parents=True, exist_ok=True)
-        table.to_csv(arguments.out / "prediction.csv", index=False, float_format="%.6g")
-        _draw(arguments.out, predictor, cost, question)
+    if outputs is not None:
+        with outputs.place(arguments.out / _TABLE) as path:
+            table.to_csv(path, index=False, float_format="%.6g")
+        _draw(arguments.out, predictor, cost, question, outputs)
         console.print(f"\nfigures, captions and table: {arguments.out}")
-    return 0
 
 
-def _draw(out: Path, predictor: Predictor, cost: TrainingCost, question: Question) -> None:
+def _outputs(arguments: argparse.Namespace) -> Outputs | None:
+    """What is written to ``--out``, checked before anything is computed; None without it."""
+    if arguments.out is None:
+        return None
+    from analysis.figures.registry import figure_files
+
+    figures = [file for name in _FIGURES for file in figure_files(arguments.out / name)]
+    outputs = Outputs(COMMAND, source_files(arguments), arguments.overwrite)
+    outputs.check([arguments.out / _TABLE, arguments.out / _CAPTIONS, *figures])
+    return outputs
+
+
+def _draw(
+    out: Path, predictor: Predictor, cost: TrainingCost, question: Question, outputs: Outputs
+) -> None:
     # Imported here: an answer on the terminal needs none of it.
     from analysis.figures.registry import save
     from analysis.figures.scaling_models import fitted_models
@@ -90,13 +113,12 @@ def _draw(out: Path, predictor: Predictor, cost: TrainingCost, question: Questio
 
     captions = []
     with style.context(STYLE):
-        for name, drawing in (
-            ("prediction", prediction(predictor, cost, question)),
-            ("models", fitted_models(predictor.throughput)),
-        ):
-            save(drawing.figure, out / name)
+        drawings = (prediction(predictor, cost, question), fitted_models(predictor.throughput))
+        for name, drawing in zip(_FIGURES, drawings, strict=True):
+            save(drawing.figure, out / name, outputs)
             captions.append(f"## {name}\n\n![{name}]({name}.png)\n\n{drawing.caption}\n")
-    (out / _CAPTIONS).write_text("\n".join(captions))
+    with outputs.place(out / _CAPTIONS) as path:
+        path.write_text("\n".join(captions))
 
 
 def _question(arguments: argparse.Namespace) -> Question:

@@ -256,10 +256,11 @@ class Outputs:
 
     def _put(self, partial: Path, path: Path) -> None:
         """List an output and move it into place."""
-        again = self._check(path)  # something may have appeared in the meantime
         try:
-            new, before = digest(partial), digest(path) if again else ""
+            new = digest(partial)
             with _locked(path.parent):
+                again = self._check(path)  # something may have appeared in the meantime
+                before = digest(path) if again else ""
                 entries = read_list(path.parent)
                 there = {n: e for n, e in entries.items() if _look(path.parent / n) is not None}
                 known = there.get(path.name)

@@ -14,15 +14,17 @@ from pathlib import Path
 
 from rich.console import Console
 
-from analysis.figures.registry import draw_study
-from analysis.runs.sources import add_source, read_source
+from analysis.figures.registry import COMMAND, draw_study, study_files
+from analysis.runs.sources import add_source, read_source, source_files
 from ffn_core.errors import InputError
+from ffn_core.outputs import Outputs, add_overwrite
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m analysis.figures", description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="directory for the figures")
     parser.add_argument("--experiment", help="preset name; default: every experiment with points")
+    add_overwrite(parser)
     add_source(parser)
     return parser.parse_args(argv)
 
@@ -36,13 +38,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.out.exists() and not arguments.out.is_dir():
             raise InputError(f"--out {arguments.out} is a file: name a directory")
         runs = read_source(arguments, arguments.experiment)
+        names, out = runs.experiments(), arguments.out
+        folders = {name: out if len(names) == 1 else out / name for name in names}
+        outputs = Outputs(COMMAND, source_files(arguments), arguments.overwrite)
+        outputs.check([file for folder in folders.values() for file in study_files(folder)])
+        for name, folder in folders.items():
+            study = runs.select(runs.table["experiment"] == name)
+            draw_study(study, name, folder, console, outputs)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    names = runs.experiments()
-    for name in names:
-        out = arguments.out if len(names) == 1 else arguments.out / name
-        draw_study(runs.select(runs.table["experiment"] == name), name, out, console)
     return 0
 
 

@@ -34,6 +34,7 @@ from analysis.runs.scanned_rates import best_table, laws_table, own_scans, publi
 from analysis.runs.study import NothingToDraw, Study
 from analysis.runs.summary import REPORT_COLUMNS, summary_table
 from analysis.stats.targets import targets_table
+from ffn_core.outputs import Outputs
 
 # File name -> what draws it, in the order of the captions.
 FIGURES: dict[str, Callable[[Study], Drawing]] = {
@@ -56,52 +57,75 @@ FIGURES: dict[str, Callable[[Study], Drawing]] = {
 }
 
 
-def draw_study(runs: Runs, experiment: str, out: Path, console: Console) -> list[str]:
+COMMAND = "analysis.figures"
+SUMMARY, TARGETS, CAPTIONS = "summary.csv", "targets.csv", "captions.md"
+LAWS, BEST_RATES = "learning_rate_laws.csv", "best_learning_rates.csv"
+_SUFFIXES = (".png", ".svg")
+
+
+def draw_study(
+    runs: Runs, experiment: str, out: Path, console: Console, outputs: Outputs | None = None
+) -> list[str]:
     """Draws every figure one experiment supports into `out` and prints its summary.
+
+    Args:
+        runs: of the experiment.
+        experiment: its name.
+        out: folder of the figures.
+        console: where to print.
+        outputs: how to write them; by default nothing that is there is replaced.
 
     Returns:
         The names of the figures drawn.
+
+    Raises:
+        InputError: a file that may not be replaced is in the way.
     """
+    outputs = outputs or Outputs(COMMAND)
     study = Study(experiment, runs)
-    out.mkdir(parents=True, exist_ok=True)
     console.print(summary_table(study.summary, experiment))
     report = study.summary.reindex(columns=list(REPORT_COLUMNS))
-    report.to_csv(out / "summary.csv", index=False, float_format="%.6g")
+    with outputs.place(out / SUMMARY) as path:
+        report.to_csv(path, index=False, float_format="%.6g")
     targets = targets_table(runs).merge(report[["run_id", "name"]], on="run_id")
-    targets.to_csv(out / "targets.csv", index=False, float_format="%.6g", na_rep="not reached")
-    _write_laws(study, out, console)
+    with outputs.place(out / TARGETS) as path:
+        targets.to_csv(path, index=False, float_format="%.6g", na_rep="not reached")
+    _write_laws(study, out, outputs, console)
     captions, drawn = [f"# Figures of `{experiment}`\n", _left_out(study.summary)], []
     for name, chart in FIGURES.items():
         try:
             with style.context(STYLE):
                 drawing = chart(study)
-                save(drawing.figure, out / name)
+                save(drawing.figure, out / name, outputs)
         except NothingToDraw as reason:
             console.print(f"not drawn: {name}: {reason}", highlight=False, soft_wrap=True)
             captions.append(f"## {name}\n\nNot drawn: {reason}.\n")
-            _remove_stale(out / name)
+            # One of an earlier call must not stand beside captions that say it was not drawn.
+            for file in figure_files(out / name):
+                outputs.remove(file)
             continue
         captions.append(f"## {name}\n\n![{name}]({name}.png)\n\n{drawing.caption}\n")
         drawn.append(name)
-    (out / "captions.md").write_text("\n".join(captions))
+    with outputs.place(out / CAPTIONS) as path:
+        path.write_text("\n".join(captions))
     console.print(f"drawn: {', '.join(drawn) or 'nothing'}", highlight=False, soft_wrap=True)
     console.print(f"figures, captions and summary: {out}", highlight=False, soft_wrap=True)
     return drawn
 
 
-def _write_laws(study: Study, out: Path, console: Console) -> None:
+def _write_laws(study: Study, out: Path, outputs: Outputs, console: Console) -> None:
     """Writes the laws of the best learning rate where there is a scan, and prints the likeliest."""
-    laws, best = out / "learning_rate_laws.csv", out / "best_learning_rates.csv"
     try:
         ours = own_scans(study)
     except NothingToDraw:
         # Tables of an earlier call must not stand beside figures of other runs.
-        laws.unlink(missing_ok=True)
-        best.unlink(missing_ok=True)
+        for name in (LAWS, BEST_RATES):
+            outputs.remove(out / name)
         return
     scans = [*ours, published_scan(), published_scan(bounds=True)]
-    laws_table(scans).to_csv(laws, index=False, float_format="%.6g", na_rep="not known")
-    best_table(scans).to_csv(best, index=False, float_format="%.6g", na_rep="not known")
+    for name, table in ((LAWS, laws_table(scans)), (BEST_RATES, best_table(scans))):
+        with outputs.place(out / name) as path:
+            table.to_csv(path, index=False, float_format="%.6g", na_rep="not known")
     for scan in scans:
         console.print(
             f"learning-rate law of lowest AICc, {scan.finding()}", highlight=False, soft_wrap=True
@@ -117,14 +141,22 @@ def _left_out(summary: pd.DataFrame) -> str:
     )
 
 
-def save(figure: Figure, path: Path) -> None:
+def save(figure: Figure, path: Path, outputs: Outputs) -> None:
     """Writes a figure as PNG and SVG beside each other; `path` has no suffix."""
-    figure.savefig(path.with_suffix(".png"))
-    # No date in the file: the same data give the same bytes.
-    figure.savefig(path.with_suffix(".svg"), metadata={"Date": None})
+    for target in figure_files(path):
+        # No date in the file: the same data give the same bytes.
+        undated = {"Date": None} if target.suffix == ".svg" else None
+        with outputs.place(target) as partial:
+            figure.savefig(partial, metadata=undated)
 
 
-def _remove_stale(path: Path) -> None:
-    """A figure of an earlier call must not stand beside captions that say it was not drawn."""
-    for suffix in (".png", ".svg"):
-        path.with_suffix(suffix).unlink(missing_ok=True)
+def figure_files(path: Path) -> list[Path]:
+    """The files that `save` writes."""
+    return [path.with_suffix(suffix) for suffix in _SUFFIXES]
+
+
+def study_files(out: Path) -> list[Path]:
+    """All that `draw_study` may write to `out`."""
+    figures = [file for name in FIGURES for file in figure_files(out / name)]
+    tables = [out / name for name in (SUMMARY, TARGETS, CAPTIONS, LAWS, BEST_RATES)]
+    return [*tables, *figures]

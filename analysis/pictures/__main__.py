@@ -25,13 +25,14 @@ from analysis.pictures.panels import section_figure, surfaces_figure
 from ffn_core.errors import InputError
 from ffn_core.files import REPOSITORY
 from ffn_core.geometry import Zyx, as_zyx, to_zyx
+from ffn_core.outputs import Outputs, add_overwrite
 from ffn_core.volumes import (
     DEFAULT_CACHE_BYTES,
     Volume,
     iter_blocks,
     open_labels,
     open_volume,
-    whole_file,
+    stored_at,
 )
 
 MOST_VOXELS: Final = 300**3
@@ -91,8 +92,8 @@ def rendered(figure: Figure) -> np.ndarray:
     return np.asarray(canvas.buffer_rgba())[..., :3]
 
 
-def _write(figure: Figure, path: Path) -> None:
-    with whole_file(path) as partial:
+def _write(figure: Figure, path: Path, outputs: Outputs) -> None:
+    with outputs.place(path) as partial:
         Image.fromarray(rendered(figure)).save(partial, format="PNG", optimize=True)
 
 
@@ -135,6 +136,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         help="of each volume, how much is kept in memory (default: %(default)s)",
     )
     parser.add_argument("--out", type=Path, required=True, help="folder for the pictures")
+    add_overwrite(parser)
     return parser.parse_args(argv)
 
 
@@ -154,13 +156,17 @@ def draw(arguments: argparse.Namespace) -> list[Path]:
     if not 0 <= z < shape[0]:
         raise InputError(f"--section {z}: the segmentation has sections 0 to {shape[0] - 1}")
     paths = [arguments.out / SECTION, arguments.out / SURFACES]
+    volumes = (arguments.segmentation, arguments.image, arguments.labels)
+    inputs = [path for spec in volumes if spec for path in stored_at(spec)]
+    outputs = Outputs("analysis.pictures", inputs, arguments.overwrite)
+    outputs.check(paths)
     image_yx, ids_yx = _section(image, start, shape, z), _section(ids, (0, 0, 0), shape, z)
     truth_yx = None if truth is None else _section(truth, start, shape, z)
     with style.context(_STYLE):
-        _write(section_figure(image_yx, ids_yx, truth_yx, z), paths[0])
+        _write(section_figure(image_yx, ids_yx, truth_yx, z), paths[0], outputs)
         step = thinning_step(shape, arguments.most_voxels)
         thin = thinned(ids, truth, start, step)
-        _write(surfaces_figure(*thin, arguments.count, step), paths[1])
+        _write(surfaces_figure(*thin, arguments.count, step), paths[1], outputs)
     return paths
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from analysis.runs.sources import RECORDED
 from ffn_core.errors import InputError
+from ffn_core.outputs import add_overwrite
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -25,6 +26,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     export.add_argument("--out", type=Path, default=RECORDED, help="folder of the studies' folders")
     export.add_argument("--experiment", help="one study; default: all")
+    add_overwrite(export)
     export.add_argument("--size", default="small", help="file of conf/size the points come from")
     return parser.parse_args(argv)
 
@@ -38,7 +40,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         from analysis.runs.mlflow_reader import default_store
 
         uri = arguments.uri or default_store()
-        written = export(uri, arguments.out, arguments.experiment, arguments.size)
+        written = export(
+            uri, arguments.out, arguments.experiment, arguments.size, arguments.overwrite
+        )
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import re
+import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -18,9 +19,11 @@ import yaml
 from analysis.recorded import provenance
 from analysis.recorded.shrink import samples_of_first_seed, thin, without_machine_paths
 from analysis.runs.mlflow_reader import load_runs
-from analysis.runs.runs import Runs
+from analysis.runs.runs import SAMPLES, Runs
+from analysis.runs.sources import files_of
 from ffn_core.errors import InputError
 from ffn_core.files import REPOSITORY
+from ffn_core.outputs import Outputs, committed
 
 CONF: Final = REPOSITORY / "conf"
 
@@ -89,24 +92,28 @@ def snapshot(uri: str) -> Iterator[str]:
 
 
 def export(
-    uri: str, out: Path, experiment: str | None = None, size: str = "small"
+    uri: str,
+    out: Path,
+    experiment: str | None = None,
+    size: str = "small",
+    overwrite: bool = False,
 ) -> dict[str, dict[str, object]]:
     """Writes the finished and failed points of one study, or of all, into a folder each.
 
-    Points still under way are left out; exporting again brings them in. A study recorded before
-    is replaced.
+    Points still under way are left out; exporting again with `overwrite` brings them in.
 
     Args:
         uri: of the MLflow store.
         out: folder of the studies' folders.
         experiment: name of the study; None for all.
         size: which values of conf/size the planned number of points follows from.
+        overwrite: replace studies that were exported before, or that git can bring back.
 
     Returns:
         Provenance of each study written.
 
     Raises:
-        InputError: no store, no such study, or no point recorded.
+        InputError: no store, no such study, no point recorded, or files in the way.
     """
     with snapshot(uri) as copy:
         try:
@@ -116,19 +123,35 @@ def export(
         except InputError as error:
             raise InputError(str(error).replace(copy, uri)) from error
     written = {}
-    for name, study in studies.items():
-        ended = study.select(study.table["status"].isin(["FINISHED", "FAILED"]))
-        if ended.table.empty:
-            continue
-        facts = provenance.describe(ended, study.table["status"], planned_points(name, size))
-        folder = out / name
-        small = replace(samples_of_first_seed(ended), table=without_machine_paths(ended.table))
-        kept = _write(small, folder)
-        facts["exported"] = f"{datetime.now(UTC):%Y-%m-%d}"
-        facts["records of train metrics kept"] = "all" if kept == 1 else f"one in {kept}"
-        provenance.write(folder, facts)
-        written[name] = facts
+    outputs = Outputs("analysis.recorded", files_of(uri), overwrite, restorable=committed)
+    with tempfile.TemporaryDirectory() as scratch:
+        for name, study in studies.items():
+            ended = study.select(study.table["status"].isin(["FINISHED", "FAILED"]))
+            if ended.table.empty:
+                continue
+            facts = provenance.describe(ended, study.table["status"], planned_points(name, size))
+            folder = Path(scratch) / name
+            small = replace(samples_of_first_seed(ended), table=without_machine_paths(ended.table))
+            kept = _write(small, folder)
+            facts["exported"] = f"{datetime.now(UTC):%Y-%m-%d}"
+            facts["records of train metrics kept"] = "all" if kept == 1 else f"one in {kept}"
+            provenance.write(folder, facts)
+            written[name] = facts
+        _copy(Path(scratch), out, list(written), outputs)
     return written
+
+
+def _copy(source: Path, out: Path, names: Sequence[str], outputs: Outputs) -> None:
+    """Copies studies into place; samples of an earlier export do not stay beside newer ones."""
+    files = [path.relative_to(source) for path in sorted(source.rglob("*")) if path.is_file()]
+    outputs.check([out / file for file in files])
+    for name in names:
+        for sample in sorted((out / name / SAMPLES).glob("*.h5")):
+            if sample.relative_to(out) not in files:
+                outputs.remove(sample)
+    for file in files:
+        with outputs.place(out / file) as partial:
+            shutil.copyfile(source / file, partial)
 
 
 def _write(runs: Runs, folder: Path) -> int:

@@ -1,7 +1,8 @@
 """Writes the results page: `python -m analysis.results [--store STORE] [--page FILE]`.
 
 Without options it reads the recorded studies and writes RESULTS.md at the top of the repository,
-its figures and `verdicts.csv` beside the recorded studies.
+its figures and `verdicts.csv` beside the recorded studies. With `--overwrite` these are replaced
+where this command wrote them, or git can bring them back.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from pathlib import Path
 from analysis.claims.judge import verdict_table
 from analysis.results.findings import open_report
 from analysis.results.page import page
-from analysis.runs.sources import RECORDED
+from analysis.runs.sources import RECORDED, default_store, files_of
 from ffn_core.errors import InputError
 from ffn_core.files import REPOSITORY
+from ffn_core.outputs import Outputs, add_overwrite, committed
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -30,6 +32,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--page", type=Path, default=REPOSITORY / "RESULTS.md")
     parser.add_argument("--figures", type=Path, default=RECORDED / "figures")
     parser.add_argument("--verdicts", type=Path, default=RECORDED / "verdicts.csv")
+    add_overwrite(parser)
     return parser.parse_args(argv)
 
 
@@ -37,21 +40,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     arguments = _arguments(argv)
     try:
-        report = open_report(arguments.store)
+        return _write(arguments)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    folder = arguments.figures
+
+
+def _write(arguments: argparse.Namespace) -> int:
+    inputs, folder = files_of(arguments.store or default_store()), arguments.figures
+    outputs = Outputs("analysis.results", inputs, arguments.overwrite, restorable=committed)
+    report = open_report(arguments.store)
+    outputs.check([arguments.page, arguments.verdicts])
     text, pictures = page(report, Path(os.path.relpath(folder, arguments.page.parent)).as_posix())
-    folder.mkdir(parents=True, exist_ok=True)
+    outputs.check([folder / name for name in pictures])
     for stale in folder.glob("*.png"):
         if stale.name not in pictures:
-            stale.unlink()
+            outputs.remove(stale)
     for name, picture in pictures.items():
-        (folder / name).write_bytes(picture)
-    arguments.page.write_text(text)
+        with outputs.place(folder / name) as path:
+            path.write_bytes(picture)
+    with outputs.place(arguments.page) as path:
+        path.write_text(text)
     table = verdict_table(list(report.verdicts.values()))
-    table.to_csv(arguments.verdicts, index=False, float_format="%.6g")
+    with outputs.place(arguments.verdicts) as path:
+        table.to_csv(path, index=False, float_format="%.6g")
     counts = ", ".join(f"{n} {verdict}" for verdict, n in table["verdict"].value_counts().items())
     print(f"{arguments.page}: {len(pictures)} figures, {len(table)} claims: {counts}")
     return 0

@@ -21,8 +21,10 @@ from jupyter_client.manager import KernelManager
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
-from analysis.runs.sources import STORE_VARIABLE
+from analysis.runs.sources import STORE_VARIABLE, default_store, files_of
+from ffn_core.errors import InputError
 from ffn_core.files import REPOSITORY
+from ffn_core.outputs import Outputs, add_overwrite, committed
 
 NOTEBOOKS: Final = REPOSITORY / "analysis" / "notebooks"
 _TIMEOUT_S: Final = 120
@@ -76,6 +78,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--store", help=f"MLflow tracking URI or folder; default: {STORE_VARIABLE}")
     parser.add_argument("--out", type=Path, default=NOTEBOOKS, help="folder of the .ipynb files")
+    add_overwrite(parser)
     return parser.parse_args(argv)
 
 
@@ -84,13 +87,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _arguments(argv)
     if arguments.store:
         os.environ[STORE_VARIABLE] = arguments.store
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    with kernel() as manager:
-        for script in scripts():
-            path = arguments.out / f"{script.stem}.ipynb"
-            nbformat.write(execute(script, manager), path)
-            print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
+    inputs = files_of(default_store())
+    outputs = Outputs(
+        "analysis.results.notebooks", inputs, arguments.overwrite, restorable=committed
+    )
+    targets = {script: arguments.out / f"{script.stem}.ipynb" for script in scripts()}
+    try:
+        outputs.check(list(targets.values()))
+        _write(targets, outputs)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
     return 0
+
+
+def _write(targets: dict[Path, Path], outputs: Outputs) -> None:
+    with kernel() as manager:
+        for script, path in targets.items():
+            with outputs.place(path) as partial:
+                nbformat.write(execute(script, manager), partial)
+            print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
 
 
 if __name__ == "__main__":

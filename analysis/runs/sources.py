@@ -19,6 +19,7 @@ RECORDED: Final = REPOSITORY / "analysis" / "recorded"
 STORE_VARIABLE: Final = "FFN_SCALING_STORE"
 """Environment variable that names another store: an MLflow tracking URI or a folder of studies."""
 
+_SQLITE = "sqlite:///"
 _SERVERS = ("http:", "https:", "databricks")
 
 
@@ -65,6 +66,15 @@ def load_study(name: str, store: str | None = None) -> Runs:
     """
     studies = load_studies(store)
     return studies.get(name, empty_runs())
+
+
+def files_of(store: str) -> list[Path]:
+    """Where on this machine a store is kept: its database, or the folders of its studies."""
+    if store.startswith(_SQLITE):
+        return [Path(store.removeprefix(_SQLITE))]
+    if is_tracking_uri(store):
+        return []
+    return study_folders(Path(store)) or [Path(store)]
 
 
 def study_folders(root: Path) -> list[Path]:
@@ -114,6 +124,15 @@ def read_source(arguments: argparse.Namespace, experiment: str | None = None) ->
     from analysis.runs.mlflow_reader import default_store, load_runs
 
     return load_runs(arguments.store or default_store(), experiment)
+
+
+def source_files(arguments: argparse.Namespace) -> list[Path]:
+    """Files and folders that `read_source` reads."""
+    if arguments.recorded is not None:
+        return files_of(str(arguments.recorded))
+    from analysis.runs.mlflow_reader import default_store
+
+    return files_of(arguments.store or default_store())
 
 
 def _recorded(folder: Path) -> Runs:

@@ -26,7 +26,8 @@ def draw_figures(experiment: str, out: Path, uri: str, terminal: Terminal) -> bo
             of the machine can read a command line.
         terminal: where to say what was drawn, or why not.
     """
-    arguments = ["--out", str(out), "--experiment", experiment]
+    # It replaces what it drew before of this study, and nothing else.
+    arguments = ["--out", str(out), "--overwrite", "--experiment", experiment]
     printed = _run("analysis.figures", arguments, {"MLFLOW_TRACKING_URI": uri}, terminal, "figures")
     if printed is not None:
         terminal.say(f"figures: {out}")

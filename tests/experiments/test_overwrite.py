@@ -1,7 +1,6 @@
 """No command of experiments writes over, into or through what it did not make."""
 
 import dataclasses
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -106,37 +105,6 @@ def command(request, world) -> Command:
     return COMMANDS[request.param]
 
 
-def everything(folder: Path) -> dict[str, str]:
-    """Digest of every file and target of every link, by path."""
-    found = {}
-    for path in sorted(folder.rglob("*")):
-        name = str(path.relative_to(folder))
-        if path.is_symlink():
-            found[name] = f"-> {path.readlink()}"
-        elif path.is_file():
-            found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
-        else:
-            found[name] = "folder"
-    return found
-
-
-@pytest.fixture
-def refused(world, capsys) -> Callable[[int], str]:
-    """Whether a command ended as it should where it may not write; returns its line."""
-
-    def check(run: Callable[[], int]) -> str:
-        before = everything(world)
-        capsys.readouterr()
-        assert run() == 2
-        said = capsys.readouterr()
-        assert everything(world) == before, "nothing is touched"
-        assert said.err.count("\n") == 1, said.err
-        assert not said.out
-        return said.err
-
-    return check
-
-
 PLANTS: dict[str, Callable[[Path], object]] = {
     "file": lambda path: path.write_bytes(b"mine"),
     "folder": lambda path: (path.mkdir(), (path / "tiles.dat").write_bytes(b"mine")),
@@ -171,7 +139,9 @@ def test_inputs_stay(name, world, options, refused):
         assert "holds the input" in line
 
 
-def test_own_outputs_are_replaced_on_request_and_files_beside_stay(command, world, refused, capsys):
+def test_own_outputs_are_replaced_on_request_and_files_beside_stay(
+    command, world, refused, everything, capsys
+):
     Path("o").mkdir()
     Path("o/notes").write_bytes(b"mine")
     mine = everything(world)
@@ -222,7 +192,7 @@ def test_the_source_is_not_exported_over(world, volumes, refused, tmp_path):
         assert "o/image is the input" in line
 
 
-def test_a_failing_command_leaves_its_earlier_output(world, monkeypatch, refused):
+def test_a_failing_command_leaves_its_earlier_output(world, monkeypatch, everything):
     arguments = ["downsample", "--image", "v.h5:image", "--out", "half.h5"]
     assert __main__.main(arguments) == 0
     with h5py.File("half.h5") as file:

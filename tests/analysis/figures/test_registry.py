@@ -14,7 +14,7 @@ from analysis.figures.__main__ import main
 from analysis.figures.cost_to_target import cost_to_target
 from analysis.figures.learning_rate import learning_rate
 from analysis.figures.learning_rate_laws import learning_rate_laws
-from analysis.figures.registry import FIGURES, draw_study
+from analysis.figures.registry import COMMAND, FIGURES, draw_study
 from analysis.figures.scaling_models import models
 from analysis.figures.segmentation import evaluation, segmentations
 from analysis.figures.step_time import phase_breakdown, stragglers
@@ -32,6 +32,7 @@ from analysis.runs.mlflow_reader import load_runs
 from analysis.runs.study import NothingToDraw, Study
 from ffn_core.files import REPOSITORY
 from ffn_core.inference.sample import SegmentedSample
+from ffn_core.outputs import Outputs
 
 
 @pytest.fixture(autouse=True)
@@ -379,11 +380,15 @@ def test_command_writes_figures_captions_and_summary(store, tmp_path, capsys):
 
 
 def test_a_figure_no_longer_supported_is_removed(make_runs, tmp_path):
-    (tmp_path / "throughput.png").write_bytes(b"of an earlier call")
+    outputs = Outputs(COMMAND, overwrite=True)
+    with outputs.place(tmp_path / "throughput.png") as path:
+        path.write_bytes(b"of an earlier call")
+    (tmp_path / "models.png").write_bytes(b"of somebody else")
     console = Console(file=io.StringIO())
-    drawn = draw_study(make_runs(({}, {"train/f1": [(1, 0.5)]})), "study", tmp_path, console)
-    assert drawn == []
+    runs = make_runs(({}, {"train/f1": [(1, 0.5)]}))
+    assert draw_study(runs, "study", tmp_path, console, outputs) == []
     assert not (tmp_path / "throughput.png").exists()
+    assert (tmp_path / "models.png").exists()
     assert "## throughput\n\nNot drawn:" in (tmp_path / "captions.md").read_text()
     assert "not drawn: throughput:" in console.file.getvalue()
 

@@ -77,6 +77,7 @@ def test_pictures_are_written_or_refused_in_one_line(tmp_path, capsys):
     write_volumes(path, {"image": 100 * ids.astype(np.uint8), "ids": ids})
     options = [f"{path}:ids", "--image", f"{path}:image", "--out", str(tmp_path)]
     assert main([*options, "--labels", f"{path}:ids"]) == 0
+    options.append("--overwrite")
     with Image.open(tmp_path / "surfaces.png") as picture:
         blue = np.asarray(picture).astype(int)
     assert np.ptp(blue) > 100  # something is drawn, and it is shaded
@@ -99,7 +100,7 @@ def test_of_an_image_only_the_section_is_read(tmp_path, monkeypatch):
     write_volumes(path, {"image": 100 * ids.astype(np.uint8), "ids": ids})
     image = ReadsKept(100 * ids)
     monkeypatch.setattr("analysis.pictures.__main__.open_volume", lambda *_: image)
-    options = ["--image", "memory", "--out", str(tmp_path), "--most-voxels", "2000"]
+    options = ["--image", "memory:image", "--out", str(tmp_path), "--most-voxels", "2000"]
     assert main([f"{path}:ids", *options]) == 0
     assert image.windows == [((12, 0, 0), (1, 24, 24))]
 

@@ -220,3 +220,26 @@ def test_command(store, tmp_path, capsys):
     assert [f.name for f in study_folders(tmp_path)] == ["single"]
     assert main(["export", "--uri", f"sqlite:///{tmp_path}/none.db"]) == 2
     assert capsys.readouterr().err.startswith("error: no MLflow store at")
+
+
+def test_exports_replace_nothing_but_earlier_ones(store, tmp_path, refused, everything):
+    folder = tmp_path / "out" / "single"
+    arguments = ["export", "--uri", store, "--out", str(tmp_path / "out"), "--experiment", "single"]
+    (folder / "samples").mkdir(parents=True)
+    for name in ("note.md", "samples/mine.h5"):
+        (folder / name).write_bytes(b"mine")
+    mine = everything(tmp_path)
+    for name in ("runs.parquet", "history.parquet", "provenance.json"):
+        (folder / name).write_bytes(b"mine")
+        for options in ([], ["--overwrite"]):
+            line = refused(lambda options=options: main([*arguments, *options]))
+            assert f"{name} is there" in line
+        (folder / name).unlink()
+    assert main(arguments) == 0
+    assert "add --overwrite" in refused(lambda: main(arguments))
+    assert main([*arguments, "--overwrite"]) == 0
+    now = everything(tmp_path)
+    assert {name: now[name] for name in mine} == mine
+    before = store.removeprefix("sqlite:///")
+    database = ["export", "--uri", store, "--experiment", "single", "--out", before]
+    assert "not a folder" in refused(lambda: main(database))

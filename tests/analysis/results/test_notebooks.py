@@ -11,6 +11,7 @@ import pytest
 from analysis.results import notebooks
 from analysis.results.notebooks import NOTEBOOKS, execute, kernel, scripts
 from analysis.results.sections import SECTIONS
+from ffn_core.outputs import LIST
 
 # The kernel writes what it thinks of its transport to stderr, which is not the notebooks'.
 STREAMS = ("stderr", "error")
@@ -79,4 +80,6 @@ def test_command_writes_them_elsewhere(python, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(notebooks, "scripts", lambda: [NOTEBOOKS / "segmentation.py"])
     assert notebooks.main(["--out", str(tmp_path)]) == 0
     assert "segmentation.ipynb" in capsys.readouterr().out
-    assert [p.name for p in tmp_path.iterdir()] == ["segmentation.ipynb"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [LIST, "segmentation.ipynb"]
+    assert notebooks.main(["--out", str(tmp_path)]) == 2
+    assert "segmentation.ipynb is there from before" in capsys.readouterr().err

@@ -16,6 +16,7 @@ from analysis.results import overview_figures
 from analysis.results.__main__ import main
 from analysis.results.findings import Missing, Picture, Report, png, without_ids
 from analysis.text import cell, markdown_table
+from ffn_core.outputs import Outputs
 
 
 @pytest.fixture
@@ -105,7 +106,9 @@ def test_command_writes_page_figures_and_verdicts(studies, tmp_path, capsys):
     (tmp_path / "recorded" / "lr_rules" / "note.md").write_text("Seeds 4 and 5\ncame later.\n")
     figures = tmp_path / "recorded" / "figures"
     figures.mkdir()
-    (figures / "stale.png").write_bytes(b"of an earlier study")
+    with Outputs("analysis.results").place(figures / "stale.png") as path:
+        path.write_bytes(b"of an earlier study")
+    (figures / "mine.png").write_bytes(b"of the user")
     options = {
         "--store": tmp_path / "recorded",
         "--page": tmp_path / "RESULTS.md",
@@ -113,10 +116,11 @@ def test_command_writes_page_figures_and_verdicts(studies, tmp_path, capsys):
         "--verdicts": tmp_path / "verdicts.csv",
     }
     argv = [str(part) for pair in options.items() for part in pair]
-    assert main(argv) == 0
+    assert main([*argv, "--overwrite"]) == 0
     page = (tmp_path / "RESULTS.md").read_text()
     linked = [part.split(")")[0] for part in page.split("](recorded/figures/")[1:]]
-    assert sorted(linked) == sorted(path.name for path in figures.iterdir())
+    assert sorted(linked) == sorted(p.name for p in figures.glob("*.png") if p.name != "mine.png")
+    assert (figures / "mine.png").read_bytes() == b"of the user"
     assert "| `lr_rules` | 24 |" in page
     assert "- `lr_rules`: Seeds 4 and 5 came later." in page
     assert "**emulated**" in page
