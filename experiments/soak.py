@@ -19,6 +19,7 @@ from experiments.reporting.exit_codes import EXIT_FAILED, EXIT_INPUT
 from experiments.reporting.provenance import provenance
 from experiments.reporting.terminal import Terminal
 from ffn_core.errors import InputError
+from ffn_core.outputs import new_folder
 
 
 def main(arguments: list[str]) -> int:
@@ -31,8 +32,7 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     terminal, run_dir = Terminal(), (options.out / "run").absolute()
     try:
-        if run_dir.exists():
-            raise InputError(f"{options.out} holds an earlier soak: choose another --out")
+        new_folder(options.out)
         config = soak_config(options.out.absolute(), options.ranks)
         samples = watch(config, run_dir, options.minutes, options.every_s)
         verdicts = [judge(samples, rank) for rank in range(options.ranks)]

@@ -283,11 +283,24 @@ def new_folder(path: Path) -> Path:
     """
     path = real_path(path)
     if _look(path) is not None:
-        raise InputError(f"{path} is there already; name a new folder")
+        raise InputError(f"{path} is there already; name a new folder, or move it away")
     try:
         path.mkdir(parents=True)
     except OSError as error:
         raise _cannot("make", path, error) from error
+    return path
+
+
+def work_folder(path: Path) -> Path:
+    """Make a folder for files that are kept for a while, or find it again as it was made.
+
+    Raises:
+        InputError: Another one is there, or it cannot be made.
+    """
+    path = real_path(path)
+    if not (path / LIST).is_file():
+        new_folder(path)
+        _write_list(path, {})
     return path
 
 

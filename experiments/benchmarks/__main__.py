@@ -21,6 +21,7 @@ from experiments.reporting.exit_codes import EXIT_INPUT
 from experiments.reporting.provenance import provenance
 from experiments.reporting.terminal import Terminal
 from ffn_core.errors import InputError
+from ffn_core.outputs import Outputs, add_overwrite
 
 PARTS: dict[str, Callable[[Bench], list[Claim]]] = {
     "paper": lambda bench: network(bench, PAPER),
@@ -32,13 +33,17 @@ PARTS: dict[str, Callable[[Bench], list[Claim]]] = {
 }
 """By name, in the order in which they are run."""
 
+JSON, MARKDOWN = "benchmark.json", "benchmark.md"
+
 
 def main(argv: list[str]) -> int:
     """Measure, show and write; returns the exit code."""
     terminal = Terminal()
-    folder = Path(tempfile.mkdtemp(prefix="ffn-benchmark-"))
+    arguments = _parser().parse_args(argv)
+    outputs = Outputs("experiments.benchmarks", (), arguments.overwrite, terminal.say)
     try:
-        arguments = _parser().parse_args(argv)
+        outputs.check([arguments.out / JSON, arguments.out / MARKDOWN])
+        folder = Path(tempfile.mkdtemp(prefix="ffn-benchmark-"))
         bench = Bench(folder, arguments.repeats, arguments.quick)
         chosen = arguments.only or list(PARTS)
         facts = _facts(arguments)
@@ -46,7 +51,7 @@ def main(argv: list[str]) -> int:
         for number, name in enumerate(chosen, start=1):
             terminal.say(f"[{number}/{len(chosen)}] {name}")
             claims += PARTS[name](bench)
-            _write(arguments.out, claims, facts)
+            _write(outputs, arguments.out, claims, facts)
     except InputError as error:
         terminal.error(str(error))
         return EXIT_INPUT
@@ -61,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--out", type=Path, default=Path("benchmark"), metavar="DIR", help="default: %(default)s"
     )
+    add_overwrite(parser)
     parser.add_argument("--repeats", type=int, default=5, metavar="N", help="default: %(default)s")
     parser.add_argument(
         "--only",
@@ -84,11 +90,12 @@ def _facts(arguments: argparse.Namespace) -> dict[str, str]:
     return run | {k: v for k, v in provenance().items() if k != "host.name"}
 
 
-def _write(folder: Path, claims: list[Claim], facts: dict[str, str]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
+def _write(outputs: Outputs, folder: Path, claims: list[Claim], facts: dict[str, str]) -> None:
     values = {"about": facts, "claims": [dataclasses.asdict(c) | {"met": c.met} for c in claims]}
-    run_files.write_json(folder / "benchmark.json", values)
-    (folder / "benchmark.md").write_text(markdown(claims, facts))
+    with outputs.place(folder / JSON) as path:
+        run_files.write_json(path, values)
+    with outputs.place(folder / MARKDOWN) as path:
+        path.write_text(markdown(claims, facts))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Downloads that go on where they stopped and are refused when they are not what was wanted."""
 
+import hashlib
 import http.client
 import urllib.error
 import urllib.request
@@ -28,14 +29,22 @@ def download(
 
     Args:
         url: Address, http or https.
-        path: Where the file will be; appears complete or not at all. A file with another checksum
-            is replaced.
+        path: Where the file will be; appears complete or not at all. What is there is never
+            replaced.
         sha256: Hexadecimal checksum of the file; None takes what comes.
         on_bytes: Progress.
 
     Raises:
-        InputError: No network, no such file, interrupted, or another checksum.
+        InputError: No network, no such file, interrupted, another checksum, or another file is
+            there.
     """
+    if path.is_symlink() or path.exists():
+        if sha256 is not None and _sha256(path) != sha256:
+            raise InputError(
+                f"{path} is there, and is not {url} (sha256 {sha256}); move it away and run the"
+                " same command again, or name another folder"
+            )
+        return path
     pooch.get_logger().setLevel("WARNING")
     partial = path.with_name(f".{path.name}.part")
 
@@ -61,6 +70,14 @@ def download(
             " again, or take another source"
         ) from error
     return path
+
+
+def _sha256(path: Path) -> str:
+    """Checksum of a file; empty for anything else."""
+    if not path.is_file():
+        return ""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _resume(url: str, partial: Path, on_bytes: OnBytes | None) -> None:

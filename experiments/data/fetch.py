@@ -12,7 +12,8 @@ from experiments.data.arguments import AddParser, progress_bar
 
 def add(add_parser: AddParser) -> None:
     """Describe the command line."""
-    text = "download a public data set; interrupted downloads go on where they stopped"
+    text = "download a public data set; interrupted downloads go on where they stopped, and no"
+    text += " file that is there is replaced"
     parser = add_parser("fetch", help=text, description=text)
     parser.add_argument("name", choices=["fib25"], help="data set")
     parser.add_argument(

@@ -5,10 +5,11 @@ bucket ffn-flyem-fib25, and in the repository janelia-flyem/neuroproof_examples 
 files were made: the image as PNG sections, the ground truth packed.
 """
 
+import contextlib
 import gzip
 import hashlib
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,12 +19,14 @@ import numpy as np
 from experiments.data.cache import write_volumes
 from experiments.data.download import OnBytes, download
 from ffn_core.errors import InputError
+from ffn_core.outputs import LIST, work_folder
 from ffn_core.volumes import open_volume, whole_file
 
 BUCKET_URL = "https://storage.googleapis.com/ffn-flyem-fib25"
 REPOSITORY_URL = "https://raw.githubusercontent.com/janelia-flyem/neuroproof_examples/master"
 
 IMAGE, LABELS = "grayscale_maps.h5", "groundtruth.h5"
+_ARRAYS = {IMAGE: ("raw",), LABELS: ("stack", "transforms")}
 
 
 @dataclass(frozen=True)
@@ -87,29 +90,53 @@ def fetch_from_repository(
     """Make the same two files from the repository's.
 
     Their voxels are checked, not their bytes, which depend on how HDF5 packs them. The downloads
-    are kept in the folder ``downloads`` until all is well.
+    are kept in the folder ``downloads`` until all is well. A file that is there already is left as
+    it is.
 
     Returns:
         The folder that holds them, a folder in ``out``.
 
     Raises:
-        InputError: See :func:`experiments.data.download.download`; or other voxels than in the
-            bucket.
+        InputError: See :func:`experiments.data.download.download`; other voxels than in the
+            bucket; or a folder ``downloads`` of somebody else.
     """
     folder = out / sample.folder
-    if all((folder / name).is_file() for name in sample.files):
+    kept = {name: _is_there(folder / name, arrays, sample) for name, arrays in _ARRAYS.items()}
+    if all(kept.values()):
         return folder
-    source, downloads = f"{url_base}/{sample.folder}", folder / "downloads"
+    source, downloads = f"{url_base}/{sample.folder}", work_folder(folder / "downloads")
+    sections = []
     for done, number in enumerate(sample.sections):
         name = f"iso.{number}.png"
-        download(f"{source}/grayscale_maps/{name}", downloads / name)
+        sections.append(download(f"{source}/grayscale_maps/{name}", downloads / name))
         if on_progress is not None:
             on_progress(done / len(sample.sections))
     packed = download(f"{source}/{LABELS}.gz", downloads / f"{LABELS}.gz")
-    _write_image(downloads, folder / IMAGE, sample)
-    _write_labels(packed, folder / LABELS, sample)
-    shutil.rmtree(downloads)
+    if not kept[IMAGE]:
+        _write_image(downloads, folder / IMAGE, sample)
+    if not kept[LABELS]:
+        _write_labels(packed, folder / LABELS, sample)
+    for path in (*sections, packed, downloads / LIST):
+        path.unlink()
+    with contextlib.suppress(OSError):  # what somebody else put there stays
+        downloads.rmdir()
     return folder
+
+
+def _is_there(path: Path, arrays: Iterable[str], sample: Sample) -> bool:
+    """Whether a file holds the sample's arrays already; another one is an error."""
+    if not path.is_symlink() and not path.exists():
+        return False
+    try:
+        with h5py.File(path) as file:
+            for name in arrays:
+                _check(name, file[name][...], sample, path)
+    except (OSError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path} is there, and is no whole file of {sample.folder} ({error}); move it away and"
+            " run again"
+        ) from error
+    return True
 
 
 def _write_image(downloads: Path, path: Path, sample: Sample) -> None:
@@ -125,7 +152,7 @@ def _write_labels(packed: Path, path: Path, sample: Sample) -> None:
             with gzip.open(packed) as source, partial.open("wb") as target:
                 shutil.copyfileobj(source, target)
             with h5py.File(partial) as file:
-                arrays = {name: file[name][...] for name in ("stack", "transforms")}
+                arrays = {name: file[name][...] for name in _ARRAYS[LABELS]}
         except (OSError, EOFError, KeyError) as error:
             raise InputError(f"{packed} is damaged ({error}); delete it and run again") from error
         for name, array in arrays.items():

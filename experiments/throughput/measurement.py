@@ -41,6 +41,7 @@ from experiments.throughput.tables import (
     scaling_metrics,
     warnings_after,
 )
+from ffn_core.outputs import new_folder
 
 
 class BenchmarkRecord:
@@ -131,8 +132,10 @@ class Benchmark:
 
         Raises:
             MeasurementError: A process failed.
+            InputError: Another benchmark has started in the same second.
             KeyboardInterrupt: As is; what was measured until then is written.
         """
+        new_folder(self._folder)
         for line in self._warnings:
             self._terminal.warn(line)
         uri, experiment = absolute_uri(self._config.tracking.uri), self._config.tracking.experiment

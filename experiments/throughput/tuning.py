@@ -19,6 +19,7 @@ from experiments.reporting.provenance import provenance
 from experiments.reporting.terminal import Terminal
 from experiments.throughput.machine import Machine, read_machine, warnings_before
 from ffn_core.errors import InputError
+from ffn_core.outputs import new_folder
 from ffn_core.runtime import available_cores
 
 
@@ -134,8 +135,8 @@ def tune(section: TuneConfig, config: Config, terminal: Terminal) -> None:
     machine: Machine = read_machine()
     for line in warnings_before(machine, layouts[-1][0], layouts[-1][1]):
         terminal.warn(line)
-    folder = Path(config.runs_dir).absolute() / "tune" / f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
-    folder.mkdir(parents=True)
+    runs = Path(config.runs_dir).absolute()
+    folder = new_folder(runs / "tune" / f"{datetime.now(UTC):%Y%m%d-%H%M%S}")
     rounds = [(repeat, layout) for repeat in range(section.repeats) for layout in layouts]
     found: dict[Setup, list[tuple[float, float]]] = {}
     for repeat, (ranks, threads) in terminal.track(rounds, f"{config.model.name} on {cores} cores"):

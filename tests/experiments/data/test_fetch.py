@@ -120,10 +120,25 @@ def test_a_damaged_download_is_refused(server, tmp_path):
     assert download(f"{server.url}/a.bin", tmp_path / "a.bin", SHA256).read_bytes() == CONTENT
 
 
-def test_a_damaged_file_is_replaced(server, tmp_path):
+PLANTS = {
+    "file": lambda path: path.write_bytes(b"mine, or damaged"),
+    "empty": lambda path: path.write_bytes(b""),
+    "folder": lambda path: path.mkdir(),
+    "link": lambda path: path.symlink_to("mine"),
+    "link to nothing": lambda path: path.symlink_to("nothing"),
+}
+
+
+@pytest.mark.parametrize("plant", PLANTS)
+def test_another_file_that_is_there_stays(server, tmp_path, everything, plant):
     server.files["/a.bin"] = CONTENT
-    (tmp_path / "a.bin").write_bytes(b"damaged")
-    assert download(f"{server.url}/a.bin", tmp_path / "a.bin", SHA256).read_bytes() == CONTENT
+    (tmp_path / "mine").write_bytes(b"mine")
+    PLANTS[plant](tmp_path / "a.bin")
+    before = everything(tmp_path)
+    with pytest.raises(InputError, match=r"a\.bin is there, and is not http.*move it away"):
+        download(f"{server.url}/a.bin", tmp_path / "a.bin", SHA256)
+    assert everything(tmp_path) == before
+    assert not server.requests
 
 
 def test_not_there(server, tmp_path):
@@ -198,6 +213,52 @@ def test_both_sources_give_the_same(server, sample, tmp_path):
     asked = len(server.requests)
     fetch_from_repository(tmp_path / "b", f"{server.url}/git", sample)
     assert len(server.requests) == asked
+
+
+@pytest.mark.parametrize("plant", PLANTS)
+@pytest.mark.parametrize("name", ["grayscale_maps.h5", "groundtruth.h5"])
+def test_files_in_the_place_of_the_sample_stay(server, sample, tmp_path, everything, name, plant):
+    folder = tmp_path / "b" / "s"
+    folder.mkdir(parents=True)
+    (folder / "mine").write_bytes(b"mine")
+    PLANTS[plant](folder / name)
+    before = everything(tmp_path)
+    for fetch, source in ((fetch_from_bucket, "bucket"), (fetch_from_repository, "git")):
+        server.files[f"/{source}/s/{name}"] = b""
+        with pytest.raises(InputError, match=rf"{name} is there, and is no"):
+            fetch(tmp_path / "b", f"{server.url}/{source}", sample)
+        found = everything(tmp_path)
+        assert {path: found[path] for path in before} == before
+
+
+def test_a_half_of_the_sample_is_completed(server, sample, tmp_path):
+    whole = fetch_from_bucket(tmp_path / "a", f"{server.url}/bucket", sample)
+    (whole / "groundtruth.h5").unlink()
+    written = (whole / "grayscale_maps.h5").stat().st_mtime_ns
+    fetch_from_repository(tmp_path / "a", f"{server.url}/git", sample)
+    assert sorted(contents(whole)) == ["raw", "stack", "transforms"]
+    assert (whole / "grayscale_maps.h5").stat().st_mtime_ns == written
+
+
+def test_a_folder_of_downloads_that_is_not_ours_stays(server, sample, tmp_path, everything):
+    downloads = tmp_path / "b" / "s" / "downloads"
+    downloads.mkdir(parents=True)
+    (downloads / "iso.9.png").write_bytes(b"mine")
+    before = everything(tmp_path)
+    with pytest.raises(InputError, match="downloads is there already"):
+        fetch_from_repository(tmp_path / "b", f"{server.url}/git", sample)
+    assert everything(tmp_path) == before
+
+
+def test_files_among_the_downloads_stay(server, sample, tmp_path):
+    section = server.files.pop("/git/s/grayscale_maps/iso.11.png")
+    with pytest.raises(InputError, match="Not Found"):
+        fetch_from_repository(tmp_path / "b", f"{server.url}/git", sample)
+    downloads = tmp_path / "b" / "s" / "downloads"
+    (downloads / "notes").write_bytes(b"mine")
+    server.files["/git/s/grayscale_maps/iso.11.png"] = section
+    fetch_from_repository(tmp_path / "b", f"{server.url}/git", sample)
+    assert [path.name for path in downloads.iterdir()] == ["notes"]
 
 
 def test_another_section_in_the_repository(server, sample, tmp_path):
