@@ -2,18 +2,21 @@
 
 import dataclasses
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 
-from experiments import export_neuroglancer
+from experiments import export_neuroglancer, soak, tune
+from experiments.benchmarks import __main__ as benchmarks
 from experiments.data import __main__
 from experiments.data.cache import write_volumes
 from experiments.reporting import run_files
 from experiments.segment import segmentation_files
 from experiments.segment.config import RegionConfig, SegmentConfig
+from experiments.throughput import measurement
 from ffn_core.outputs import LIST
 from ffn_core.sampling.coordinates import Coordinates
 from ffn_core.sampling.google_ffn import write_published_coordinates
@@ -206,3 +209,47 @@ def test_a_failing_command_leaves_its_earlier_output(world, monkeypatch, everyth
     before = everything(world)
     assert __main__.main([*arguments, "--overwrite"]) == 2
     assert everything(world) == before
+
+
+@pytest.mark.parametrize("plant", ["file", "folder", "link to nothing"])
+@pytest.mark.parametrize("name", ["benchmark.json", "benchmark.md"])
+def test_benchmarks_stay(world, monkeypatch, refused, plant, name):
+    monkeypatch.setattr(benchmarks, "PARTS", {"gemm": lambda _: pytest.fail("nothing is measured")})
+    Path("o").mkdir()
+    PLANTS[plant](Path("o", name))
+    for options in ([], ["--overwrite"]):
+        refused(lambda options=options: benchmarks.main(["--out", "o", *options]))
+
+
+def test_a_benchmark_is_replaced_on_request(world, monkeypatch, refused):
+    monkeypatch.setattr(benchmarks, "PARTS", {"one": lambda _: [], "two": lambda _: []})
+    assert benchmarks.main(["--out", "o"]) == 0
+    assert "--overwrite" in refused(lambda: benchmarks.main(["--out", "o"]))
+    assert benchmarks.main(["--out", "o", "--overwrite"]) == 0
+
+
+@pytest.mark.parametrize("plant", PLANTS)
+def test_a_soak_takes_a_new_folder(world, plant, refused):
+    PLANTS[plant](Path("o"))
+    assert "o is there already" in refused(lambda: soak.main(["--out", "o", "--minutes", "0"]))
+
+
+class Noon(datetime):
+    """A clock that stands still."""
+
+    @classmethod
+    def now(cls, tz=None):
+        return cls(2026, 1, 1, 12, tzinfo=tz)
+
+
+@pytest.mark.parametrize(("app", "name"), [(tune, "tune"), (measurement, "throughput")])
+def test_measurements_take_a_new_folder(app, name, world, monkeypatch, everything, capsys):
+    monkeypatch.setattr(app, "datetime", Noon)
+    monkeypatch.setattr("sys.argv", [name, "model=micro"])
+    folder = world / "runs" / name / "20260101-120000"
+    folder.mkdir(parents=True)
+    (folder / f"{name}.json").write_bytes(b"mine")
+    before = everything(world)
+    assert app.main() == 2
+    assert everything(world) == before
+    assert f"{folder} is there already" in capsys.readouterr().err
