@@ -11,44 +11,19 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import dataclasses
-import fcntl
-import hashlib
-import json
 import os
-import secrets
 import shutil
 import stat
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from ffn_core.errors import InputError
-
-LIST: Final = ".ffn-scaling-outputs.json"
+from ffn_core.output_list import LIST, Entry, beside, digest, locked, read_list, write_list
 
 _REPOSITORY: Final = Path(__file__).parent.parent
-
-
-@dataclass(frozen=True)
-class Entry:
-    """What a list says of one output.
-
-    Attributes:
-        digest: of its content, see `digest`.
-        command: that wrote it.
-        written: UTC, ISO 8601.
-        replaced: digest of what it replaced, empty if nothing was there: the content that is found
-            when a command was killed between listing and moving.
-    """
-
-    digest: str
-    command: str
-    written: str
-    replaced: str = ""
 
 
 def add_overwrite(parser: argparse.ArgumentParser) -> None:
@@ -58,42 +33,6 @@ def add_overwrite(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="replace what this command wrote there before; other files are never replaced",
     )
-
-
-def digest(path: Path) -> str:
-    """BLAKE2b of a file's bytes, or of the names and digests in a folder; links are not followed.
-
-    Raises:
-        OSError: It cannot be read.
-    """
-    mode = path.lstat().st_mode
-    if stat.S_ISREG(mode):
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=20)).hexdigest()
-    if stat.S_ISDIR(mode):
-        whole = hashlib.blake2b(digest_size=20)
-        for entry in sorted(path.iterdir()):
-            whole.update(os.fsencode(f"{entry.name}\0{digest(entry)}\n"))
-        return f"folder {whole.hexdigest()}"
-    return "neither file nor folder"
-
-
-def read_list(folder: Path) -> dict[str, Entry]:
-    """What commands have written to a folder, by name; empty without a list.
-
-    Raises:
-        InputError: The list is damaged.
-    """
-    path = folder / LIST
-    try:
-        return {name: Entry(**values) for name, values in json.loads(path.read_text()).items()}
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, TypeError, AttributeError):
-        raise InputError(
-            f"{path}, the list of what was written there, is damaged: remove it, and what it"
-            " should list, or name another folder"
-        ) from None
 
 
 def clash(path: Path, inputs: Iterable[Path]) -> str:
@@ -203,7 +142,7 @@ class Outputs:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise _cannot("write", path, error) from error
-        partial = _beside(path)
+        partial = beside(path)
         try:
             yield partial
             self._put(partial, path)
@@ -218,10 +157,10 @@ class Outputs:
         if _look(path) is None or not self._overwrite or not self._ours(path):
             return
         _remove(path)
-        with _locked(path.parent):
+        with locked(path.parent):
             entries = read_list(path.parent)
             if entries.pop(path.name, None) is not None:
-                _write_list(path.parent, entries)
+                write_list(path.parent, entries)
 
     def _check(self, path: Path) -> bool:
         """Refuse a real path; returns whether something is there that may be replaced."""
@@ -258,7 +197,7 @@ class Outputs:
         """List an output and move it into place."""
         try:
             new = digest(partial)
-            with _locked(path.parent):
+            with locked(path.parent):
                 again = self._check(path)  # something may have appeared in the meantime
                 before = digest(path) if again else ""
                 entries = read_list(path.parent)
@@ -268,7 +207,7 @@ class Outputs:
                     now = datetime.now(UTC).isoformat(timespec="seconds")
                     there[path.name] = Entry(new, self._command, now, before)
                 if there != entries:
-                    _write_list(path.parent, there)
+                    write_list(path.parent, there)
                 (_exchange if again else _move)(partial, path)
         except OSError as error:
             raise _cannot("write", path, error) from error
@@ -300,19 +239,8 @@ def work_folder(path: Path) -> Path:
     path = real_path(path)
     if not (path / LIST).is_file():
         new_folder(path)
-        _write_list(path, {})
+        write_list(path, {})
     return path
-
-
-def _write_list(folder: Path, entries: dict[str, Entry]) -> None:
-    path = folder / LIST
-    partial = _beside(path)
-    values = {name: dataclasses.asdict(entries[name]) for name in sorted(entries)}
-    try:
-        partial.write_text(json.dumps(values, indent=1) + "\n")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def real_path(path: Path) -> Path:
@@ -347,11 +275,6 @@ def _inode(path: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def _beside(path: Path) -> Path:
-    """A new hidden name in the same folder, with the same suffix."""
-    return path.with_name(f".{path.stem[:80]}.{secrets.token_hex(4)}{path.suffix[:16]}")
-
-
 def _move(partial: Path, path: Path) -> None:
     """Move to a free path; fails if it no longer is."""
     if partial.is_dir():
@@ -372,7 +295,7 @@ def _exchange(partial: Path, path: Path) -> None:
     if not partial.is_dir() and not path.is_dir():
         partial.replace(path)
         return
-    old = _beside(path)
+    old = beside(path)
     path.rename(old)
     try:
         partial.rename(path)
@@ -387,18 +310,6 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """One at a time changes a folder's list, where the file system can lock."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        with contextlib.suppress(OSError):
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
 
 
 def _cannot(what: str, path: Path, error: Exception) -> InputError:

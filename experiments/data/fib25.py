@@ -19,7 +19,8 @@ import numpy as np
 from experiments.data.cache import write_volumes
 from experiments.data.download import OnBytes, download
 from ffn_core.errors import InputError
-from ffn_core.outputs import LIST, work_folder
+from ffn_core.output_list import LIST
+from ffn_core.outputs import work_folder
 from ffn_core.volumes import open_volume, whole_file
 
 BUCKET_URL = "https://storage.googleapis.com/ffn-flyem-fib25"

@@ -17,7 +17,7 @@ from experiments.reporting import run_files
 from experiments.segment import segmentation_files
 from experiments.segment.config import RegionConfig, SegmentConfig
 from experiments.throughput import measurement
-from ffn_core.outputs import LIST
+from ffn_core.output_list import LIST
 from ffn_core.sampling.coordinates import Coordinates
 from ffn_core.sampling.google_ffn import write_published_coordinates
 from ffn_core.synthetic.neurites import synthesize

@@ -7,7 +7,8 @@ import pytest
 
 from ffn_core import outputs as module
 from ffn_core.errors import InputError
-from ffn_core.outputs import LIST, Outputs, committed, digest, new_folder, read_list
+from ffn_core.output_list import LIST, digest, read_list
+from ffn_core.outputs import Outputs, committed, new_folder, work_folder
 
 
 def write(path: Path, content: bytes = b"ours", command: str = "a", **options) -> None:
@@ -196,7 +197,7 @@ def test_what_appears_meanwhile_stays(tmp_path, overwrite):
 
 def test_nothing_is_replaced_in_the_last_moment(tmp_path, monkeypatch):
     """Between the last look and the move: moving itself fails where something is."""
-    monkeypatch.setattr(module, "_write_list", lambda *_: (tmp_path / "v").write_bytes(b"mine"))
+    monkeypatch.setattr(module, "write_list", lambda *_: (tmp_path / "v").write_bytes(b"mine"))
     with pytest.raises(InputError, match="File exists"):
         write(tmp_path / "v")
     assert everything(tmp_path) == {"v": b"mine"}
@@ -256,6 +257,14 @@ def test_a_new_folder_is_one(tmp_path):
         with pytest.raises(InputError, match="is there already"):
             new_folder(tmp_path / name)
     assert new_folder(tmp_path / "a" / "b").is_dir()
+
+
+def test_a_work_folder_is_found_again_but_no_other_one(tmp_path):
+    assert work_folder(tmp_path / "a") == work_folder(tmp_path / "a")
+    (tmp_path / "b").mkdir()
+    with pytest.raises(InputError, match="is there already"):
+        work_folder(tmp_path / "b")
+    assert names(tmp_path / "b") == []
 
 
 def test_what_git_holds_can_be_replaced_in_the_project_alone(tmp_path, monkeypatch):

@@ -17,7 +17,7 @@ from experiments.segment.config import RegionConfig, SegmentConfig
 from experiments.segment.folder import check_folder, claim_folder, inputs_of
 from ffn_core.errors import InputError
 from ffn_core.inference.segmentation import State
-from ffn_core.outputs import LIST
+from ffn_core.output_list import LIST
 
 SHAPE = (8, 12, 12)
 
