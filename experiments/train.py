@@ -22,9 +22,9 @@ def main() -> int:
     sweep = Sweep(sys.argv[1:], terminal, preset_question(sys.argv[1:]))
 
     def task(composed: DictConfig) -> None:
-        sweep.take(to_config(composed), in_multirun())
+        sweep.add(to_config(composed), in_multirun())
 
-    code = run_app(task)
+    code = run_app(task, then=sweep.run)
     sweep.close(interrupted=code == EXIT_INTERRUPTED)
     return code or (EXIT_FAILED if sweep.failed else 0)
 

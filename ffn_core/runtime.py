@@ -46,12 +46,12 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def threads_per_rank(ranks: int) -> int:
-    """Compute threads of each of ``ranks`` processes that share this machine."""
+def threads_per_rank(ranks: int, runs: int = 1) -> int:
+    """Compute threads of each of ``ranks`` processes, where ``runs`` such runs share a machine."""
     local = int(
         os.environ.get("HOROVOD_LOCAL_SIZE", os.environ.get("OMPI_COMM_WORLD_LOCAL_SIZE", ranks))
     )
-    return max(1, available_cores() // local)
+    return max(1, available_cores() // (runs * local))
 
 
 def peak_rss_bytes() -> int:

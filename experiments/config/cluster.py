@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 from experiments.config.parsing import at_least_one, no_secret
 from ffn_core.errors import InputError
-from ffn_core.runtime import available_cores
 from ffn_core.training.node_group import NodeGroup
 
 BATCH_SYSTEMS = ("slurm",)
@@ -18,7 +17,7 @@ _TIME_LIMIT = re.compile(r"\d+(:\d\d){0,2}|\d+-\d\d?(:\d\d){0,2}")
 class ClusterConfig:
     """Logical nodes, the processes that carry them, and the batch of each node.
 
-    ``ranks=0`` becomes the largest divisor of ``nodes`` for which each process has a core here.
+    ``ranks=0`` becomes, in a whole config, as many as `fitting_ranks` finds for a point's cores.
     A run ends when ranks have waited for others for ``stall_timeout_s`` (0: they wait for ever).
     With ``elastic`` it goes on from its newest checkpoint as long as ``min_ranks`` are left, and
     takes a host in again when ``readmit_after_s`` have passed since its rank died.
@@ -40,15 +39,16 @@ class ClusterConfig:
             )
         at_least_one("cluster", self, "nodes", "local_batch_size", "readmit_after_s")
         at_least_one("cluster", self, "threads_per_rank")
-        if self.ranks == 0:
-            fitting = range(1, min(self.nodes, available_cores()) + 1)
-            ranks = max(count for count in fitting if self.nodes % count == 0)
-            object.__setattr__(self, "ranks", ranks)
 
     @property
     def group(self) -> NodeGroup:
         """Nodes and ranks, checked."""
         return NodeGroup(self.nodes, self.ranks, uneven=self.elastic)
+
+    def fitting_ranks(self, cores: int) -> int:
+        """The largest divisor of ``nodes`` for which each process has one of ``cores``."""
+        fitting = range(1, max(1, min(self.nodes, cores)) + 1)
+        return max(count for count in fitting if self.nodes % count == 0)
 
     @property
     def fovs_per_step(self) -> int:

@@ -90,8 +90,14 @@ def in_multirun() -> bool:
     return HydraConfig.get().mode == RunMode.MULTIRUN
 
 
-def run_app(task: Callable[[DictConfig], None], config_name: str = "config") -> int:
+def run_app(
+    task: Callable[[DictConfig], None],
+    config_name: str = "config",
+    then: Callable[[], None] | None = None,
+) -> int:
     """Run a Hydra app over ``conf/<config_name>.yaml``; returns the process's exit code.
+
+    ``task`` is called for each point, ``then`` once after the last.
 
     Errors of composition, which Hydra reports in many lines and with exit code 1, become one line
     and exit code 2 like every other bad input. Bad input of one point does not end a sweep.
@@ -113,7 +119,9 @@ def run_app(task: Callable[[DictConfig], None], config_name: str = "config") -> 
     app = hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(guarded)
     try:
         app()
-    except (HydraException, OmegaConfBaseException) as error:
+        if then is not None:
+            then()
+    except (HydraException, OmegaConfBaseException, InputError) as error:
         bad_input.append(error)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED

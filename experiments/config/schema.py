@@ -8,7 +8,7 @@ not fit.
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from experiments.config.cluster import BatchConfig, ClusterConfig, LauncherConfig
@@ -16,6 +16,7 @@ from experiments.config.parsing import at_least_one
 from ffn_core.errors import InputError
 from ffn_core.geometry import FovGeometry
 from ffn_core.model_size import ModelSize
+from ffn_core.runtime import available_cores
 from ffn_core.seed import SeedValues
 from ffn_core.training.learning_rate import Schedule, Warmup, scale_factor
 
@@ -253,15 +254,21 @@ class SweepConfig:
     """How points of a sweep are gone through; says nothing of what a point computes.
 
     ``dry_run`` lists the points, what they cost and the commands that would run, and runs nothing.
-    A point that fails (not: diverges) is tried ``retries`` more times, from its last checkpoint.
-    With ``fail_fast`` the first failure ends the sweep. ``pair`` holds options by dotted name that
-    belong together: swept over, it moves several of them along one axis.
+    ``parallel`` points at a time run side by side on this machine, each on an equal share of its
+    cores. A point that fails (not: diverges) is tried ``retries`` more times, from its last
+    checkpoint. With ``fail_fast`` no point is started after the first failure. ``pair`` holds
+    options by dotted name that belong together: swept over, it moves several of them along one
+    axis.
     """
 
     dry_run: bool = False
+    parallel: int = 1
     retries: int = 0
     fail_fast: bool = False
     pair: Any = None
+
+    def __post_init__(self) -> None:
+        at_least_one("sweep", self, "parallel")
 
 
 @dataclass(frozen=True)
@@ -285,6 +292,11 @@ class Config:
     sweep: SweepConfig = field(default_factory=SweepConfig)
     seed: int = 1
     runs_dir: str = "runs"
+
+    def __post_init__(self) -> None:
+        if self.cluster.ranks == 0:
+            ranks = self.cluster.fitting_ranks(available_cores() // self.sweep.parallel)
+            object.__setattr__(self, "cluster", replace(self.cluster, ranks=ranks))
 
     def schedule(self) -> Schedule:
         """Learning rate of each optimizer step."""

@@ -75,10 +75,11 @@ def local_hosts(ranks: int) -> str:
 
 def compute_threads(config: Config) -> int:
     """Threads of each rank, where the config does not say."""
-    cluster = config.cluster
+    cluster, runs = config.cluster, config.sweep.parallel
     if cluster.elastic and config.launcher.hosts is None:
-        return max(1, available_cores() // cluster.ranks)  # not each a host, whatever they are told
-    return threads_per_rank(cluster.ranks)
+        # not each a host, whatever they are told
+        return max(1, available_cores() // (runs * cluster.ranks))
+    return threads_per_rank(cluster.ranks, runs)
 
 
 def start_over(run_dir: Path) -> NoReturn:

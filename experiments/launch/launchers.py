@@ -159,7 +159,11 @@ def _gloo(placed: Placement, worker: list[str]) -> list[str]:
     if ranks == 1 and launcher.hosts is None:
         return worker
     hosts = launcher.hosts or f"localhost:{ranks}"
-    return [*HOROVODRUN, "--gloo", "-np", str(ranks), "-H", hosts, *launcher.arguments, *worker]
+    # What Horovod keeps in the home folder is about other hosts, and two that start at the same
+    # time can spoil it for each other.
+    local = [] if launcher.hosts else ["--disable-cache"]
+    placed_ranks = ["--gloo", *local, "-np", str(ranks), "-H", hosts]
+    return [*HOROVODRUN, *placed_ranks, *launcher.arguments, *worker]
 
 
 def _mpi(placed: Placement, worker: list[str], as_root: bool) -> list[str]:

@@ -22,6 +22,8 @@ from ffn_core.volumes import (
 )
 
 KINDS = ("synthetic", "files", "dummy")
+SIDE_BY_SIDE = ("gloo", "mpi")
+"""Launchers that start ranks where they are told, and so several runs on one machine."""
 
 
 def prepare(config: Config) -> Config:
@@ -46,6 +48,8 @@ def check(config: Config) -> None:
     rank_command(config, Path())
     if config.batch.system is None:  # or it is needed where the job runs, not here
         placement(config).require_program()
+    if config.sweep.parallel > 1:
+        _check_side_by_side(config)
     _ = config.model.geometry, config.model.size, config.cluster.group
     config.schedule()
     if config.optimizer.name not in OPTIMIZERS:
@@ -67,6 +71,20 @@ def check(config: Config) -> None:
     if config.data.kind not in KINDS:
         raise InputError(
             f"data.kind={config.data.kind!r} is unknown; choose from {', '.join(KINDS)}"
+        )
+
+
+def _check_side_by_side(config: Config) -> None:
+    said = f"sweep.parallel={config.sweep.parallel} is for points on one machine"
+    if config.batch.system is not None:
+        raise InputError(
+            f"{said}; with batch.system={config.batch.system} each is a job of its own, and they "
+            "run at the same time anyway: leave it at 1"
+        )
+    if config.launcher.name not in SIDE_BY_SIDE:
+        raise InputError(
+            f"{said}; launcher.name={config.launcher.name} places ranks on the nodes of an "
+            f"allocation: use {' or '.join(SIDE_BY_SIDE)}, or leave it at 1"
         )
 
 

@@ -62,10 +62,14 @@ class Ranks:
     def stop(self, grace_s: float) -> None:
         """End launcher and ranks: SIGTERM, and SIGKILL for what is left after ``grace_s``."""
         if self._process.poll() is None:
-            self._signal(signal.SIGTERM)
+            self.terminate()
             self.wait(grace_s)
         self._signal(signal.SIGKILL)
         self._process.wait()
+
+    def terminate(self) -> None:
+        """Send launcher and ranks SIGTERM."""
+        self._signal(signal.SIGTERM)
 
     def _signal(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError):  # all gone already

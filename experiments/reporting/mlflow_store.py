@@ -160,8 +160,13 @@ class Store:
         return run.info.run_id
 
     def log_params(self, run_id: str, params: Mapping[str, Any]) -> None:
-        """Record parameters; repeating the same ones is fine."""
-        entities = [Param(key, str(value)) for key, value in params.items()]
+        """Record parameters. Those a run has already stay: MLflow refuses another value.
+
+        So where a run is carried out in another way when it goes on (more checkpoints, another
+        launcher), it keeps the first.
+        """
+        known = self._client.get_run(run_id).data.params
+        entities = [Param(key, str(value)) for key, value in params.items() if key not in known]
         for i in range(0, len(entities), _PARAMS_PER_BATCH):
             self._client.log_batch(run_id, params=entities[i : i + _PARAMS_PER_BATCH])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -20,9 +20,10 @@ T = TypeVar("T")
 class PointBar:
     """Progress of one run."""
 
-    def __init__(self, progress: Progress, task: TaskID) -> None:
+    def __init__(self, progress: Progress, task: TaskID, close: Callable[[TaskID], None]) -> None:
         self._progress = progress
         self._task = task
+        self._close = close
         self._f1 = ""
         self._rate = ""
         self._throughput: float | None = None
@@ -48,6 +49,10 @@ class PointBar:
             status="  ".join(filter(None, [self._rate, self._f1, eta])),
         )
 
+    def close(self) -> None:
+        """Leave the bar as it is above those still moving."""
+        self._close(self._task)
+
 
 def duration(seconds: float) -> str:
     """Hours, minutes and seconds as 1:02:03."""
@@ -61,19 +66,43 @@ class Terminal:
 
     def __init__(self) -> None:
         self.console = Console(stderr=True, highlight=False)
+        self._bars: Progress | None = None
+
+    def bar(self, name: str) -> PointBar:
+        """A progress bar for the run ``name``, below those of other runs, until it is closed."""
+        if self._bars is None:
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(bar_width=28),
+                TextColumn("{task.percentage:>3.0f}%"),
+                TimeElapsedColumn(),
+                TextColumn("{task.fields[status]}"),
+            )
+            # One display for all: a terminal has a single last line. It goes with the last bar.
+            self._bars = Progress(
+                *columns, console=self.console, refresh_per_second=4, transient=True
+            )
+            self._bars.start()
+        task = self._bars.add_task(name, total=None, status="starting ranks")
+        return PointBar(self._bars, task, self._close_bar)
+
+    def _close_bar(self, task: TaskID) -> None:
+        assert self._bars is not None
+        closed = [one for one in self._bars.tasks if one.id == task]
+        self._bars.remove_task(task)
+        self.console.print(self._bars.make_tasks_table(closed))
+        if not self._bars.tasks:
+            self._bars.stop()
+            self._bars = None
 
     @contextmanager
     def point(self, name: str) -> Iterator[PointBar]:
-        """A progress bar for the run ``name``; a line at start where there is no terminal."""
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=28),
-            TextColumn("{task.percentage:>3.0f}%"),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[status]}"),
-        )
-        with Progress(*columns, console=self.console, refresh_per_second=4) as progress:
-            yield PointBar(progress, progress.add_task(name, total=None, status="starting ranks"))
+        """The `bar` of a run as a context."""
+        bar = self.bar(name)
+        try:
+            yield bar
+        finally:
+            bar.close()
 
     def track(self, items: Sequence[T], what: str) -> Iterator[T]:
         """Go through ``items`` under a progress bar with rate and ETA."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import fcntl
 import os
 import time
 import traceback
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 from experiments.config.config_file import write_config
@@ -27,87 +30,188 @@ from ffn_core.errors import InputError
 STOP_GRACE_S = 120.0
 """How long ranks may take to finish a step and save when they are asked to stop."""
 
+SIDE_BY_SIDE = "sweep.parallel"
+"""Tag with the number of points that shared the machine: their throughput is not that of one."""
 
-def run_point(config: Config, terminal: Terminal, parent: str | None = None) -> Outcome:
-    """Carry out one run, or find that it has been.
+LOOK_EVERY_S = 0.5
+"""How often the files of a run are read while its ranks work."""
 
-    Args:
-        config: the run.
-        terminal: where progress is shown.
-        parent: MLflow run of the sweep (empty if it could not be made), whose points end in an
-            outcome whatever goes wrong; None for a run of its own.
 
-    Raises:
-        InputError: without ``parent``, for bad input found before anything was started.
-        KeyboardInterrupt: again, once the ranks have saved a checkpoint and ended.
+class Point:
+    """One run on its way: `start` it, `poll` it until it has an outcome.
+
+    Nothing here waits for ranks, so that one thread can look after many points. Whatever goes
+    wrong with a point becomes its outcome.
     """
-    run_dir, name = run_directory(config), point_name(config)
-    done = run_files.read_json(run_dir / run_files.RESULT)
-    if done is not None:
-        return Outcome(name, run_dir, "skipped", f"{done['outcome']} before")
-    prepared = prepare(config) if parent is None else None
-    run_dir.mkdir(parents=True, exist_ok=True)
-    (run_dir / run_files.FAILURE).unlink(missing_ok=True)
-    (run_dir / run_files.STOP).unlink(missing_ok=True)
-    uri = absolute_uri(config.tracking.uri)
-    sync = MlflowSync(uri, run_dir, _run_identity(config, name, run_dir, parent))
-    sync.restart()
-    interrupted = False
-    try:
-        prepared = prepared or prepare(config)
-        write_config(run_dir, prepared)
-        with terminal.point(name) as bar:
-            interrupted = _follow(prepared, run_dir, sync, bar)
-        outcome = conclude(name, run_dir)
-    except InputError as error:
-        outcome = Outcome(name, run_dir, "input", str(error))
-    except Exception as error:
-        run_files.write_json(
-            run_dir / run_files.FAILURE,
-            {"message": str(error), "traceback": traceback.format_exc()},
-        )
-        outcome = Outcome(name, run_dir, "failed", str(error))
-    if not report(sync, outcome):
-        terminal.warn(
-            f"MLflow did not take everything of this run ({sync.error}); nothing is lost, send "
-            f"it later with: python -m experiments.import_runs {run_dir}"
-        )
-    if interrupted:
-        raise KeyboardInterrupt
-    return outcome
 
+    def __init__(
+        self, config: Config, terminal: Terminal, parent: str | None = None, attempt: int = 1
+    ) -> None:
+        """Nothing is started or written yet.
 
-def _follow(config: Config, run_dir: Path, sync: MlflowSync, bar: PointBar) -> bool:
-    """Run the ranks to their end; returns whether the user interrupted them."""
-    interrupted, code, deadline = False, None, float("inf")
-    with Ranks(config, run_dir) as ranks:
-        while time.monotonic() < deadline:
-            try:
-                code = ranks.wait(0.5)
-                if code is not None:
-                    break
-                if (run_files.read_json(run_dir / run_files.FAILURE) or {}).get("ends_run"):
-                    deadline = min(deadline, time.monotonic() + STOP_GRACE_S)
-                bar.update(run_files.read_json(run_dir / run_files.PROGRESS), sync.poll())
-            except KeyboardInterrupt:
-                if interrupted:
-                    break  # asked twice: do not wait for the checkpoint
-                interrupted, deadline = True, time.monotonic() + STOP_GRACE_S
-                (run_dir / run_files.STOP).touch()
-        bar.update(run_files.read_json(run_dir / run_files.PROGRESS), sync.poll())
-        explained = (run_dir / run_files.RESULT).is_file() or (
-            run_dir / run_files.FAILURE
-        ).is_file()
+        Args:
+            config: the run.
+            terminal: where progress is shown.
+            parent: MLflow run of the sweep, empty if it could not be made; None for a run of its
+                own, of which nothing is left where its input is found bad before the start.
+            attempt: 1, 2, ... where it has failed before.
+        """
+        self.config = config
+        self.attempt = attempt
+        self.name = point_name(config)
+        self.run_dir = run_directory(config)
+        self.outcome: Outcome | None = None
+        self._terminal = terminal
+        self._parent = parent
+        self._lock: int | None = None
+        self._sync: MlflowSync | None = None
+        self._bar: PointBar | None = None
+        self._ranks: Ranks | None = None
+        self._stopping = False
+        self._deadline = float("inf")
+        self._next_look = 0.0
+
+    def again(self) -> Point:
+        """Another attempt at it."""
+        return Point(self.config, self._terminal, self._parent, self.attempt + 1)
+
+    def start(self, interruptible: Callable[[], AbstractContextManager[None]]) -> None:
+        """Prepare data and start the ranks, unless the run is complete.
+
+        Args:
+            interruptible: within its context Ctrl-C raises KeyboardInterrupt; preparing data may
+                take long, and is given up then.
+        """
+        done = run_files.read_json(self.run_dir / run_files.RESULT)
+        if done is not None:
+            self._end(Outcome(self.name, self.run_dir, "skipped", f"{done['outcome']} before"))
+            return
+        with self._failing_alone():
+            prepared = None
+            if self._parent is None:
+                with interruptible():
+                    prepared = prepare(self.config)
+            self._take_possession()
+            self._open_mirror()
+            if prepared is None:
+                with interruptible():
+                    prepared = prepare(self.config)
+            write_config(self.run_dir, prepared)
+            self._bar = self._terminal.bar(self.name)
+            self._ranks = Ranks(prepared, self.run_dir)
+
+    def poll(self) -> Outcome | None:
+        """See how far it is, and show and send that; the outcome once it is over."""
+        if self.outcome is None:
+            with self._failing_alone():
+                if self._is_over():
+                    self._end(conclude(self.name, self.run_dir))
+        return self.outcome
+
+    def stop(self) -> None:
+        """Ask the ranks to save a checkpoint and end; they have `STOP_GRACE_S` for it."""
+        self._stopping = True
+        self._deadline = min(self._deadline, time.monotonic() + STOP_GRACE_S)
+        if self.outcome is None:
+            (self.run_dir / run_files.STOP).touch()
+
+    def terminate(self) -> None:
+        """Send the ranks SIGTERM, and do not wait for them."""
+        self._stopping = True
+        self._deadline = 0.0
+        if self._ranks is not None:
+            self._ranks.terminate()
+
+    def _take_possession(self) -> None:
+        """Make the run directory ours alone for as long as this process works on it.
+
+        Raises:
+            InputError: another process has it.
+        """
+        self.run_dir.mkdir(parents=True, exist_ok=True)
+        self._lock = os.open(self.run_dir, os.O_RDONLY)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(
+                f"{self.run_dir} is being worked on by another command: wait for that to end"
+            ) from None
+        except OSError:
+            pass  # a file system without locks
+        (self.run_dir / run_files.FAILURE).unlink(missing_ok=True)
+        (self.run_dir / run_files.STOP).unlink(missing_ok=True)
+
+    def _open_mirror(self) -> None:
+        config, uri = self.config, absolute_uri(self.config.tracking.uri)
+        self._sync = MlflowSync(
+            uri, self.run_dir, _run_identity(config, self.name, self.run_dir, self._parent)
+        )
+        self._sync.restart()
+
+    @contextmanager
+    def _failing_alone(self) -> Iterator[None]:
+        """Make an exception the outcome of this point."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            if self._ranks is not None:
+                raise
+            self._end(conclude(self.name, self.run_dir))
+        except InputError as error:
+            self._end(Outcome(self.name, self.run_dir, "input", str(error)))
+        except Exception as error:
+            reason = {"message": str(error), "traceback": traceback.format_exc()}
+            with suppress(OSError):  # which may be what went wrong
+                run_files.write_json(self.run_dir / run_files.FAILURE, reason)
+            self._end(Outcome(self.name, self.run_dir, "failed", str(error)))
+
+    def _is_over(self) -> bool:
+        """Whether the ranks have ended, or are no longer waited for; leaves a reason behind."""
+        assert self._ranks is not None
+        code, now = self._ranks.wait(0.0), time.monotonic()
+        if code is None and now < self._deadline:
+            if now >= self._next_look:
+                self._next_look = now + LOOK_EVERY_S
+                if (run_files.read_json(self.run_dir / run_files.FAILURE) or {}).get("ends_run"):
+                    self._deadline = min(self._deadline, now + STOP_GRACE_S)
+                self._show()
+            return False
+        self._show()
+        left = (run_files.RESULT, run_files.FAILURE)
+        explained = any((self.run_dir / name).is_file() for name in left)
         # A batch system may ask the ranks themselves to stop: then the launcher says so.
-        if not explained and not interrupted and code != EXIT_STOPPED:
-            reason = {"message": ranks.died(), "traceback": ranks.log_tail(60)}
-            run_files.write_json(run_dir / run_files.FAILURE, reason)
-    return interrupted
+        if not explained and not self._stopping and code != EXIT_STOPPED:
+            reason = {"message": self._ranks.died(), "traceback": self._ranks.log_tail(60)}
+            run_files.write_json(self.run_dir / run_files.FAILURE, reason)
+        return True
+
+    def _show(self) -> None:
+        assert self._sync is not None
+        fresh = self._sync.poll()
+        if self._bar is not None:
+            self._bar.update(run_files.read_json(self.run_dir / run_files.PROGRESS), fresh)
+
+    def _end(self, outcome: Outcome) -> None:
+        """Leave no process behind, complete the MLflow run, and keep the outcome."""
+        if self._ranks is not None:
+            self._ranks.stop(grace_s=10.0)
+        bar, self._bar = self._bar, None
+        if bar is not None:
+            bar.close()
+        if self._sync is not None and not report(self._sync, outcome):
+            self._terminal.warn(
+                f"MLflow did not take everything of this run ({self._sync.error}); nothing is "
+                f"lost, send it later with: python -m experiments.import_runs {self.run_dir}"
+            )
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+        self.outcome = outcome
 
 
 def _run_identity(config: Config, name: str, run_dir: Path, parent: str | None) -> RunIdentity:
     values = dataclasses.asdict(config)
-    del values["tracking"], values["budget"], values["learning_rate"]["warmup"]
+    del values["tracking"], values["sweep"], values["budget"], values["learning_rate"]["warmup"]
     params = flatten(redacted(values))
     params["learning_rate.warmup"] = str(config.learning_rate.warmup)
     params["learning_rate.peak"] = config.learning_rate.peak(config.cluster.nodes)
@@ -119,6 +223,7 @@ def _run_identity(config: Config, name: str, run_dir: Path, parent: str | None) 
         "ffn_scaling.identity": identity(config),
         "ffn_scaling.run_dir": str(run_dir),
         "cluster.emulated": str(config.cluster.group.emulated).lower(),
+        SIDE_BY_SIDE: str(config.sweep.parallel),
         "mlflow.source.name": "experiments.train",
         "mlflow.source.git.commit": facts["git.commit"],
     }

@@ -24,7 +24,7 @@ from experiments.reporting import run_files
 from experiments.reporting.exit_codes import EXIT_FAILED, EXIT_INPUT, EXIT_STOPPED
 from experiments.reporting.terminal import Terminal
 from experiments.sweep.outcome import Outcome
-from experiments.sweep.point import run_point
+from experiments.sweep.scheduler import run_point
 from ffn_core.errors import InputError
 
 

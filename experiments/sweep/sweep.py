@@ -1,9 +1,10 @@
-"""Going through the points of one command line, and the MLflow run they are children of."""
+"""The points of one command line: carried out, and children of one MLflow run."""
 
 from __future__ import annotations
 
 import hashlib
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
 from experiments.config.naming import point_name, run_directory
@@ -15,7 +16,8 @@ from experiments.reporting.redaction import redacted_text
 from experiments.reporting.terminal import Terminal
 from experiments.sweep.dry_run import SweepPlan
 from experiments.sweep.outcome import Outcome
-from experiments.sweep.point import run_point
+from experiments.sweep.point import Point
+from experiments.sweep.scheduler import carry_out
 from experiments.sweep.slurm_submit import submit_point
 from ffn_core.errors import InputError
 
@@ -23,7 +25,7 @@ FAILURES = ("failed", "input")
 
 
 class Sweep:
-    """The points of one command, in the order in which they come."""
+    """The points of one command: `add` them all, `run` them, and `close` whatever happened."""
 
     def __init__(self, arguments: list[str], terminal: Terminal, question: str = "") -> None:
         """Nothing is created before the first point.
@@ -36,6 +38,8 @@ class Sweep:
         self._arguments = arguments
         self._terminal = terminal
         self._question = question
+        self._waiting: dict[Path, Config] = {}
+        self._in_sweep = False
         self._parent: str | None = None
         self._store: Store | None = None
         self._plan: SweepPlan | None = None
@@ -53,38 +57,50 @@ class Sweep:
         """Whether a point failed."""
         return any(o.outcome in FAILURES for o in self.outcomes)
 
-    def take(self, config: Config, in_sweep: bool) -> None:
-        """Deal with one point as its ``sweep`` section says.
+    def add(self, config: Config, in_sweep: bool) -> None:
+        """Note a point, to be dealt with as its ``sweep`` section says; the same one counts once.
 
         Raises:
-            InputError: for bad input of a run that is not part of a sweep.
-            KeyboardInterrupt: when the user ended it.
+            InputError: in a dry run, for a launcher that is unknown, or needs more of the config.
         """
         self.uri = absolute_uri(config.tracking.uri)
+        self._in_sweep = in_sweep
         if config.sweep.dry_run:
             self._plan = self._plan or SweepPlan(Path(config.runs_dir))
             self._plan.add(config)
-        elif config.sweep.fail_fast and self.failed:
-            reason = "not started: an earlier point failed and sweep.fail_fast is set"
-            self._add(Outcome(point_name(config), run_directory(config), "left out", reason))
         else:
-            parent = self._parent_of(config) if in_sweep else None
-            outcome = (
-                self._submit(config, parent)
-                if config.batch.system == "slurm"
-                else self._run(config, parent)
-            )
-            if outcome.outcome == "input" and not in_sweep:
-                raise InputError(outcome.message)
-            self._add(outcome)
+            self._waiting.setdefault(run_directory(config), config)
 
-    def _run(self, config: Config, parent: str | None) -> Outcome:
-        for attempt in range(config.sweep.retries + 1):
-            outcome = run_point(config, self._terminal, parent)
-            if outcome.outcome != "failed" or attempt == config.sweep.retries:
-                break
+    def run(self) -> None:
+        """Carry out the points, ``sweep.parallel`` of them at a time.
+
+        Raises:
+            InputError: for bad input of a run that is not part of a sweep.
+            KeyboardInterrupt: when the user ended it; all points have ended, too.
+        """
+        limit = min((config.sweep.parallel for config in self._waiting.values()), default=1)
+        carry_out(self._to_run(), limit, self._take_in)
+
+    def _to_run(self) -> Iterator[Point]:
+        """Points to be run here, each made when its turn has come; the others are dealt with."""
+        for config in self._waiting.values():
+            if config.sweep.fail_fast and self.failed:
+                reason = "not started: an earlier point failed and sweep.fail_fast is set"
+                self._add(Outcome(point_name(config), run_directory(config), "left out", reason))
+                continue
+            parent = self._parent_of(config) if self._in_sweep else None
+            if config.batch.system == "slurm":
+                self._add(self._submit(config, parent))
+            else:
+                yield Point(config, self._terminal, parent)
+
+    def _take_in(self, point: Point, outcome: Outcome) -> Point | None:
+        """Keep an outcome, or return another attempt at a point that failed."""
+        if outcome.outcome == "failed" and point.attempt <= point.config.sweep.retries:
             self._terminal.warn(f"{outcome.name}: {outcome.message}; trying again")
-        return outcome
+            return point.again()
+        self._add(outcome)
+        return None
 
     def _submit(self, config: Config, parent: str | None) -> Outcome:
         try:
@@ -93,6 +109,8 @@ class Sweep:
             return Outcome(point_name(config), run_directory(config), "input", str(error))
 
     def _add(self, outcome: Outcome) -> None:
+        if outcome.outcome == "input" and not self._in_sweep:
+            raise InputError(outcome.message)
         self.outcomes.append(outcome)
         if outcome.outcome == "input":
             self._terminal.error(f"{outcome.name}: {outcome.message}")

@@ -12,7 +12,7 @@ from experiments.config.schema import Config
 from experiments.launch.ranks import Ranks, run_side_by_side
 from experiments.reporting import run_files
 from experiments.reporting.terminal import PointBar, Terminal
-from experiments.sweep.point import run_point
+from experiments.sweep.scheduler import run_point
 from experiments.throughput.efficiency import (
     BareRates,
     Measurement,

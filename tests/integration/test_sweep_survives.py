@@ -124,6 +124,23 @@ def test_ctrl_c_stops_the_ranks_with_a_checkpoint_and_the_command_goes_on_later(
     }
 
 
+def test_ctrl_c_stops_points_side_by_side_and_the_command_goes_on_one_by_one(launch, tmp_path):
+    sweep = ("-m", "cluster.nodes=2,4", "cluster.ranks=1", "budget.steps=3000")
+    first = launch(*sweep, "sweep.parallel=2")
+    wait_for(lambda: training(tmp_path, "n2_") and training(tmp_path, "n4_"), "training of both")
+    first.send_signal(signal.SIGINT)
+    assert first.wait(WAIT_S) == EXIT_INTERRUPTED, first.stdout.read()
+    assert ranks_of(tmp_path) == []
+    for name in ("n2_", "n4_"):
+        assert list(tmp_path.glob(f"runs/test/{name}*/{run_files.CHECKPOINTS}/step-*"))
+    store = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+    assert outcomes(store) == dict.fromkeys(("n=2", "n=4"), "KILLED")
+
+    second = launch(*sweep)
+    assert second.wait(WAIT_S) == 0, second.stdout.read()
+    assert outcomes(store) == dict.fromkeys(("n=2", "n=4"), "FINISHED")
+
+
 def test_a_killed_rank_fails_its_point_and_the_rest_goes_on(launch, tmp_path):
     sweep = ("-m", "cluster.nodes=2,4", "cluster.ranks=2", "budget.steps=600")
     process = launch(*sweep)

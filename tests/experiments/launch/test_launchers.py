@@ -45,7 +45,7 @@ def test_gloo_runs_a_single_rank_without_a_launcher():
     [
         (
             config("gloo", arguments=["--verbose"]),
-            f"{HOROVODRUN} --gloo -np 4 -H localhost:4 --verbose",
+            f"{HOROVODRUN} --gloo --disable-cache -np 4 -H localhost:4 --verbose",
         ),
         (
             config("gloo", ranks=1, hosts="a:1"),
