@@ -1,7 +1,8 @@
 """``python -m experiments.import_runs DIR ... [--uri URI]``: run directories into an MLflow store.
 
 For runs whose store could not be reached while they ran, or that were made elsewhere. Importing
-again changes nothing.
+again changes nothing. Points that have not been compared with a baseline yet are, see
+`experiments.sweep.efficiency`.
 """
 
 from __future__ import annotations
@@ -10,11 +11,23 @@ import argparse
 import sys
 from pathlib import Path
 
+from experiments.reporting import run_files
 from experiments.reporting.exit_codes import EXIT_FAILED, EXIT_INPUT
 from experiments.reporting.mlflow_store import absolute_uri
 from experiments.reporting.terminal import Terminal
+from experiments.sweep.efficiency import SweepScaling
 from experiments.sweep.outcome import find_runs, import_run
 from ffn_core.errors import InputError
+
+
+def _compare(run_dirs: list[Path]) -> None:
+    """Record the scaling of points that have none; a sweep may have declared its baseline."""
+    by_folder: dict[Path, list[Path]] = {}
+    for run_dir in run_dirs:
+        if not (run_dir / run_files.SCALING).is_file():
+            by_folder.setdefault(run_dir.parent, []).append(run_dir)
+    for folder, new in by_folder.items():
+        SweepScaling(folder, new).keep()
 
 
 def main(arguments: list[str]) -> int:
@@ -29,6 +42,7 @@ def main(arguments: list[str]) -> int:
     except InputError as error:
         terminal.error(str(error))
         return EXIT_INPUT
+    _compare(run_dirs)
     failed = 0
     for run_dir in terminal.track(run_dirs, "importing"):
         if (problem := import_run(run_dir, uri)) is not None:

@@ -25,6 +25,12 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="directory for the figures")
     parser.add_argument("--experiment", help="preset name; default: every experiment with points")
     add_overwrite(parser)
+    parser.add_argument(
+        "--baseline-nodes",
+        type=int,
+        metavar="N",
+        help="scaling is relative to N nodes; default: the smallest node count",
+    )
     add_source(parser)
     return parser.parse_args(argv)
 
@@ -44,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         outputs.check([file for folder in folders.values() for file in study_files(folder)])
         for name, folder in folders.items():
             study = runs.select(runs.table["experiment"] == name)
-            draw_study(study, name, folder, console, outputs)
+            draw_study(study, name, folder, console, outputs, arguments.baseline_nodes)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

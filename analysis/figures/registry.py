@@ -64,7 +64,12 @@ _SUFFIXES = (".png", ".svg")
 
 
 def draw_study(
-    runs: Runs, experiment: str, out: Path, console: Console, outputs: Outputs | None = None
+    runs: Runs,
+    experiment: str,
+    out: Path,
+    console: Console,
+    outputs: Outputs | None = None,
+    baseline_nodes: int | None = None,
 ) -> list[str]:
     """Draws every figure one experiment supports into `out` and prints its summary.
 
@@ -74,6 +79,8 @@ def draw_study(
         out: folder of the figures.
         console: where to print.
         outputs: how to write them; by default nothing that is there is replaced.
+        baseline_nodes: node count that scaling is relative to; by default the smallest of each
+            curve.
 
     Returns:
         The names of the figures drawn.
@@ -83,6 +90,8 @@ def draw_study(
     """
     outputs = outputs or Outputs(COMMAND)
     study = Study(experiment, runs)
+        baseline_nodes: node count that scaling is relative to; by default the smallest of each
+            curve.
     console.print(summary_table(study.summary, experiment))
     report = study.summary.reindex(columns=list(REPORT_COLUMNS))
     with outputs.place(out / SUMMARY) as path:

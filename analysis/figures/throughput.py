@@ -22,7 +22,7 @@ from analysis.figures.style import (
 )
 from analysis.reference import published
 from analysis.runs.study import NothingToDraw, Study, describe_runs
-from analysis.stats.scaling import ScalingSeries, scaling_series
+from analysis.stats.scaling import ScalingSeries, measured_alone, scaling_series
 
 
 def draw_throughput(ax: Axes, table: pd.DataFrame, colour: str, label: str) -> None:
@@ -163,13 +163,14 @@ def real_series(study: Study) -> tuple[pd.DataFrame, list[ScalingSeries]]:
     Raises:
         NothingToDraw: there is no such curve.
     """
-    real = study.finished[~study.finished["emulated"]]
-    series = scaling_series(real)
+    real = measured_alone(study.finished[~study.finished["emulated"]])
+    series = scaling_series(real, study.baseline_nodes)
     if not series:
         counts = sorted({int(n) for n in real["nodes"]})
         raise NothingToDraw(
             "scaling needs finished runs on at least two real node counts (ranks = nodes) with "
-            f"the same batch size; there are: {', '.join(map(str, counts)) or 'none'}"
+            "the same batch size, one after another; there are: "
+            f"{', '.join(map(str, counts)) or 'none'}"
         )
     return real.dropna(subset=["fovs_per_second"]), series
 

@@ -16,7 +16,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.tracking.dbmodels.models import SqlMetric, SqlRun
 from mlflow.tracking import MlflowClient
 
-from analysis.runs.runs import COLUMN_OF_PARAMETER, Runs, runs_from_records
+from analysis.runs.runs import Runs, column_of, runs_from_records
 from ffn_core.errors import InputError
 from ffn_core.inference.sample import SegmentedSample
 
@@ -133,8 +133,7 @@ def _no_runs_message(
 def _record(run: Run, names: dict[str, str]) -> dict[str, object]:
     tags = run.data.tags
     parameters = {
-        COLUMN_OF_PARAMETER.get(key, key.replace(".", "_")): None if value == "None" else value
-        for key, value in run.data.params.items()
+        column_of(key): None if value == "None" else value for key, value in run.data.params.items()
     }
     return {
         "run_id": run.info.run_id,
@@ -147,6 +146,7 @@ def _record(run: Run, names: dict[str, str]) -> dict[str, object]:
         "run_dir": tags.get("ffn_scaling.run_dir"),
         "start_time": pd.Timestamp(run.info.start_time, unit="ms"),
         **parameters,
+        "sweep_parallel": int(tags.get("sweep.parallel", 1)),
     }
 
 

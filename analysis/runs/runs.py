@@ -32,6 +32,12 @@ COLUMN_OF_PARAMETER = {
     "data.name": "data",
 }
 
+
+def column_of(parameter: str) -> str:
+    """Column of `Runs.table` that holds a parameter of the recorder."""
+    return COLUMN_OF_PARAMETER.get(parameter, parameter.replace(".", "_"))
+
+
 RUN_COLUMNS = (
     "run_id",
     "name",

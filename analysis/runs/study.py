@@ -27,10 +27,12 @@ class Study:
     Attributes:
         experiment: its name.
         runs: every point run, however it ended.
+        baseline_nodes: what scaling is relative to; None is a curve's smallest node count.
     """
 
     experiment: str
     runs: Runs
+    baseline_nodes: int | None = None
 
     @cached_property
     def summary(self) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from rich.table import Table
 from analysis.runs.grouping import varies
 from analysis.runs.runs import Runs
 from analysis.text import short_number
+from ffn_core.parallel_efficiency import overall_rate
 
 FINAL_EVALUATIONS = 3
 
@@ -68,7 +69,10 @@ def summarize(runs: Runs) -> pd.DataFrame:
         "fovs": runs.history.groupby("run_id")["fovs"].max(),
         "wall_s": runs.history.groupby("run_id")["elapsed_s"].max(),
     }
-    by_run["fovs_per_second"] = 1 / _means(runs, "throughput/fovs_per_second", power=-1)
+    rates = runs.history[runs.history["metric"] == "throughput/fovs_per_second"]
+    by_run["fovs_per_second"] = rates.groupby("run_id")["value"].agg(
+        lambda values: overall_rate(values.tolist())
+    )
     by_run |= {column: _means(runs, metric) for metric, column in _MEANS.items()}
     for column, values in by_run.items():
         table[column] = table["run_id"].map(values)
@@ -76,10 +80,10 @@ def summarize(runs: Runs) -> pd.DataFrame:
     return table.sort_values([c for c in order if c in table], ignore_index=True)
 
 
-def _means(runs: Runs, metric: str, power: int = 1) -> pd.Series:
-    """Mean of the values to a power over the records of each run, indexed by run_id."""
+def _means(runs: Runs, metric: str) -> pd.Series:
+    """Mean over the records of each run, indexed by run_id."""
     rows = runs.history[runs.history["metric"] == metric]
-    return (rows["value"] ** power).groupby(rows["run_id"]).mean()
+    return rows.groupby("run_id")["value"].mean()
 
 
 def _number(digits: int) -> Callable[[Any], str]:

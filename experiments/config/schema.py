@@ -258,17 +258,19 @@ class SweepConfig:
     cores. A point that fails (not: diverges) is tried ``retries`` more times, from its last
     checkpoint. With ``fail_fast`` no point is started after the first failure. ``pair`` holds
     options by dotted name that belong together: swept over, it moves several of them along one
-    axis.
+    axis. Speed-up and parallel efficiency are relative to ``baseline_nodes`` (None: the smallest
+    real node count).
     """
 
     dry_run: bool = False
     parallel: int = 1
+    baseline_nodes: int | None = None
     retries: int = 0
     fail_fast: bool = False
     pair: Any = None
 
     def __post_init__(self) -> None:
-        at_least_one("sweep", self, "parallel")
+        at_least_one("sweep", self, "parallel", "baseline_nodes")
 
 
 @dataclass(frozen=True)

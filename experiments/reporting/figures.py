@@ -16,7 +16,13 @@ from experiments.reporting.terminal import Terminal
 from ffn_core.files import REPOSITORY
 
 
-def draw_figures(experiment: str, out: Path, uri: str, terminal: Terminal) -> bool:
+def draw_figures(
+    experiment: str,
+    out: Path,
+    uri: str,
+    terminal: Terminal,
+    baseline_nodes: int | None = None,
+) -> bool:
     """Draw the figures of an MLflow experiment into ``out``; whether that worked.
 
     Args:
@@ -25,9 +31,12 @@ def draw_figures(experiment: str, out: Path, uri: str, terminal: Terminal) -> bo
         uri: of the MLflow store. It may hold a password, so it goes by the environment: every user
             of the machine can read a command line.
         terminal: where to say what was drawn, or why not.
+        baseline_nodes: node count that scaling is relative to; None for the smallest.
     """
     # It replaces what it drew before of this study, and nothing else.
     arguments = ["--out", str(out), "--overwrite", "--experiment", experiment]
+    if baseline_nodes is not None:
+        arguments += ["--baseline-nodes", str(baseline_nodes)]
     printed = _run("analysis.figures", arguments, {"MLFLOW_TRACKING_URI": uri}, terminal, "figures")
     if printed is not None:
         terminal.say(f"figures: {out}")

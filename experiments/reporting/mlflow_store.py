@@ -28,6 +28,8 @@ VIEW = "study"
 _COLUMNS = (
     "metrics.`validation/f1`",
     "metrics.`throughput/fovs_per_second`",
+    "metrics.`scaling/parallel_efficiency`",
+    "metrics.`scaling/speedup`",
     "metrics.`noise_scale/simple`",
     "params.`cluster.nodes`",
     "params.`learning_rate.rule`",

@@ -16,6 +16,9 @@ from experiments.reporting.run_files import Record
 
 LINK = "mlflow.json"
 IDENTITY = "identity.json"
+_LATER = (run_files.SEGMENTATION_SCORES, run_files.SCALING)
+"""Records that are made when the training is over."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -38,6 +41,12 @@ class RunIdentity:
     parent: str | None = None
 
 
+def linked_run(run_dir: Path, uri: str) -> str | None:
+    """Id of the MLflow run that mirrors ``run_dir`` in the store ``uri``, if one was made."""
+    known = run_files.read_json(run_dir / LINK) or {}
+    return known.get("run_id") if known.get("uri") == redacted_text(uri) else None
+
+
 class MlflowSync:
     """Sends what a run directory gains to MLflow. No failure of the store reaches the caller.
 
@@ -53,7 +62,7 @@ class MlflowSync:
         self._identity = identity
         self._store: Store | None = None
         self._run_id: str | None = None
-        self._offsets = dict.fromkeys((run_files.METRICS, run_files.SEGMENTATION_SCORES), 0)
+        self._offsets = dict.fromkeys((run_files.METRICS, *_LATER), 0)
         self._pending: list[Record] = []
         self._retry_at = 0.0
         self._last_unix_s: float | None = None
@@ -113,7 +122,9 @@ class MlflowSync:
         fresh = self._read_new(run_files.METRICS)
         if fresh:
             self._last_unix_s = fresh[-1].unix_s
-        self._pending += fresh + self._read_new(run_files.SEGMENTATION_SCORES)
+        self._pending += fresh
+        for name in _LATER:
+            self._pending += self._read_new(name)
         return fresh
 
     def _read_new(self, name: str) -> list[Record]:
@@ -142,14 +153,13 @@ class MlflowSync:
         return self._store, self._run_id
 
     def _find_or_start(self, store: Store) -> str:
-        known = run_files.read_json(self._run_dir / LINK) or {}
-        uri = redacted_text(self._uri)
-        run_id = known.get("run_id") if known.get("uri") == uri else None
+        run_id = linked_run(self._run_dir, self._uri)
         if run_id is None or not store.has_run(run_id):
             me = self._identity
             parent = me.parent if me.parent and store.has_run(me.parent) else None
             run_id = store.start_run(me.experiment, me.name, me.tags, parent)
-            run_files.write_json(self._run_dir / LINK, {"uri": uri, "run_id": run_id})
+            link = {"uri": redacted_text(self._uri), "run_id": run_id}
+            run_files.write_json(self._run_dir / LINK, link)
         else:
             store.set_tags(run_id, self._identity.tags)
         store.log_params(run_id, self._identity.params)

@@ -3,6 +3,7 @@
 ``config.yaml``     resolved configuration, enough to start a rank
 ``metrics.jsonl``   one JSON object per record, append only
 ``segmentation.jsonl`` the same, scores of checkpoints that were segmented afterwards
+``scaling.jsonl``   the same, speed-up and parallel efficiency among the runs of a study
 ``progress.json``   how far the run is, replaced a few times a second
 ``failure.json``    why a rank ended badly, if one did
 ``result.json``     outcome and summary; there once the run is complete
@@ -32,6 +33,7 @@ CHECKPOINTS = "checkpoints"
 CANVASES = "canvases"
 SEGMENTATIONS = "segmentations"
 SEGMENTATION_SCORES = "segmentation.jsonl"
+SCALING = "scaling.jsonl"
 LOGS = "logs"
 
 

@@ -19,6 +19,7 @@ _FILES = (
     run_files.RESULT,
     run_files.METRICS,
     run_files.SEGMENTATION_SCORES,
+    run_files.SCALING,
 )
 _TAG_LIMIT = 5000
 

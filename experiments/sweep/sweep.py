@@ -15,6 +15,7 @@ from experiments.reporting.mlflow_store import Store, StoreError, absolute_uri, 
 from experiments.reporting.redaction import redacted_text
 from experiments.reporting.terminal import Terminal
 from experiments.sweep.dry_run import SweepPlan
+from experiments.sweep.efficiency import COLUMNS, TABLE, SweepScaling, send
 from experiments.sweep.outcome import Outcome
 from experiments.sweep.point import Point
 from experiments.sweep.scheduler import carry_out
@@ -40,6 +41,7 @@ class Sweep:
         self._question = question
         self._waiting: dict[Path, Config] = {}
         self._in_sweep = False
+        self._baseline_nodes: int | None = None
         self._parent: str | None = None
         self._store: Store | None = None
         self._plan: SweepPlan | None = None
@@ -65,6 +67,7 @@ class Sweep:
         """
         self.uri = absolute_uri(config.tracking.uri)
         self._in_sweep = in_sweep
+        self._baseline_nodes = config.sweep.baseline_nodes
         if config.sweep.dry_run:
             self._plan = self._plan or SweepPlan(Path(config.runs_dir))
             self._plan.add(config)
@@ -129,6 +132,8 @@ class Sweep:
             follow = ["python", "-m", "experiments.sweep_status", *self._arguments]
             self._terminal.say(f"how far they are: {shlex.join(follow)}")
             return  # jobs are to run yet: a repeat that finds them done concludes the parent run
+        if self._in_sweep and self.outcomes and not interrupted:
+            self._compare()
         if self._parent is None or self._store is None:
             return
         status = "KILLED" if interrupted else "FAILED" if self.failed else "FINISHED"
@@ -140,11 +145,34 @@ class Sweep:
         except StoreError as error:
             self._warn_of_store(error)
 
+    def _compare(self) -> None:
+        """Speed-up and parallel efficiency of the points: shown, recorded and sent to MLflow."""
+        folder = self.outcomes[-1].run_dir.parent
+        scaling = SweepScaling(folder, [o.run_dir for o in self.outcomes], self._baseline_nodes)
+        best = scaling.best()
+        if best is None:
+            return
+        for title, rows in scaling.tables():
+            self._terminal.table(title, COLUMNS, rows)
+        compared = scaling.keep()
+        scaling.write_table(folder / TABLE)
+        if self._parent is None or self._store is None:
+            return
+        try:
+            send(compared, self._store)
+            self._store.log_records(self._parent, [best])
+            self._store.log_artifact(self._parent, folder / TABLE)
+        except StoreError as error:
+            self._warn_of_store(error)
+
     def _draw_figures(self) -> Path | None:
         """Draw the study's figures into its folder; None if that did not work."""
         folder = self.outcomes[-1].run_dir.parent
         target = folder / "figures"
-        return target if draw_figures(folder.name, target, self.uri, self._terminal) else None
+        drawn = draw_figures(
+            folder.name, target, self.uri, self._terminal, self._baseline_nodes
+        )
+        return target if drawn else None
 
     def _ui_command(self) -> str:
         command = f"mlflow ui --host 127.0.0.1 --backend-store-uri {self.uri}"

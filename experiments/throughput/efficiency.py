@@ -12,6 +12,7 @@ from experiments.reporting.run_files import Record
 from experiments.throughput.plan import Shape
 from experiments.trainer.timing import PHASES
 from ffn_core.model_size import TRAINING_OVER_FORWARD
+from ffn_core.parallel_efficiency import parallel_efficiency
 
 
 @dataclass(frozen=True)
@@ -101,17 +102,6 @@ class Measurement:
         if self.reference is None:
             return None
         return self.fovs_per_second / self.reference.fovs_per_second
-
-
-def parallel_efficiency(
-    ranks: int, fovs_per_second: float, baseline_ranks: int, baseline_fovs_per_second: float
-) -> float:
-    """Weak scaling fps(N) / (N/N0 fps(N0)).
-
-    Strong scaling, T0 N0 / (T N) for the same work, is the same expression: the time for a FOV is
-    one over the rate.
-    """
-    return fovs_per_second * baseline_ranks / (ranks * baseline_fovs_per_second)
 
 
 def common_rate(runs: Sequence[Sequence[Record]]) -> Uncoupled | None:

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from experiments.throughput.efficiency import Measurement, Results, Spread, parallel_efficiency
+from experiments.throughput.efficiency import Measurement, Results, Spread
 from experiments.throughput.machine import warn_of_noise, warn_of_sharing
 from experiments.throughput.plan import Curve, Shape
 from experiments.trainer.timing import PHASES
+from ffn_core.parallel_efficiency import parallel_efficiency
 
 CURVE_COLUMNS = [
     "ranks",

@@ -4,18 +4,7 @@ import pandas as pd
 import pytest
 
 from analysis.reference import published
-from analysis.stats.scaling import (
-    scaling_series,
-    strong_efficiency,
-    strong_scaling_table,
-    weak_efficiency,
-    weak_scaling_table,
-)
-
-
-def test_efficiencies_by_hand():
-    assert weak_efficiency(8, 30.0, 2, 10.0) == pytest.approx(0.75)
-    assert strong_efficiency(8, 40.0, 2, 100.0) == pytest.approx(0.625)
+from analysis.stats.scaling import scaling_series, strong_scaling_table, weak_scaling_table
 
 
 def test_weak_table_is_relative_to_the_smallest_node_count():
@@ -89,3 +78,26 @@ def test_one_node_count_is_no_series():
         }
     )
     assert scaling_series(points) == []
+
+
+def test_a_baseline_may_be_declared():
+    measured = pd.DataFrame({"nodes": [1, 2, 4], "fovs_per_second": [10.0, 16.0, 28.0]})
+    table = weak_scaling_table(measured, baseline_nodes=2)
+    assert table["parallel_efficiency"].tolist() == pytest.approx([1.25, 1, 0.875])
+    assert table["speedup"].tolist() == pytest.approx([0.625, 1, 1.75])
+    assert table["ideal_fovs_per_second"].tolist() == [8, 16, 32]
+    assert table["baseline_nodes"].tolist() == [2, 2, 2]
+
+
+def test_points_that_shared_the_machine_are_no_series():
+    points = pd.DataFrame(
+        {
+            "nodes": [1, 2, 2],
+            "local_batch_size": [1, 1, 1],
+            "fovs_per_second": [10.0, 18.0, 9.0],
+            "sweep_parallel": [1, 1, 2],
+        }
+    )
+    (weak,) = scaling_series(points)
+    assert weak.table["parallel_efficiency"].tolist() == pytest.approx([1, 0.9])
+    assert scaling_series(points.assign(sweep_parallel=2)) == []

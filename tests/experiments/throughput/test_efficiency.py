@@ -10,7 +10,6 @@ from experiments.throughput.efficiency import (
     Uncoupled,
     combine,
     common_rate,
-    parallel_efficiency,
     phases,
 )
 from experiments.throughput.plan import Shape
@@ -21,16 +20,6 @@ ONE, TWO = Shape(1, 8), Shape(2, 8)
 
 def measurement(shape=ONE, repeat=0, rate=10.0, **values) -> Measurement:
     return Measurement(shape, repeat, rate, {}, 0, 3.0, **values)
-
-
-def test_parallel_efficiency_weak():
-    assert parallel_efficiency(4, 30.0, 1, 10.0) == pytest.approx(0.75)
-    assert parallel_efficiency(4, 30.0, 2, 15.0) == pytest.approx(1.0)
-
-
-def test_parallel_efficiency_strong():
-    """120 s on 2 ranks, 40 s on 8 ranks: T0 N0 / (T N) = 240 / 320."""
-    assert parallel_efficiency(8, 1 / 40, 2, 1 / 120) == pytest.approx(0.75)
 
 
 def test_ratios_of_a_measurement():

@@ -1,0 +1,191 @@
+"""Speed-up and parallel efficiency of finished points: into their directories, and into MLflow.
+
+Definitions are those of `ffn_core.parallel_efficiency`, over the finished real points of a folder
+of runs. Points of an emulated cluster, and those that shared the machine with others, take no part.
+"""
+
+from __future__ import annotations
+
+import csv
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from experiments.reporting import run_files
+from experiments.reporting.mlflow_store import Store
+from experiments.reporting.mlflow_sync import IDENTITY, linked_run
+from experiments.reporting.run_files import Record
+from experiments.sweep.point import SIDE_BY_SIDE
+from ffn_core.parallel_efficiency import (
+    WEAK,
+    WORK,
+    NodeCount,
+    ScalingCurve,
+    ScalingPoint,
+    overall_rate,
+    scaling_curves,
+)
+
+EFFICIENCY = "scaling/parallel_efficiency"
+TABLE = "scaling.csv"
+_RATE = "throughput/fovs_per_second"
+
+
+@dataclass(frozen=True)
+class MeasuredRun:
+    """A finished run on real nodes.
+
+    Attributes:
+        run_dir: its directory.
+        point: what it measured.
+        last: its last record.
+    """
+
+    run_dir: Path
+    point: ScalingPoint
+    last: Record
+
+
+def measured_run(run_dir: Path) -> MeasuredRun | None:
+    """What a run measured; None if it is emulated, not finished, not alone or not readable.
+
+    None as well for runs of the throughput command, which has compared them itself.
+    """
+    try:
+        result = run_files.read_json(run_dir / run_files.RESULT) or {}
+        identity = run_files.read_json(run_dir / IDENTITY) or {}
+        tags, params = identity["tags"], identity["params"]
+        real = tags["cluster.emulated"] == "false" and int(tags.get(SIDE_BY_SIDE, 1)) == 1
+        if not real or result.get("outcome") != "finished":
+            return None
+        found = run_files.read_records(run_dir / run_files.METRICS)
+        rates = [r.metrics[_RATE] for r in found if _RATE in r.metrics]
+        if not rates or any(EFFICIENCY in r.metrics for r in found):
+            return None
+        point = ScalingPoint(
+            int(params["cluster.nodes"]),
+            int(params["cluster.local_batch_size"]),
+            overall_rate(rates),
+            tuple(str(params.get(name)) for name in WORK),
+        )
+    except (OSError, KeyError, TypeError, ValueError):
+        return None  # of an older version, or damaged
+    return MeasuredRun(run_dir, point, found[-1])
+
+
+class SweepScaling:
+    """The scaling curves among the runs of a folder that hold at least one of some points."""
+
+    def __init__(
+        self, folder: Path, run_dirs: Iterable[Path], baseline_nodes: int | None = None
+    ) -> None:
+        """Read all runs of a folder.
+
+        Args:
+            folder: of the run directories of an experiment.
+            run_dirs: those that are to get values.
+            baseline_nodes: what is compared with; None is the smallest node count of a curve.
+        """
+        siblings = sorted(path.parent for path in folder.glob(f"*/{IDENTITY}"))
+        self._runs = [run for path in siblings if (run := measured_run(path)) is not None]
+        wanted = set(run_dirs)
+        self._mine = {i for i, run in enumerate(self._runs) if run.run_dir in wanted}
+        self.curves: list[ScalingCurve] = [
+            curve
+            for curve in scaling_curves([run.point for run in self._runs], baseline_nodes)
+            if self._mine.intersection(curve.members)
+        ]
+
+    def keep(self) -> list[Path]:
+        """Record the values of each point in its directory, unless they are there already.
+
+        A point on curves of both kinds gets those of the weak one.
+
+        Returns:
+            Directories of all points that have values.
+        """
+        of_point: dict[int, NodeCount] = {}
+        for curve in self.curves:
+            for i in self._mine.intersection(curve.members):
+                of_point.setdefault(i, curve.of_point(self._runs[i].point))
+        for i, values in of_point.items():
+            run = self._runs[i]
+            path, metrics = run.run_dir / run_files.SCALING, _metrics(values)
+            known = run_files.read_records(path)
+            if not known or known[-1].metrics != metrics:
+                run_files.append(path, replace(run.last, unix_s=time.time(), metrics=metrics))
+        return [self._runs[i].run_dir for i in sorted(of_point)]
+
+    def best(self) -> Record | None:
+        """The best values beyond the baselines, for the run of the sweep; None without a curve."""
+        beyond = [c for curve in self.curves for c in curve.node_counts if c != curve.baseline]
+        if not beyond:
+            return None
+        fast = max(beyond, key=lambda count: count.speedup)
+        efficient = max(beyond, key=lambda count: count.parallel_efficiency)
+        metrics = {
+            "scaling/best_speedup": fast.speedup,
+            "scaling/best_speedup_nodes": float(fast.nodes),
+            "scaling/best_parallel_efficiency": efficient.parallel_efficiency,
+            "scaling/best_parallel_efficiency_nodes": float(efficient.nodes),
+        }
+        # As old as the newest run they rest on: sent again, they are the same.
+        members = {i for curve in self.curves for i in curve.members}
+        return Record(0, 0, 0.0, max(self._runs[i].last.unix_s for i in members), metrics)
+
+    def write_table(self, path: Path) -> None:
+        """Write a CSV file with a row for each node count of each curve."""
+        fields = ("nodes", "repeats", "fovs_per_second", "speedup", "parallel_efficiency")
+        with path.open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["kind", "batch_size", *fields, "baseline_nodes", *WORK])
+            for curve in self.curves:
+                for count in curve.node_counts:
+                    values = [getattr(count, name) for name in (*fields, "baseline_nodes")]
+                    writer.writerow([curve.kind, curve.batch_size, *values, *curve.work])
+
+    def tables(self) -> list[tuple[str, list[list[str]]]]:
+        """Title and rows, in `COLUMNS`, of each curve, for a person to read."""
+        return [(_title(curve), [_row(c) for c in curve.node_counts]) for curve in self.curves]
+
+
+COLUMNS = ["nodes", "repeats", "FOV/s", "speed-up", "parallel efficiency"]
+
+
+def send(run_dirs: Sequence[Path], store: Store) -> None:
+    """Send the recorded values of points to their runs in a store, where they have one there.
+
+    Raises:
+        StoreError: as of the store; `experiments.import_runs` sends them later.
+    """
+    for run_dir in run_dirs:
+        if (run_id := linked_run(run_dir, store.uri)) is not None:
+            store.log_records(run_id, run_files.read_records(run_dir / run_files.SCALING))
+
+
+def _metrics(values: NodeCount) -> dict[str, float]:
+    return {
+        EFFICIENCY: values.parallel_efficiency,
+        "scaling/speedup": values.speedup,
+        "scaling/baseline_nodes": float(values.baseline_nodes),
+    }
+
+
+def _title(curve: ScalingCurve) -> str:
+    scope = "per node" if curve.kind == WEAK else "in all"
+    base = curve.baseline.nodes
+    return (
+        f"{curve.kind} scaling, {curve.batch_size} FOVs a step {scope}, against {base} "
+        f"node{'s' if base != 1 else ''}"
+    )
+
+
+def _row(count: NodeCount) -> list[str]:
+    return [
+        str(count.nodes),
+        str(count.repeats),
+        f"{count.fovs_per_second:,.1f}",
+        f"{count.speedup:.2f}",
+        f"{count.parallel_efficiency:.1%}",
+    ]
