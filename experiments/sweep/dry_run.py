@@ -101,6 +101,8 @@ class SweepPlan:
             row = [point_name(config), state, str(config.budget), duration(estimate.seconds)]
             rows.append([*row, estimate.basis])
         title = f"{len(rows)} points, training time left about {duration(total_s)}"
+        if self._planned and (parallel := self._planned[0][0].sweep.parallel) > 1:
+            title += f" one after another; {parallel} run side by side"
         terminal.table(title, ["point", "state", "budget", "training", "estimated from"], rows)
         for config, _ in self._planned:
             if _state(run_directory(config)) != "finished":

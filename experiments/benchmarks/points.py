@@ -1,0 +1,63 @@
+"""Points of a sweep side by side, against one point that has all cores to itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from experiments.benchmarks.ratio import Claim, ratio
+from experiments.benchmarks.runner import Bench
+from experiments.reporting import run_files
+from experiments.throughput.efficiency import common_rate
+from ffn_core.errors import InputError
+from ffn_core.runtime import available_cores
+
+NODES = (1, 4, 64)
+
+
+def points(bench: Bench) -> list[Claim]:
+    """FOVs per second in all of as many points of a rank as there are cores, in turns with one.
+
+    The one point has as many ranks as fit: one rank with all cores where it has a single node.
+    """
+    return [claim for nodes in NODES for claim in _points(bench, nodes)]
+
+
+def _points(bench: Bench, nodes: int) -> list[Claim]:
+    count = available_cores()
+    seconds = 4 if bench.quick else 15
+    many, one, ratios = [], [], []
+    for repeat in range(bench.repeats):
+        out = bench.folder / "points" / f"{nodes}-{repeat}"
+        seeds = ",".join(str(seed) for seed in range(1, count + 1))
+        side_by_side = (f"seed={seeds}", "cluster.ranks=1", f"sweep.parallel={count}")
+        many.append(_rate(bench, out / "many", nodes, seconds, "-m", *side_by_side))
+        one.append(_rate(bench, out / "one", nodes, seconds, "cluster.ranks=0"))
+        ratios.append(many[-1] / one[-1])
+    what = f"micro, n = {nodes}"
+    return [
+        Claim(f"{what}: {count} points side by side, in all", "", tuple(many), "FOV/s", None),
+        Claim(f"{what}: 1 point with all cores", "", tuple(one), "FOV/s", None),
+        ratio(f"{what}: {count} points side by side, FOVs/s in all", "1 point", ratios, None),
+    ]
+
+
+def _rate(bench: Bench, out: Path, nodes: int, seconds: int, *overrides: str) -> float:
+    """FOVs per second summed over the points, while all of them were training.
+
+    Raises:
+        InputError: They were never training at the same time.
+    """
+    bench.train(
+        out,
+        *overrides,
+        "model=micro",
+        f"cluster.nodes={nodes}",
+        f"budget.seconds={seconds}",
+        "report.every_fovs=256",
+        "validation.canvases=0",
+    )
+    found = [run_files.read_records(path) for path in sorted(out.rglob(run_files.METRICS))]
+    rate = common_rate(found)
+    if rate is None:
+        raise InputError(f"the points below {out} were never training at the same time")
+    return rate.fovs_per_second

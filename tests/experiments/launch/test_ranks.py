@@ -1,0 +1,127 @@
+"""What a point does when others run beside it: its share of the machine, its folder, its bar."""
+
+import fcntl
+import io
+import os
+from contextlib import nullcontext
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from experiments.config import schema
+from experiments.config.naming import identity, run_directory
+from experiments.config.parsing import from_dict
+from experiments.config.schema import Config, SweepConfig
+from experiments.launch.elastic import compute_threads
+from experiments.launch.prepare import check
+from experiments.reporting.terminal import Terminal
+from experiments.sweep.point import Point
+from ffn_core.errors import InputError
+
+
+@pytest.fixture
+def make_config(tmp_path):
+    def make(parallel=1, ranks=1, **sections):
+        values = {
+            "data": {"name": "dummy", "kind": "dummy"},
+            "model": {
+                "name": "micro",
+                "fov_zyx": [7, 7, 7],
+                "deltas_zyx": [2, 2, 2],
+                "depth": 2,
+                "features": 4,
+            },
+            "budget": {"steps": 1},
+            "cluster": {"nodes": 8, "ranks": ranks},
+            "sweep": {"parallel": parallel},
+            "validation": {"canvases": 0},
+            "runs_dir": str(tmp_path / "runs"),
+        }
+        return from_dict(Config, values | sections)
+
+    return make
+
+
+@pytest.fixture
+def cores(monkeypatch):
+    def pretend(count):
+        for module in ("environment", "elastic", "schema"):
+            monkeypatch.setattr(f"experiments.{module}.available_cores", lambda: count)
+
+    return pretend
+
+
+@pytest.mark.parametrize(
+    ("count", "parallel", "ranks", "threads"),
+    [(16, 1, 2, 8), (16, 4, 2, 2), (16, 4, 1, 4), (2, 4, 1, 1)],
+)
+def test_threads_fit_into_a_points_share_of_the_cores(
+    make_config, cores, monkeypatch, count, parallel, ranks, threads
+):
+    for name in ("HOROVOD_LOCAL_SIZE", "OMPI_COMM_WORLD_LOCAL_SIZE"):
+        monkeypatch.delenv(name, raising=False)
+    cores(count)
+    assert compute_threads(make_config(parallel, ranks)) == threads
+    elastic = {"cluster": {"nodes": 8, "ranks": ranks, "elastic": True}}
+    assert compute_threads(make_config(parallel, **elastic)) == threads
+
+
+@pytest.mark.parametrize(
+    ("count", "parallel", "ranks"), [(4, 1, 4), (4, 2, 2), (7, 1, 4), (2, 4, 1)]
+)
+def test_ranks_fit_into_a_points_share_of_the_cores(make_config, cores, count, parallel, ranks):
+    cores(count)
+    assert make_config(parallel, ranks=0).cluster.ranks == ranks
+
+
+def test_how_a_sweep_is_gone_through_is_no_part_of_a_points_identity(make_config):
+    config = make_config()
+    other = replace(config, sweep=SweepConfig(parallel=2, retries=3, baseline_nodes=2))
+    assert identity(other) == identity(config)
+
+
+def test_points_side_by_side_are_for_one_machine(make_config):
+    check(make_config(2))
+    batch = {"batch": {"system": "slurm"}}
+    check(make_config(1, **batch))
+    with pytest.raises(InputError, match=r"sweep\.parallel=2.*batch\.system=slurm"):
+        check(make_config(2, **batch))
+    placed = {"launcher": {"name": "srun"}, "cluster": {"threads_per_rank": 1}, "batch": {}}
+    with pytest.raises(InputError, match=r"launcher\.name=srun"):
+        check(make_config(2, **placed))
+    with pytest.raises(InputError, match=r"sweep\.parallel=0"):
+        schema.SweepConfig(parallel=0)
+
+
+def test_a_run_directory_belongs_to_one_command_at_a_time(make_config):
+    config = make_config()
+    run_dir = run_directory(config)
+    run_dir.mkdir(parents=True)
+    (run_dir / "failure.json").write_text("{}")
+    held = os.open(run_dir, os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    point = Point(config, Terminal())
+    point.start(nullcontext)
+    os.close(held)
+    assert point.poll().outcome == "input"
+    assert f"{run_dir} is being worked on by another command" in point.outcome.message
+    assert [path.name for path in run_dir.iterdir()] == ["failure.json"], "nothing is touched"
+
+
+def test_a_closed_bar_stays_above_those_that_move():
+    terminal = Terminal()
+    terminal.console = Console(file=io.StringIO(), width=100)
+    first, second = terminal.bar("n=1"), terminal.bar("n=2")
+    state = {"budget_s": None, "budget_steps": 10, "elapsed_s": 2.0, "step": 5}
+    first.update(state, [])
+    first.close()
+    second.update(state | {"step": 10}, [])
+    second.close()
+    one, two = terminal.console.file.getvalue().strip().splitlines()
+    assert "n=1" in one
+    assert " 50%" in one
+    assert "n=2" in two
+    assert "100%" in two
+    with terminal.point("n=3"):
+        pass
