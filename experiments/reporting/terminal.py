@@ -90,6 +90,7 @@ class Terminal:
         assert self._bars is not None
         closed = [one for one in self._bars.tasks if one.id == task]
         self._bars.remove_task(task)
+        self._bars.refresh()
         self.console.print(self._bars.make_tasks_table(closed))
         if not self._bars.tasks:
             self._bars.stop()
