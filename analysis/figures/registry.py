@@ -89,9 +89,7 @@ def draw_study(
         InputError: a file that may not be replaced is in the way.
     """
     outputs = outputs or Outputs(COMMAND)
-    study = Study(experiment, runs)
-        baseline_nodes: node count that scaling is relative to; by default the smallest of each
-            curve.
+    study = Study(experiment, runs, baseline_nodes)
     console.print(summary_table(study.summary, experiment))
     report = study.summary.reindex(columns=list(REPORT_COLUMNS))
     with outputs.place(out / SUMMARY) as path:

@@ -169,9 +169,7 @@ class Sweep:
         """Draw the study's figures into its folder; None if that did not work."""
         folder = self.outcomes[-1].run_dir.parent
         target = folder / "figures"
-        drawn = draw_figures(
-            folder.name, target, self.uri, self._terminal, self._baseline_nodes
-        )
+        drawn = draw_figures(folder.name, target, self.uri, self._terminal, self._baseline_nodes)
         return target if drawn else None
 
     def _ui_command(self) -> str:
