@@ -37,7 +37,7 @@ FLOORS = (
     {"trainer", "sweep"},
     {"segment", "throughput"},
 )
-BESIDE = {"benchmarks": {"reporting", "config", "launch"}}
+BESIDE = {"benchmarks": {"reporting", "config", "launch", "throughput"}}
 
 MOST_MODULES = 13
 """In one folder, besides ``__init__.py``."""
