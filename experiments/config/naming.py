@@ -7,7 +7,9 @@ import hashlib
 import json
 import re
 from pathlib import Path
+from typing import Any
 
+from experiments.config.parsing import flatten
 from experiments.config.schema import Config
 
 RUN_LOCAL = (
@@ -27,22 +29,37 @@ RUN_LOCAL = (
 )
 """Options that say where and how a run is carried out, not what it computes."""
 
-LATER = ("data.mask", "data.volumes")
-"""Options that did not always exist: unset they do not count, so that older runs keep theirs."""
+LATER: dict[str, Any] = {
+    "data.mask": None,
+    "data.volumes": [],
+    "averaging.half_life_fovs": 1000,
+}
+"""Options that did not always exist, each with the value at which it does not count.
+
+So runs that are older than an option keep their identity. Averaging the weights changes nothing of
+a run's training; an older run that is resumed starts its average where it stopped.
+"""
 
 
 def identity(config: Config) -> str:
     """Eight hexadecimal digits that differ between runs that compute different things."""
     values = dataclasses.asdict(config)
-    for path in RUN_LOCAL + LATER:
-        *parents, key = path.split(".")
-        section = values
-        for parent in parents:
-            section = section[parent]
-        if path in RUN_LOCAL or not section[key]:
-            del section[key]
+    for path in RUN_LOCAL:
+        _remove(values, path.split("."))
+    for path, unset in LATER.items():
+        if flatten(values)[path] == unset:
+            _remove(values, path.split("."))
     text = json.dumps(values, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def _remove(values: dict[str, Any], path: list[str]) -> None:
+    """Remove an option, and a section that is empty without it."""
+    key, *rest = path
+    if rest:
+        _remove(values[key], rest)
+    if not rest or not values[key]:
+        del values[key]
 
 
 def point_name(config: Config) -> str:

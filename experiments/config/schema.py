@@ -222,6 +222,19 @@ class LearningRateConfig:
 
 
 @dataclass(frozen=True)
+class AveragingConfig:
+    """The moving average of the weights: it forgets half in ``half_life_fovs``; 0 keeps none."""
+
+    half_life_fovs: int = 1000
+
+    def __post_init__(self) -> None:
+        if self.half_life_fovs < 0:
+            raise InputError(
+                f"averaging.half_life_fovs={self.half_life_fovs} must be at least 0 (off)"
+            )
+
+
+@dataclass(frozen=True)
 class BudgetConfig:
     """Length of a run in exactly one unit."""
 
@@ -284,6 +297,7 @@ class Config:
     seed_values: SeedValues = field(default_factory=SeedValues)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     learning_rate: LearningRateConfig = field(default_factory=LearningRateConfig)
+    averaging: AveragingConfig = field(default_factory=AveragingConfig)
     cluster: ClusterConfig = field(default_factory=ClusterConfig)
     report: ReportConfig = field(default_factory=ReportConfig)
     validation: ValidationConfig = field(default_factory=ValidationConfig)

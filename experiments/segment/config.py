@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from experiments.config.cluster import LauncherConfig
+from experiments.trainer.trained_network import WEIGHTS
 from ffn_core.errors import InputError
 from ffn_core.geometry import Box, as_zyx
 from ffn_core.inference.settings import FloodSettings
@@ -79,7 +80,8 @@ class SegmentConfig:
     """One segmentation.
 
     ``checkpoint`` is a run directory or checkpoint folder of this project, or the path of a
-    google/ffn TensorFlow 1 checkpoint without its extension. ``fov_zyx``, ``deltas_zyx``,
+    google/ffn TensorFlow 1 checkpoint without its extension. ``weights`` of it: ``averaged`` (over
+    the last steps, where it has them) or ``raw``. ``fov_zyx``, ``deltas_zyx``,
     ``mean`` and ``stddev`` are those of the training run unless given. ``image`` and ``labels``
     are names of volumes (``ffn_core.volumes.opening``); without an image both are those of the
     run, and without a region it is the part that the run held out.
@@ -94,6 +96,7 @@ class SegmentConfig:
     """
 
     checkpoint: str
+    weights: str = "averaged"
     image: str | None = None
     labels: str | None = None
     mean: float | None = None
@@ -121,6 +124,10 @@ class SegmentConfig:
             value = getattr(self, name)
             if value is not None and value < limit:
                 raise InputError(f"{name}={value} must be at least {limit}")
+        if self.weights not in WEIGHTS:
+            raise InputError(
+                f"weights={self.weights!r} is unknown; choose from {', '.join(WEIGHTS)}"
+            )
         if self.stddev is not None and self.stddev <= 0:
             raise InputError(f"stddev={self.stddev} must be above 0")
 
@@ -130,6 +137,8 @@ class SegmentConfig:
         values = dataclasses.asdict(self)
         for name in _NOT_IN_THE_RESULT:
             del values[name]
+        if self.weights == "averaged":
+            del values["weights"]  # as of segmentations from before there was a choice
         text = json.dumps(values, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 

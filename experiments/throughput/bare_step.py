@@ -94,6 +94,7 @@ def make_step(config: Config) -> BareStep:
     import numpy as np
 
     from ffn_core.model import ConvStack
+    from ffn_core.training.averaging import AveragedWeights
     from ffn_core.training.optimizers import make_optimizer
     from ffn_core.training.train_step import TrainStep
 
@@ -103,7 +104,11 @@ def make_step(config: Config) -> BareStep:
         config.optimizer.name, config.optimizer.arguments, model.weights
     )
     fovs = config.cluster.local_batch_size
-    step = TrainStep(model, optimizer, lambda total: total, fovs, micro, config.optimizer.clip)
+    half_life = config.averaging.half_life_fovs
+    average = AveragedWeights(model.weights, fovs, half_life) if half_life else None
+    step = TrainStep(
+        model, optimizer, lambda total: total, fovs, micro, config.optimizer.clip, average
+    )
     rng = np.random.default_rng(0)
     shape = (micro, *config.model.geometry.fov_zyx, 1)
     image, seed = (rng.standard_normal(shape).astype(np.float32) for _ in range(2))

@@ -12,6 +12,7 @@ from experiments.config.schema import Config
 from ffn_core.errors import DivergedError, InputError
 from ffn_core.model import ConvStack, load_published_checkpoint
 from ffn_core.training import checkpoint as checkpoints
+from ffn_core.training.averaging import AveragedWeights
 from ffn_core.training.distributed import Collectives
 from ffn_core.training.examples import ExampleStream
 from ffn_core.training.optimizers import assign_slots, slot_values
@@ -27,6 +28,7 @@ class Checkpointer:
         collectives: to the other ranks.
         model: weights.
         optimizer: slots.
+        average: of the weights, if one is kept.
         streams: this rank's, those of a node side by side.
     """
 
@@ -35,6 +37,7 @@ class Checkpointer:
     collectives: Collectives
     model: ConvStack
     optimizer: Any
+    average: AveragedWeights | None
     streams: list[ExampleStream]
 
     def save(self, step: int, progress: dict[str, Any]) -> Path:
@@ -48,6 +51,8 @@ class Checkpointer:
             progress,
             [w.numpy() for w in self.model.weights],
             slot_values(self.optimizer),
+            self.average.values() if self.average else [],
+            self.average.correction if self.average else 0.0,
         )
         if not all(np.isfinite(weight).all() for weight in shared.weights):
             raise DivergedError(
@@ -80,7 +85,8 @@ class Checkpointer:
         elif self.config.model.checkpoint:
             self._start_from(self.config.model.checkpoint)
         slots = [getattr(v, "value", v) for v in self.optimizer.variables]
-        self.collectives.broadcast(self.model.weights + slots)
+        averaged = [self.average.flat] if self.average else []
+        self.collectives.broadcast(self.model.weights + slots + averaged)
         return progress
 
     @property
@@ -102,11 +108,22 @@ class Checkpointer:
                 f"the config {self.config.model.depth} and {self.config.model.features}"
             )
         self.model.assign(weights)
+        self._restore_average()
+
+    def _restore_average(self, saved: checkpoints.Checkpoint | None = None) -> None:
+        """Continue an average; without one, as in older checkpoints, start from the weights."""
+        if self.average is None:
+            return
+        if saved is None or not saved.averaged:
+            self.average.restart()
+        else:
+            self.average.restore(saved.averaged, saved.averaged_correction)
 
     def _resume_from(self, path: Path) -> dict[str, Any]:
         shared = checkpoints.load(path)
         self.model.assign(shared.weights)
         assign_slots(self.optimizer, shared.slots)
+        self._restore_average(shared)
         loaded = checkpoints.load_streams(path, self.nodes)
         slots = self.config.cluster.local_batch_size
         for i, stream in enumerate(self.streams):

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 PUBLISHED_GEOMETRY = FovGeometry((33, 33, 33), (8, 8, 8))
 """Of google/ffn's FIB-25 network; a TensorFlow 1 checkpoint does not say."""
 
+WEIGHTS = ("averaged", "raw")
+"""Which weights of a checkpoint: their moving average, if it has one, or those of its last step."""
+
 
 @dataclass(frozen=True)
 class TrainingRun:
@@ -77,8 +80,12 @@ def find_network(name: str) -> TrainedNetwork:
     return find_network(str(newest))
 
 
-def load_network(path: Path) -> ConvStack:
+def load_network(path: Path, which: str = "averaged") -> ConvStack:
     """Build the network of `TrainedNetwork.path` with its weights; imports TensorFlow.
+
+    Args:
+        path: Of the checkpoint.
+        which: One of `WEIGHTS`.
 
     Raises:
         InputError: The checkpoint is damaged, or does not fit its run's config.
@@ -87,7 +94,8 @@ def load_network(path: Path) -> ConvStack:
 
     if (path / checkpoints.MANIFEST).is_file():
         size = training_run(path.parent.parent).model.size
-        weights = checkpoints.load(path).weights
+        shared = checkpoints.load(path)
+        weights = (which == "averaged" and shared.averaged) or shared.weights
     else:
         size, weights = load_published_checkpoint(str(path))
     model = ConvStack(size, seed=0)

@@ -15,6 +15,7 @@ from experiments.trainer.checkpointing import Checkpointer, diverged
 from experiments.trainer.metrics import Meter, validate
 from experiments.trainer.timing import REDUCE, TrainingClock
 from ffn_core.model import ConvStack
+from ffn_core.training.averaging import AveragedWeights
 from ffn_core.training.batches import MicroBatch, micro_batch_size
 from ffn_core.training.distributed import Collectives
 from ffn_core.training.examples import CanvasSource, ExampleStream
@@ -51,6 +52,9 @@ class Trainer:
         self._streams = self._make_streams(source)
         model = ConvStack(config.model.size, config.seed)
         optimizer = make_optimizer(config.optimizer.name, config.optimizer.arguments, model.weights)
+        half_life, average = config.averaging.half_life_fovs, None
+        if half_life:
+            average = AveragedWeights(model.weights, self._fovs_per_step, half_life)
         cluster = config.cluster
         size = micro_batch_size(
             cluster.group.common_nodes * cluster.local_batch_size,
@@ -65,9 +69,10 @@ class Trainer:
             self._fovs_per_step,
             size,
             config.optimizer.clip,
+            average,
         )
         self._checkpointer = Checkpointer(
-            config, run_dir / CHECKPOINTS, collectives, model, optimizer, self._streams
+            config, run_dir / CHECKPOINTS, collectives, model, optimizer, average, self._streams
         )
         self._meter = Meter(config, collectives)
         self._pictures = CanvasPictures(

@@ -15,7 +15,7 @@ import os
 import shutil
 import zipfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 SHARED = "shared.npz"
 _PREFIX = "step-"
+_CORRECTION = "averaged_correction"
 _GO_BACK = "use an older checkpoint; once that folder is removed, the run goes on from it"
 
 Gather = Callable[[Any], list[Any]]
@@ -56,12 +57,16 @@ class Checkpoint:
         progress: JSON-ready values of the training loop.
         weights: in the order of ``ConvStack.weights``.
         slots: optimizer state by name.
+        averaged: the moving average of the weights, in their order; empty if there is none.
+        averaged_correction: of that average for its start, see `AveragedWeights`.
     """
 
     step: int
     progress: dict[str, Any]
     weights: list[np.ndarray]
     slots: dict[str, np.ndarray]
+    averaged: list[np.ndarray] = field(default_factory=list)
+    averaged_correction: float = 0.0
 
 
 def save(
@@ -147,6 +152,9 @@ def _write(partial: Path, checkpoint: Checkpoint | None, streams: NodeStreams) -
     if checkpoint is not None:
         arrays = {f"weight/{i:03d}": w for i, w in enumerate(checkpoint.weights)}
         arrays |= {f"slot/{k}": v for k, v in checkpoint.slots.items()}
+        if checkpoint.averaged:
+            arrays |= {f"averaged/{i:03d}": w for i, w in enumerate(checkpoint.averaged)}
+            arrays[_CORRECTION] = np.array(checkpoint.averaged_correction)
         files[SHARED] = _write_arrays(partial / SHARED, arrays)
     return files
 
@@ -212,9 +220,15 @@ def load(path: Path) -> Checkpoint:
     """
     manifest = _manifest(path)
     arrays = _read_arrays(path, SHARED, manifest)
-    weights = [arrays[k] for k in sorted(arrays) if k.startswith("weight/")]
+    weights, averaged = (
+        [arrays[k] for k in sorted(arrays) if k.startswith(kind)]
+        for kind in ("weight/", "averaged/")
+    )
     slots = {k.removeprefix("slot/"): v for k, v in arrays.items() if k.startswith("slot/")}
-    return Checkpoint(int(manifest["step"]), manifest["progress"], weights, slots)
+    correction = float(arrays.get(_CORRECTION, 0.0))
+    return Checkpoint(
+        int(manifest["step"]), manifest["progress"], weights, slots, averaged, correction
+    )
 
 
 def load_streams(path: Path, nodes: range) -> NodeStreams:

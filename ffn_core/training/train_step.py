@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from ffn_core.model import ConvStack
+from ffn_core.training.averaging import AveragedWeights
 from ffn_core.training.noise_scale import GradientMoments, gradient_moments
 
 OBJECT_PROBABILITY = 0.95
@@ -68,6 +69,7 @@ class TrainStep(tf.Module):
         fovs_per_step: int,
         micro_batch: int,
         clip: float | None,
+        average: AveragedWeights | None = None,
     ) -> None:
         """Trace nothing yet.
 
@@ -78,6 +80,7 @@ class TrainStep(tf.Module):
             fovs_per_step: FOVs of one step, summed over all nodes.
             micro_batch: FOVs in one call of `accumulate`.
             clip: largest magnitude of an entry of the averaged gradient; None for no clipping.
+            average: of the same weights, updated after each step; None to keep none.
         """
         super().__init__(name="train_step")
         self._model = model
@@ -86,6 +89,7 @@ class TrainStep(tf.Module):
         self._fovs_per_step = fovs_per_step
         self._micro_batch = micro_batch
         self._clip = clip
+        self._average = average
         self._sizes = [int(np.prod(w.shape)) for w in model.weights]
         self._buffer = tf.Variable(
             tf.zeros(sum(self._sizes) + self._EXTRAS), trainable=False, name="buffer"
@@ -139,7 +143,7 @@ class TrainStep(tf.Module):
         return self._reduce(tf.constant([float(stop), float(done)]))
 
     @tf.function(autograph=False)
-    def _apply(self, total: tf.Tensor, learning_rate: tf.Tensor) -> tf.Tensor:
+    def _apply(self, total: tf.Tensor, learning_rate: tf.Tensor, share: tf.Tensor) -> tf.Tensor:
         flat = total[: -self._EXTRAS] / self._fovs_per_step
         norm2 = tf.reduce_sum(tf.square(flat))
         if self._clip is not None:
@@ -151,6 +155,8 @@ class TrainStep(tf.Module):
         ]
         self._optimizer.learning_rate.assign(learning_rate)
         self._optimizer.apply(gradients, weights)
+        if self._average is not None:
+            self._average.update(share)
         micro_batches = self._fovs_per_step / self._micro_batch
         loss, small_norm2, stop, done = tf.unstack(total[-self._EXTRAS :])
         return tf.stack(
@@ -160,6 +166,8 @@ class TrainStep(tf.Module):
     def apply(self, total: tf.Tensor, learning_rate: float) -> StepResult:
         """Update the weights with the averaged, clipped gradient of what `reduce` returned."""
         rate = tf.constant(learning_rate, tf.float32)
-        loss, norm2, small_norm2, stop, done = (float(v) for v in self._apply(total, rate).numpy())
+        share = tf.constant(self._average.next_share() if self._average else 0.0, tf.float32)
+        measured = self._apply(total, rate, share).numpy()
+        loss, norm2, small_norm2, stop, done = (float(value) for value in measured)
         moments = gradient_moments(self._micro_batch, small_norm2, self._fovs_per_step, norm2)
         return StepResult(loss, float(np.sqrt(norm2)), moments, round(stop), round(done))

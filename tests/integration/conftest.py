@@ -143,11 +143,13 @@ def losses() -> Callable[[Path], np.ndarray]:
 
 @pytest.fixture(scope="session")
 def final_weights() -> Callable[[Path], np.ndarray]:
-    """All weights of the newest checkpoint of a run directory, flattened."""
+    """All weights of the newest checkpoint of a run directory, and their average, flattened."""
 
     def read(run_dir: Path) -> np.ndarray:
         newest = checkpoints.latest(run_dir / run_files.CHECKPOINTS)
         assert newest is not None
-        return np.concatenate([w.ravel() for w in checkpoints.load(newest).weights])
+        shared = checkpoints.load(newest)
+        assert len(shared.averaged) == len(shared.weights)
+        return np.concatenate([w.ravel() for w in shared.weights + shared.averaged])
 
     return read

@@ -41,7 +41,10 @@ def test_training_moved_the_weights(one_process, make_config, final_weights):
     config = make_config()
     start = ConvStack(config.model.size, config.seed).weights
     initial = np.concatenate([w.numpy().ravel() for w in start])
-    assert np.abs(final_weights(one_process) - initial).max() > 1e-3
+    weights, averaged = np.split(final_weights(one_process), 2)
+    assert np.abs(weights - initial).max() > 1e-3
+    assert np.abs(averaged - initial).max() > 1e-3
+    assert np.abs(averaged - weights).max() > 1e-3
 
 
 def test_two_ranks_equal_one_process_on_the_double_batch(

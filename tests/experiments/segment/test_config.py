@@ -22,6 +22,12 @@ def test_identity_follows_the_result_and_not_the_speed():
     assert MINIMAL.directory.name == f"em-c-{MINIMAL.identity}"
 
 
+def test_identity_tells_raw_weights_from_averaged_and_keeps_that_of_older_segmentations():
+    raw = replace(MINIMAL, weights="raw")
+    assert raw.identity != MINIMAL.identity
+    assert MINIMAL.identity == "6a9d5295"
+
+
 def test_flood_defaults_are_those_of_the_library():
     from ffn_core.inference.settings import FloodSettings
 
@@ -32,6 +38,7 @@ def test_flood_defaults_are_those_of_the_library():
     ("values", "match"),
     [
         ({"batch_size": 0}, "batch_size=0"),
+        ({"weights": "best"}, "weights='best' is unknown"),
         ({"processes": -1}, "processes=-1"),
         ({"cache_bytes": -1}, "cache_bytes=-1"),
         ({"stddev": 0.0}, "stddev=0.0"),

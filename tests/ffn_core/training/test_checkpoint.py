@@ -43,6 +43,11 @@ class Ranks:
         return gather
 
 
+def list_of(item):
+    """The gather of a rank that is alone."""
+    return [item]
+
+
 def make_streams(nodes: range, step: int = 0) -> NodeStreams:
     states = [
         [{"node": n, "slot": s, "rng": 2**127 + n + step} for s in range(SLOTS_PER_NODE)]
@@ -52,11 +57,13 @@ def make_streams(nodes: range, step: int = 0) -> NodeStreams:
     return NodeStreams(nodes.start, states, seeds)
 
 
-def make_checkpoint(step: int) -> Checkpoint:
+def make_checkpoint(step: int, averaged: bool = True) -> Checkpoint:
     rng = np.random.default_rng(step)
     weights = [rng.normal(size=shape).astype(np.float32) for shape in [(3, 2), (2,)] * 6]
     slots = {"000/adam/iteration": np.int64(step), "001/adam/m": np.ones((3, 2), np.float32)}
-    return Checkpoint(step, {"fovs": 32 * step, "loss": 0.1}, weights, slots)
+    average = [0.5 * weight for weight in weights] if averaged else []
+    progress = {"fovs": 32 * step, "loss": 0.1}
+    return Checkpoint(step, progress, weights, slots, average, 0.1 if averaged else 0.0)
 
 
 def save_all(folder: Path, step: int, nodes: int = 4, ranks: int = 2, keep: int = 9, meddle=None):
@@ -105,10 +112,22 @@ def test_round_trip(saved):
     for value, weight in zip(checkpoint.weights, expected.weights, strict=True):
         np.testing.assert_array_equal(value, weight)
         assert value.dtype == np.float32
+    assert len(checkpoint.averaged) == 12
+    for value, weight in zip(checkpoint.averaged, expected.averaged, strict=True):
+        np.testing.assert_array_equal(value, weight)
+    assert checkpoint.averaged_correction == 0.1
     assert set(checkpoint.slots) == set(expected.slots)
     for name, value in expected.slots.items():
         np.testing.assert_array_equal(checkpoint.slots[name], value)
         assert checkpoint.slots[name].dtype == value.dtype
+
+
+def test_one_without_averaged_weights(tmp_path):
+    """As all were before there was an average."""
+    path = save(tmp_path, make_checkpoint(1, averaged=False), make_streams(range(2)), 0, list_of, 1)
+    with np.load(path / SHARED) as arrays:
+        assert not [name for name in arrays if name.startswith("averaged")]
+    assert (load(path).averaged, load(path).averaged_correction) == ([], 0.0)
 
 
 @pytest.mark.parametrize("nodes", [range(4), range(1), range(1, 3), range(3, 4), range(2, 4)])

@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from ffn_core.model import ConvStack
 from ffn_core.model_size import ModelSize
+from ffn_core.training.averaging import AveragedWeights
 from ffn_core.training.noise_scale import gradient_moments
 from ffn_core.training.optimizers import make_optimizer
 from ffn_core.training.train_step import TrainStep, fov_losses
@@ -190,6 +191,21 @@ def test_each_step_starts_empty_and_applies_its_own_rate():
         assert (result.stop_votes, result.done_votes) == (stop, done)
         bias -= rate * (1 / (1 + np.exp(-bias)) - 0.05)
         np.testing.assert_allclose(values(model)[-1], [bias], rtol=1e-5)
+
+
+def test_the_average_follows_the_weights_after_each_step():
+    model = ConvStack(SIZE, seed=0)
+    average = AveragedWeights(model.weights, fovs_per_step=2, half_life_fovs=2)
+    optimizer = make_optimizer("adam", {}, model.weights)
+    step = TrainStep(model, optimizer, tf.identity, 2, 2, None, average)
+    seen = []
+    for _ in range(3):
+        step.accumulate(*examples(2))
+        step.apply(step.reduce(), 0.01)
+        seen.append(values(model))
+    for first, second, third, found in zip(*seen, average.values(), strict=True):
+        np.testing.assert_allclose(found, (first + 2 * second + 4 * third) / 7, atol=1e-6)
+        assert np.abs(third - found).max() > 1e-3
 
 
 def test_accumulating_returns_logits_and_changes_no_weight():

@@ -1,0 +1,28 @@
+"""A run is found again by its options: those of runs made before there were others."""
+
+import pytest
+
+from experiments.config.naming import identity
+from experiments.config.parsing import from_dict
+from experiments.config.schema import Config
+
+
+def config(**sections) -> Config:
+    model = {"name": "tiny", "fov_zyx": [13] * 3, "deltas_zyx": [3] * 3, "depth": 4, "features": 8}
+    values = {
+        "data": {"name": "synthetic"},
+        "model": model | {"micro_batch_size": 16},
+        "budget": {"fovs": 16000},
+        "cluster": {"nodes": 8, "ranks": 2},
+    }
+    return from_dict(Config, values | sections)
+
+
+def test_identities_given_before_there_were_later_options():
+    """As computed by the version that recorded the first runs."""
+    assert identity(config()) == "cfc023dc"
+
+
+@pytest.mark.parametrize("section", [{"averaging": {"half_life_fovs": 500}}])
+def test_what_changes_the_result_changes_the_identity(section):
+    assert identity(config(**section)) != identity(config())
