@@ -16,6 +16,7 @@ RUN_LOCAL = (
     "tracking",
     "launcher",
     "batch",
+    "score",
     "checkpoint",
     "sweep",
     "report.canvases",
@@ -33,11 +34,14 @@ LATER: dict[str, Any] = {
     "data.mask": None,
     "data.volumes": [],
     "averaging.half_life_fovs": 1000,
+    "validation.subset": 0.0625,
+    "validation.volumes": [],
+    "validation.synthetic_seeds": [],
 }
 """Options that did not always exist, each with the value at which it does not count.
 
-So runs that are older than an option keep their identity. Averaging the weights changes nothing of
-a run's training; an older run that is resumed starts its average where it stopped.
+So runs that are older than an option keep their identity. Averages and
+more scores change nothing of a run's training; an older run that is resumed has them from there on.
 """
 
 

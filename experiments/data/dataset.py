@@ -83,16 +83,17 @@ def split(
     )
 
 
-def canvas_sources(config: Config) -> tuple[CanvasSource, CanvasSource | None]:
-    """Sources of training canvases and of held-out ones (None if validation is off).
+def canvas_sources(config: Config) -> tuple[CanvasSource, list[CanvasSource]]:
+    """Source of training canvases, and sources of held-out ones (none if validation is off).
 
-    Each volume is split by itself, and held-out canvases are drawn with the same weights.
+    Each volume is split by itself; canvases of the parts held out are drawn with the same weights,
+    from one source. Each volume that is held out as a whole is a source of its own.
     """
-    geometry = config.model.geometry
+    geometry, validation = config.model.geometry, config.validation
     training = open_dataset(config.data, geometry)
     held_out: list[LabelledVolume] = []
-    if config.validation.canvases:
-        parts = [split(volume, geometry, config.validation.fraction) for volume in training]
+    if validation.canvases and validation.fraction:
+        parts = [split(volume, geometry, validation.fraction) for volume in training]
         pairs = list(zip(training, parts, strict=True))
         training = [replace(volume, coordinates=part[0]) for volume, part in pairs]
         held_out = [replace(volume, coordinates=part[1]) for volume, part in pairs]
@@ -105,10 +106,14 @@ def canvas_sources(config: Config) -> tuple[CanvasSource, CanvasSource | None]:
         reflect_axes=tuple(config.data.reflect_axes),
         permute_axes=tuple(config.data.permute_axes),
     )
-    if not held_out:
-        return source, None
-    plain = CanvasSource(held_out, geometry, config.seed_values, "fixed", shuffle=False)
-    return source, plain
+    groups = [held_out] if held_out else []
+    if validation.canvases:
+        cache_bytes = config.data.cache_bytes
+        groups += [[_open_source(v, cache_bytes, geometry)] for v in validation.volumes]
+    return source, [
+        CanvasSource(group, geometry, config.seed_values, "fixed", shuffle=False)
+        for group in groups
+    ]
 
 
 def _dummy(geometry: FovGeometry) -> LabelledVolume:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from experiments.config.schema import Config, DataConfig, VolumeConfig
+from experiments.config.schema import Config, DataConfig, ValidationConfig, VolumeConfig
 from experiments.data.cache import ensure_coordinates, ensure_synthetic
 from experiments.data.dataset import canvas_sources
 from experiments.launch.launchers import placement, rank_command
@@ -36,9 +36,9 @@ def prepare(config: Config) -> Config:
     if config.model.checkpoint:
         checkpoint = str(Path(config.model.checkpoint).absolute())
         config = replace(config, model=replace(config.model, checkpoint=checkpoint))
-    prepared = replace(
-        config, data=_prepare_data(config.data, config.model.geometry.canvas_radius_zyx)
-    )
+    radius = config.model.geometry.canvas_radius_zyx
+    validation = _prepare_validation(config.validation, config.data, radius)
+    prepared = replace(config, data=_prepare_data(config.data, radius), validation=validation)
     canvas_sources(prepared)  # raises here, once, what every rank would raise
     return prepared
 
@@ -110,6 +110,25 @@ def _prepare_data(data: DataConfig, radius: Zyx) -> DataConfig:
         mean=volume.mean,
         stddev=volume.stddev,
     )
+
+
+def _prepare_validation(
+    validation: ValidationConfig, data: DataConfig, radius: Zyx
+) -> ValidationConfig:
+    """The same with all volumes that are held out as a whole under ``volumes``."""
+    volumes, seeds = list(validation.volumes), validation.synthetic_seeds
+    if seeds and (data.kind != "synthetic" or data.synthetic_seed in seeds):
+        problem = (
+            f"has the seed data.synthetic_seed={data.synthetic_seed} that is trained on"
+            if data.kind == "synthetic"
+            else f"needs data.kind=synthetic, not {data.kind}; use validation.volumes"
+        )
+        raise InputError(f"validation.synthetic_seeds={seeds} {problem}")
+    for seed in seeds:
+        size = as_zyx(data.size_zyx, "data.size_zyx")
+        volumes.append(VolumeConfig(*ensure_synthetic(data.cache_dir, size, seed)))
+    prepared = [_prepare_volume(volume, data, radius) for volume in volumes]
+    return replace(validation, volumes=prepared, synthetic_seeds=[])
 
 
 def _prepare_volume(source: VolumeConfig, data: DataConfig, radius: Zyx) -> VolumeConfig:

@@ -26,6 +26,8 @@ VIEW = "study"
 """Name of the saved view; ``?viewStateShareKey=study`` opens the run table with it."""
 
 _COLUMNS = (
+    "metrics.`score/final`",
+    "metrics.`averaged/f1`",
     "metrics.`validation/f1`",
     "metrics.`throughput/fovs_per_second`",
     "metrics.`scaling/parallel_efficiency`",

@@ -8,6 +8,8 @@
 ``failure.json``    why a rank ended badly, if one did
 ``result.json``     outcome and summary; there once the run is complete
 ``provenance.json`` versions, commit, host
+``checkpoints/``   what the run continues from
+``best/``           weights of its best evaluation, a checkpoint without example streams
 ``canvases/``       pictures of held-out canvases along the run
 ``stop``            there while the ranks are asked to save and end
 """
@@ -30,6 +32,7 @@ RESULT = "result.json"
 PROVENANCE = "provenance.json"
 STOP = "stop"
 CHECKPOINTS = "checkpoints"
+BEST = "best"
 CANVASES = "canvases"
 SEGMENTATIONS = "segmentations"
 SEGMENTATION_SCORES = "segmentation.jsonl"

@@ -31,7 +31,8 @@ class PointBar:
     def update(self, state: dict[str, Any] | None, fresh: list[Record]) -> None:
         """Show the progress file of a run and the newest of its metrics."""
         for record in fresh:
-            if (f1 := record.metrics.get("validation/f1")) is not None:
+            raw = record.metrics.get("validation/f1")
+            if (f1 := record.metrics.get("averaged/f1", raw)) is not None:
                 self._f1 = f"F1 {f1:.3f}"
             if (rate := record.metrics.get("throughput/fovs_per_second")) is not None:
                 self._rate, self._throughput = f"{rate:,.1f} FOV/s", rate

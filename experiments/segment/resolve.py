@@ -62,10 +62,13 @@ def held_out_region(shape_zyx: Zyx, fraction: float) -> RegionConfig:
 
 
 def _with_image(config: SegmentConfig, network: TrainedNetwork) -> SegmentConfig:
-    """Without an image: the volume of the training run, and the part of it that was held out."""
+    """Without an image: what the training run held out, a part of its volume or another one."""
     if config.image is not None:
         return config
     image = network.run.data.image if network.run else None
+    if network.run and not network.run.validation.fraction:
+        volume = network.run.validation.volumes[0]
+        return replace(config, image=volume.image, labels=config.labels or volume.labels)
     if network.run is None or image is None:
         raise InputError(
             f"image is missing, and checkpoint={config.checkpoint} was not trained on one volume"

@@ -8,6 +8,7 @@ from pathlib import Path
 from experiments.reporting import run_files
 from experiments.reporting.exit_codes import EXIT_DIVERGED, EXIT_INPUT
 from experiments.reporting.mlflow_sync import IDENTITY, MlflowSync, RunIdentity
+from experiments.reporting.score_history import score_line
 from ffn_core.errors import InputError
 from ffn_core.training import checkpoint as checkpoints
 
@@ -34,19 +35,22 @@ class Outcome:
         outcome: ``finished``, ``skipped`` (was complete before), ``diverged``, ``stopped``,
             ``failed`` or ``input`` (bad input).
         message: reason, where it did not finish.
+        score: what it is judged by, in words, where it finished.
     """
 
     name: str
     run_dir: Path
     outcome: str
     message: str = ""
+    score: str = ""
 
 
 def conclude(name: str, run_dir: Path) -> Outcome:
     """Outcome of a run whose ranks have ended."""
     result = run_files.read_json(run_dir / run_files.RESULT)
     if result is not None:
-        return Outcome(name, run_dir, result["outcome"], result.get("message", ""))
+        message, score = result.get("message", ""), score_line(result.get("score"))
+        return Outcome(name, run_dir, result["outcome"], message, score)
     failure = run_files.read_json(run_dir / run_files.FAILURE)
     if failure is None:
         return Outcome(name, run_dir, "stopped", "interrupted; repeat the command to go on")
@@ -67,11 +71,11 @@ def report(sync: MlflowSync, outcome: Outcome) -> bool:
     }
     if (run_dir / run_files.CANVASES).is_dir():
         artifacts[run_dir / run_files.CANVASES] = run_files.CANVASES
-    newest = checkpoints.latest(run_dir / run_files.CHECKPOINTS)
-    if newest is not None:
-        # The state of the example streams can be large, and is of use only where the run goes on.
-        artifacts[newest / checkpoints.SHARED] = "checkpoint"
-        artifacts[newest / checkpoints.MANIFEST] = "checkpoint"
+    for kind, folder in ((run_files.CHECKPOINTS, "checkpoint"), (run_files.BEST, run_files.BEST)):
+        if (newest := checkpoints.latest(run_dir / kind)) is not None:
+            # The state of the example streams can be large, and is of use only where the run is.
+            artifacts[newest / checkpoints.SHARED] = folder
+            artifacts[newest / checkpoints.MANIFEST] = folder
     tags = {"ffn_scaling.outcome": outcome.outcome}
     if outcome.message:
         tags["ffn_scaling.reason"] = outcome.message[:_TAG_LIMIT]

@@ -23,6 +23,7 @@ from experiments.reporting.mlflow_store import absolute_uri
 from experiments.reporting.mlflow_sync import MlflowSync, RunIdentity
 from experiments.reporting.provenance import provenance
 from experiments.reporting.redaction import redacted
+from experiments.reporting.score_history import score_line
 from experiments.reporting.terminal import PointBar, Terminal
 from experiments.sweep.outcome import Outcome, conclude, report
 from ffn_core.errors import InputError
@@ -84,7 +85,8 @@ class Point:
         """
         done = run_files.read_json(self.run_dir / run_files.RESULT)
         if done is not None:
-            self._end(Outcome(self.name, self.run_dir, "skipped", f"{done['outcome']} before"))
+            before, score = f"{done['outcome']} before", score_line(done.get("score"))
+            self._end(Outcome(self.name, self.run_dir, "skipped", before, score))
             return
         with self._failing_alone():
             prepared = None

@@ -119,7 +119,8 @@ class Sweep:
             self._terminal.error(f"{outcome.name}: {outcome.message}")
             return
         line = f"{outcome.name}: {outcome.outcome}"
-        self._terminal.say(f"{line} ({outcome.message})" if outcome.message else line)
+        more = "; ".join(filter(None, (outcome.message, outcome.score)))
+        self._terminal.say(f"{line} ({more})" if more else line)
 
     def close(self, interrupted: bool) -> None:
         """Print the plan of a dry run, or conclude the parent run and say where to look."""

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from ffn_core.training.examples import Canvas
+from ffn_core.training.voxel_counts import VoxelCounts
 from ffn_core.volumes import whole_file
 
 RIGHT = (0, 158, 115)  # Okabe and Ito 2008
@@ -52,11 +53,11 @@ class CanvasPictures:
 
 
 def draw_sheet(canvases: Sequence[Canvas], threshold: float, title: str) -> Image.Image:
-    """Central z sections: a column per canvas; image, truth and prediction below each other."""
+    """Central z sections: a column per canvas; image, truth, prediction and F1 of all of it."""
     columns = [_column(canvas, threshold) for canvas in canvases]
     tile_y, tile_x = columns[0][0].shape[:2]
     width = _GUTTER_PX + len(columns) * (tile_x + _GAP_PX)
-    height = 2 * _LINE_PX + len(_ROWS) * (tile_y + _GAP_PX)
+    height = 3 * _LINE_PX + len(_ROWS) * (tile_y + _GAP_PX)
     sheet = Image.new("RGB", (max(width, _GUTTER_PX + 160), height), "white")
     pen = ImageDraw.Draw(sheet)
     pen.text((_GUTTER_PX, 3), title, fill=_INK)
@@ -66,11 +67,21 @@ def draw_sheet(canvases: Sequence[Canvas], threshold: float, title: str) -> Imag
         for number, column in enumerate(columns):
             place = _GUTTER_PX + number * (tile_x + _GAP_PX), top
             sheet.paste(Image.fromarray(column[row]), place)
-    left = float(_GUTTER_PX)
+    bottom = _LINE_PX + len(_ROWS) * (tile_y + _GAP_PX)
+    pen.text((4, bottom), "F1", fill=_INK)
+    for number, canvas in enumerate(canvases):
+        left = _GUTTER_PX + number * (tile_x + _GAP_PX)
+        pen.text((left, bottom), f"{canvas_f1(canvas, threshold):.2f}", fill=_INK)
+    along = float(_GUTTER_PX)
     for word, color in _LEGEND:
-        pen.text((left, height - _LINE_PX + 2), word, fill=color)
-        left += pen.textlength(word) + 14
+        pen.text((along, height - _LINE_PX + 2), word, fill=color)
+        along += pen.textlength(word) + 14
     return sheet
+
+
+def canvas_f1(canvas: Canvas, threshold: float) -> float:
+    """F1 over all voxels of one finished canvas."""
+    return VoxelCounts.of_canvas(canvas.seed, canvas.is_object, threshold).f1
 
 
 def section_views(canvas: Canvas, threshold: float) -> list[np.ndarray]:

@@ -25,6 +25,7 @@ class Checkpointer:
     Attributes:
         config: the run.
         folder: its checkpoints.
+        best_folder: where the best is kept.
         collectives: to the other ranks.
         model: weights.
         optimizer: slots.
@@ -34,6 +35,7 @@ class Checkpointer:
 
     config: Config
     folder: Path
+    best_folder: Path
     collectives: Collectives
     model: ConvStack
     optimizer: Any
@@ -46,6 +48,31 @@ class Checkpointer:
         Raises:
             DivergedError: A weight is not finite; earlier checkpoints stay.
         """
+        slots = self.config.cluster.local_batch_size
+        by_node = [self.streams[i : i + slots] for i in range(0, len(self.streams), slots)]
+        streams = checkpoints.NodeStreams(
+            self.nodes.start,
+            [[s.state() for s in node] for node in by_node],
+            np.stack([[s.canvas.seed for s in node] for node in by_node]),
+        )
+        shared, keep = self._shared(step, progress), self.config.checkpoint.keep
+        rank, gather = self.collectives.topology.rank, self.collectives.gather
+        return checkpoints.save(self.folder, shared, streams, rank, gather, keep)
+
+    def save_best(self, step: int, progress: dict[str, Any]) -> Path:
+        """Keep the weights of ``step`` in place of the best before; otherwise as `save`."""
+        rank, gather = self.collectives.topology.rank, self.collectives.gather
+        shared = self._shared(step, progress)
+        return checkpoints.save(self.best_folder, shared, None, rank, gather, keep=1)
+
+    def best_progress(self) -> dict[str, Any] | None:
+        """What `save_best` was given as ``progress``, the same on every rank; None without one."""
+        best = None
+        if self.collectives.topology.rank == 0 and (path := checkpoints.latest(self.best_folder)):
+            best = checkpoints.load(path).progress
+        return self.collectives.gather(best)[0]
+
+    def _shared(self, step: int, progress: dict[str, Any]) -> checkpoints.Checkpoint:
         shared = checkpoints.Checkpoint(
             step,
             progress,
@@ -59,16 +86,7 @@ class Checkpointer:
                 f"weights are not finite after step {step}; last good checkpoint: "
                 f"{self.last_good}; lower learning_rate.base or warm up"
             )
-        slots = self.config.cluster.local_batch_size
-        by_node = [self.streams[i : i + slots] for i in range(0, len(self.streams), slots)]
-        streams = checkpoints.NodeStreams(
-            self.nodes.start,
-            [[s.state() for s in node] for node in by_node],
-            np.stack([[s.canvas.seed for s in node] for node in by_node]),
-        )
-        rank, gather = self.collectives.topology.rank, self.collectives.gather
-        keep = self.config.checkpoint.keep
-        return checkpoints.save(self.folder, shared, streams, rank, gather, keep)
+        return shared
 
     def restore(self) -> dict[str, Any] | None:
         """Take up the newest checkpoint, or the weights the config starts from.

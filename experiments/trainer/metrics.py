@@ -11,10 +11,9 @@ from experiments.config.schema import Config
 from experiments.trainer.timing import PhaseTimes, Throughput, pooled
 from ffn_core.runtime import peak_rss_bytes
 from ffn_core.training.distributed import Collectives
-from ffn_core.training.examples import Canvas, CanvasSource, ExampleStream
+from ffn_core.training.examples import ExampleStream
 from ffn_core.training.noise_scale import NoiseScale, decay_per_step
-from ffn_core.training.train_step import StepResult, TrainStep
-from ffn_core.training.validation import Score, evaluate, held_out_canvases
+from ffn_core.training.train_step import StepResult
 from ffn_core.training.voxel_counts import VoxelCounts
 
 _GIB = 2.0**30
@@ -102,15 +101,3 @@ class Meter:
         """Go on from `state`."""
         self.noise_scale = NoiseScale(**state["noise_scale"])
         self.loss_sum, self.loss_steps = state["loss_sum"], state["loss_steps"]
-
-
-def validate(
-    config: Config, source: CanvasSource, step: TrainStep, collectives: Collectives
-) -> tuple[dict[str, float], list[Canvas]]:
-    """Scores on the held-out canvases, shared out over the ranks, and this rank's of them."""
-    options = config.validation
-    share = range(collectives.topology.rank, options.canvases, config.cluster.ranks)
-    canvases = held_out_canvases(source, options.seed, share)
-    threshold = config.seed_values.move_logit
-    mine = evaluate(step.predict, canvases, options.batch_size, threshold)
-    return Score.from_array(collectives.sum(mine.as_array())).rates(), canvases

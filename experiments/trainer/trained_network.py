@@ -59,8 +59,8 @@ def find_network(name: str) -> TrainedNetwork:
     """Find a checkpoint.
 
     Args:
-        name: Run directory (its newest checkpoint is taken), checkpoint folder in a run
-            directory, or path of a TensorFlow 1 checkpoint without extension.
+        name: Run directory (its best checkpoint is taken, without one its newest), checkpoint
+            folder in a run directory, or path of a TensorFlow 1 checkpoint without extension.
 
     Raises:
         InputError: There is none, or the run directory around it is not complete.
@@ -71,13 +71,14 @@ def find_network(name: str) -> TrainedNetwork:
     if (path / checkpoints.MANIFEST).is_file():
         run = training_run(path.parent.parent)
         return TrainedNetwork(path, run.model.geometry, run.data.mean, run.data.stddev, run)
-    newest = checkpoints.latest(path / run_files.CHECKPOINTS)
-    if newest is None:
+    best = checkpoints.latest(path / run_files.BEST)
+    chosen = best or checkpoints.latest(path / run_files.CHECKPOINTS)
+    if chosen is None:
         raise InputError(
             f"checkpoint={name}: neither a run directory with checkpoints, nor a checkpoint folder,"
             f" nor a TensorFlow checkpoint (no file {path}.index)"
         )
-    return find_network(str(newest))
+    return find_network(str(chosen))
 
 
 def load_network(path: Path, which: str = "averaged") -> ConvStack:

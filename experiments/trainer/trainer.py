@@ -9,11 +9,12 @@ from typing import Any
 from experiments.config.schema import Config
 from experiments.data.dataset import canvas_sources
 from experiments.launch.stop_request import StopRequest
-from experiments.reporting.run_files import CANVASES, CHECKPOINTS, Recorder
-from experiments.trainer.canvas_pictures import CanvasPictures
+from experiments.reporting.run_files import BEST, CHECKPOINTS, Recorder
+from experiments.reporting.score_history import ScoreHistory
 from experiments.trainer.checkpointing import Checkpointer, diverged
-from experiments.trainer.metrics import Meter, validate
+from experiments.trainer.metrics import Meter
 from experiments.trainer.timing import REDUCE, TrainingClock
+from experiments.trainer.validator import Validator
 from ffn_core.model import ConvStack
 from ffn_core.training.averaging import AveragedWeights
 from ffn_core.training.batches import MicroBatch, micro_batch_size
@@ -48,7 +49,7 @@ class Trainer:
         self._schedule = config.schedule()
         self._budget_steps = config.budget.in_steps(self._fovs_per_step)
 
-        source, self._held_out = canvas_sources(config)
+        source, held_out = canvas_sources(config)
         self._streams = self._make_streams(source)
         model = ConvStack(config.model.size, config.seed)
         optimizer = make_optimizer(config.optimizer.name, config.optimizer.arguments, model.weights)
@@ -72,18 +73,27 @@ class Trainer:
             average,
         )
         self._checkpointer = Checkpointer(
-            config, run_dir / CHECKPOINTS, collectives, model, optimizer, average, self._streams
+            config,
+            run_dir / CHECKPOINTS,
+            run_dir / BEST,
+            collectives,
+            model,
+            optimizer,
+            average,
+            self._streams,
         )
         self._meter = Meter(config, collectives)
-        self._pictures = CanvasPictures(
-            run_dir / CANVASES,
-            0 if self._rank else config.report.canvases,
-            config.seed_values.move_logit,
+        self._validator = Validator(
+            config, held_out, collectives, self._train_step.predict, average, run_dir
         )
+        self._scores = ScoreHistory(config.score_name, config.score.last)
         self._step, elapsed_s = 0, 0.0
         if (progress := self._checkpointer.restore()) is not None:
             self._step, elapsed_s = progress["step"], progress["elapsed_s"]
             self._meter.restore(progress["meter"])
+            self._validator.clock.elapsed_s = progress.get("validation_s", 0.0)
+            self._scores.restore(progress.get("score"))
+            self._scores.keep_best((self._checkpointer.best_progress() or {}).get("score"))
         self._clock = TrainingClock(elapsed_s)
         self._finished = self._all_steps_done()
 
@@ -91,7 +101,7 @@ class Trainer:
         """Train until the budget is spent or a stop is requested; returns a summary of the run."""
         config = self._config
         if not self._step:
-            self._record(self._validate())
+            self._record(self._validator.scores(0))
         while not self._finished:
             before = self._clock.elapsed_s
             with self._clock.running():
@@ -102,7 +112,12 @@ class Trainer:
                 metrics |= self._meter.take(self._streams, result)
                 metrics["learning_rate"] = self._schedule(self._step - 1)
             if self._finished or self._crossed(config.validation.every_fovs):
-                metrics |= self._validate()
+                metrics |= self._validator.scores(self._fovs)
+                metrics |= self._validator.share_of(self._clock.elapsed_s)
+                if self._scores.add(self._fovs, metrics):
+                    self._checkpointer.save_best(self._step, self._progress())
+            if self._finished:
+                metrics |= self._scores.metrics()
             self._record(metrics)
             stop = bool(result.stop_votes)
             if self._finished or stop or self._crossed(config.checkpoint.every_fovs):
@@ -115,6 +130,7 @@ class Trainer:
             "fovs": self._fovs,
             "elapsed_s": self._clock.elapsed_s,
             "fovs_per_second": self._meter.overall_fovs_per_second(),
+            "score": self._scores.summary(),
         }
 
     def _take_step(self) -> StepResult:
@@ -172,30 +188,24 @@ class Trainer:
         """Whether the last step took the FOV count over a multiple of ``every_fovs``."""
         return self._fovs // every_fovs > (self._fovs - self._fovs_per_step) // every_fovs
 
-    def _validate(self) -> dict[str, float]:
-        if self._held_out is None:
-            return {}
-        scores, canvases = validate(
-            self._config, self._held_out, self._train_step, self._collectives
-        )
-        self._pictures.write(self._fovs, canvases)
-        return scores
-
     def _record(self, metrics: dict[str, float]) -> None:
         if metrics:
             elapsed_s = self._clock.elapsed_s
             shared = {"time/elapsed_s": elapsed_s, "optimizer_step": float(self._step)}
             self._recorder.record(self._step, self._fovs, elapsed_s, shared | metrics)
 
+    def _progress(self) -> dict[str, Any]:
+        """State of everything here that a checkpoint has no arrays for."""
+        return {
+            "step": self._step,
+            "elapsed_s": self._clock.elapsed_s,
+            "validation_s": self._validator.clock.elapsed_s,
+            "score": self._scores.state(),
+            "meter": self._meter.state(),
+        }
+
     def _save(self) -> None:
-        self._checkpointer.save(
-            self._step,
-            {
-                "step": self._step,
-                "elapsed_s": self._clock.elapsed_s,
-                "meter": self._meter.state(),
-            },
-        )
+        self._checkpointer.save(self._step, self._progress())
         if not self._finished:
             self._collectives.saved()
 

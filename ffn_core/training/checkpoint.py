@@ -72,7 +72,7 @@ class Checkpoint:
 def save(
     folder: Path,
     checkpoint: Checkpoint,
-    streams: NodeStreams,
+    streams: NodeStreams | None,
     rank: int,
     gather: Gather,
     keep: int,
@@ -82,7 +82,7 @@ def save(
     Args:
         folder: where a run keeps its checkpoints, on a file system all ranks share.
         checkpoint: the state all ranks have in common; rank 0 writes it.
-        streams: what this rank alone has.
+        streams: what this rank alone has; None to keep weights that no run is to continue from.
         rank: this rank.
         gather: collects one item per rank on every rank, in rank order.
         keep: how many of the newest checkpoints to leave.
@@ -143,12 +143,16 @@ def _attempt(stage: Callable[[], dict[str, str]]) -> dict[str, Any]:
         return {"error": str(error)}
 
 
-def _write(partial: Path, checkpoint: Checkpoint | None, streams: NodeStreams) -> dict[str, str]:
+def _write(
+    partial: Path, checkpoint: Checkpoint | None, streams: NodeStreams | None
+) -> dict[str, str]:
     """Write this rank's files; returns their checksums by name."""
-    last = streams.first_node + len(streams.states) - 1
-    name = f"nodes-{streams.first_node:05d}-{last:05d}.npz"
-    text = np.frombuffer(json.dumps(streams.states).encode(), np.uint8)
-    files = {name: _write_arrays(partial / name, {"states": text, "seeds": streams.seeds})}
+    files = {}
+    if streams is not None:
+        last = streams.first_node + len(streams.states) - 1
+        name = f"nodes-{streams.first_node:05d}-{last:05d}.npz"
+        text = np.frombuffer(json.dumps(streams.states).encode(), np.uint8)
+        files[name] = _write_arrays(partial / name, {"states": text, "seeds": streams.seeds})
     if checkpoint is not None:
         arrays = {f"weight/{i:03d}": w for i, w in enumerate(checkpoint.weights)}
         arrays |= {f"slot/{k}": v for k, v in checkpoint.slots.items()}

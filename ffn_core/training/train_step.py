@@ -52,11 +52,41 @@ def fov_losses(logits: tf.Tensor, is_object: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(losses, axis=(1, 2, 3, 4))
 
 
+class Predictor(tf.Module):
+    """The network's forward pass with the loss, for batches of any size.
+
+    Attributes:
+        model: the network; its weights count as they are at each call.
+    """
+
+    def __init__(self, model: ConvStack) -> None:
+        """Trace nothing yet."""
+        super().__init__(name="predictor")
+        self.model = model
+
+    def __call__(
+        self, image: np.ndarray, seed: np.ndarray, is_object: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Logits (b, z, y, x, 1) and the loss of each FOV (b,); arguments as of `fov_losses`."""
+        logits, losses = self._predict(image, seed, is_object)
+        return logits.numpy(), losses.numpy()
+
+    @tf.function(reduce_retracing=True, autograph=False)
+    def _predict(
+        self, image: tf.Tensor, seed: tf.Tensor, is_object: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        logits = self.model(image, seed)
+        return logits, fov_losses(logits, is_object)
+
+
 class TrainStep(tf.Module):
     """The step of one rank, which carries some of the logical nodes.
 
     Gradients of all its micro-batches are summed in one flat buffer, to which the loss, the squared
     gradient norm and this rank's votes to end are appended: a single collective carries all.
+
+    Attributes:
+        predict: forward pass of the same network.
     """
 
     _EXTRAS = 4
@@ -83,6 +113,7 @@ class TrainStep(tf.Module):
             average: of the same weights, updated after each step; None to keep none.
         """
         super().__init__(name="train_step")
+        self.predict = Predictor(model)
         self._model = model
         self._optimizer = optimizer
         self._reduce_sum = reduce_sum
@@ -111,20 +142,6 @@ class TrainStep(tf.Module):
         norm2 = tf.reduce_sum(tf.square(flat / self._micro_batch))
         self._buffer.assign_add(tf.concat([flat, [loss, norm2, 0.0, 0.0]], axis=0))
         return logits
-
-    @tf.function(reduce_retracing=True, autograph=False)
-    def _predict(
-        self, image: tf.Tensor, seed: tf.Tensor, is_object: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        logits = self._model(image, seed)
-        return logits, fov_losses(logits, is_object)
-
-    def predict(
-        self, image: np.ndarray, seed: np.ndarray, is_object: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Forward pass only: logits (b, z, y, x, 1) and the loss of each FOV (b,)."""
-        logits, losses = self._predict(image, seed, is_object)
-        return logits.numpy(), losses.numpy()
 
     @tf.function(autograph=False)
     def _reduce(self, votes: tf.Tensor) -> tf.Tensor:

@@ -7,90 +7,184 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ffn_core.movement import FixedMovement, Movement
 from ffn_core.training.batches import MicroBatch
 from ffn_core.training.examples import Canvas, CanvasSource, Window
+from ffn_core.training.roc import LogitHistogram
 from ffn_core.training.voxel_counts import VoxelCounts
 
 Predict = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 """(image, seed, is_object) of a batch -> (logits, loss of each FOV)."""
 
+HALF = 0.0
+"""Logit of probability 0.5."""
+
+_COUNTS = 5
+"""Numbers in `VoxelCounts.as_array`."""
+
 
 @dataclass(frozen=True)
 class Score:
-    """Sums over canvases; adding two pools them.
+    """Sums over canvases; adding the arrays of two pools them.
 
     Attributes:
-        counts: voxels of the finished canvases.
-        loss_sum: sum of the FOVs' losses.
-        fovs: FOVs visited.
+        published: voxels of canvases moved and counted at the published threshold.
+        loss_sum: sum of the losses of the FOVs visited meanwhile,
+        fovs: and how many these were.
+        half: voxels of canvases moved and counted at probability 0.5.
+        logits: of canvases moved by the true labels.
     """
 
-    counts: VoxelCounts
+    published: VoxelCounts
     loss_sum: float
     fovs: int
+    half: VoxelCounts
+    logits: LogitHistogram
 
     def as_array(self) -> np.ndarray:
-        """All sums as float64, exact below 2^53, for sums across ranks."""
-        return np.array([*self.counts.as_array(), self.loss_sum, self.fovs], np.float64)
+        """All sums as float64, exact below 2^53 but for the loss, for sums across ranks."""
+        counts = [*self.published.as_array(), *self.half.as_array()]
+        return np.array([*counts, self.loss_sum, self.fovs, *self.logits.counts.ravel()])
 
     @classmethod
     def from_array(cls, sums: np.ndarray) -> Score:
         """Inverse of `as_array`."""
-        return cls(VoxelCounts.from_array(sums[:-2]), float(sums[-2]), int(sums[-1]))
+        published, half, losses, logits = np.split(sums, np.cumsum([_COUNTS, _COUNTS, 2]))
+        return cls(
+            VoxelCounts.from_array(published),
+            float(losses[0]),
+            int(losses[1]),
+            VoxelCounts.from_array(half),
+            LogitHistogram(logits.astype(np.int64).reshape(2, -1)),
+        )
 
-    def rates(self) -> dict[str, float]:
-        """Metrics under ``validation/``."""
-        rates = self.counts.rates("validation")
+    def rates(self, prefix: str) -> dict[str, float]:
+        """Metrics under ``prefix/``: what the canvases there were allow to be measured."""
+        rates = self.published.rates(prefix)
         if self.fovs:
-            rates["validation/loss"] = self.loss_sum / self.fovs
+            rates[f"{prefix}/loss"] = self.loss_sum / self.fovs
+        if self.half.canvases:
+            rates[f"{prefix}/f1_half"] = self.half.f1
+        if (auc := self.logits.auc) is not None:
+            rates[f"{prefix}/auc"] = auc
         return rates
 
+    @property
+    def baseline_f1(self) -> float:
+        """F1 of calling every voxel of the canvases object; 2 q / (1 + q) for a share q of it."""
+        counts = self.published
+        objects = counts.true_positive + counts.false_negative
+        background = counts.false_positive + counts.true_negative
+        return VoxelCounts(true_positive=objects, false_positive=background).f1
 
-def held_out_canvases(source: CanvasSource, seed: int, indices: Sequence[int]) -> list[Canvas]:
+
+def held_out_canvases(
+    sources: Sequence[CanvasSource], seed: int, indices: Sequence[int]
+) -> list[Canvas]:
     """Draw the canvases numbered ``indices`` of the list that ``seed`` stands for.
 
-    Each has its own random state, so that any rank can draw its share and the list stays the same
-    however it is shared. ``source`` should neither augment nor shuffle.
+    The list takes from the sources in turn. Each canvas has its own random state, so that any rank
+    can draw its share and the list stays the same however it is shared. Sources should neither
+    augment nor shuffle.
     """
     return [
-        source.draw(np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(index,))))
+        sources[index % len(sources)].draw(
+            np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(index,)))
+        )
         for index in indices
     ]
 
 
-def evaluate(
-    predict: Predict, canvases: Sequence[Canvas], batch_size: int, threshold: float
-) -> Score:
-    """Flood each canvas to its end, several at a time, without touching the weights.
+def moved_at(canvas: Canvas, threshold: float) -> Canvas:
+    """A canvas like a fresh one, whose FOV moves in fixed order to logits from a threshold on."""
+    order = np.arange(len(canvas.geometry.shifts_zyx))
+    return _again(canvas, FixedMovement(canvas.geometry, threshold, order))
+
+
+def moved_by_truth(canvas: Canvas) -> Canvas:
+    """A canvas like a fresh one, whose FOV visits in fixed order the centres that are object."""
+    radius = np.array(canvas.geometry.canvas_radius_zyx)
+    centres = radius + np.array(canvas.geometry.shifts_zyx).reshape(-1, 3)
+    order = np.flatnonzero(canvas.is_object[tuple(centres.T)])
+    return _again(canvas, FixedMovement(canvas.geometry, -np.inf, order))
+
+
+def _again(canvas: Canvas, movement: Movement) -> Canvas:
+    return Canvas(canvas.image, canvas.is_object, canvas.seed.copy(), movement, canvas.geometry)
+
+
+def flood(
+    predict: Predict, canvases: Sequence[Canvas], batch_size: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Fill each canvas to its end, several at a time, without touching the weights.
 
     Args:
         predict: the network's forward pass with the loss.
         canvases: fresh ones; their seeds are filled.
-        batch_size: FOVs per forward pass; a finished canvas makes room for the next.
-        threshold: logit from which a voxel counts as object.
+        batch_size: most FOVs per forward pass; a finished canvas makes room for the next.
+
+    Returns:
+        For each canvas the sum of the losses of its FOVs, and how many it had; (n,) each.
     """
+    loss_sums, fovs = np.zeros(len(canvases)), np.zeros(len(canvases), np.int64)
     if not canvases:
-        return Score(VoxelCounts(), 0.0, 0)
+        return loss_sums, fovs
     batch = MicroBatch(batch_size, canvases[0].geometry.fov_zyx)
-    waiting = list(canvases)[::-1]
-    active: list[tuple[Canvas, Window]] = []
-    counts, loss_sum, fovs = VoxelCounts(), 0.0, 0
+    waiting = list(range(len(canvases)))[::-1]
+    active: list[tuple[int, Window]] = []
     while waiting or active:
         while waiting and len(active) < batch_size:
-            canvas = waiting.pop()
-            active.append((canvas, canvas.first_window()))
-        batch.gather(active)
-        # Rows past the active ones repeat old data: one batch shape means one compiled graph.
-        logits, losses = predict(batch.image, batch.seed, batch.is_object)
-        loss_sum += float(losses[: len(active)].sum())
-        fovs += len(active)
+            index = waiting.pop()
+            active.append((index, canvases[index].first_window()))
+        batch.gather([(canvases[index], window) for index, window in active])
+        rows = slice(len(active))
+        logits, losses = predict(batch.image[rows], batch.seed[rows], batch.is_object[rows])
         going_on = []
-        for row, (canvas, window) in enumerate(active):
+        for row, (index, window) in enumerate(active):
+            canvas = canvases[index]
             canvas.seed[window] = logits[row, ..., 0]
-            following = canvas.next_window()
-            if following is None:
-                counts += VoxelCounts.of_canvas(canvas.seed, canvas.is_object, threshold)
-            else:
-                going_on.append((canvas, following))
+            loss_sums[index] += losses[row]
+            fovs[index] += 1
+            if (following := canvas.next_window()) is not None:
+                going_on.append((index, following))
         active = going_on
-    return Score(counts, loss_sum, fovs)
+    return loss_sums, fovs
+
+
+def evaluate(
+    predict: Predict,
+    canvases: Sequence[Canvas],
+    batch_size: int,
+    threshold: float,
+    subset: Sequence[Canvas] = (),
+) -> Score:
+    """Flood the canvases, and some of them in other ways, and pool what came of it.
+
+    Args:
+        predict: the network's forward pass with the loss.
+        canvases: fresh ones, moved at ``threshold``; their seeds are filled.
+        batch_size: most FOVs per forward pass.
+        threshold: logit from which a voxel counts as object.
+        subset: fresh ones that are also moved at probability 0.5 and by the true labels, which
+            takes two to three times as many FOVs each.
+    """
+    halves = [moved_at(canvas, HALF) for canvas in subset]
+    guided = [moved_by_truth(canvas) for canvas in subset]
+    # All at once, longest first: the fewer forward passes are left with few rows at the end.
+    loss_sums, fovs = flood(predict, [*guided, *halves, *canvases], batch_size)
+    first = 2 * len(subset)
+    return Score(
+        _counts(canvases, threshold),
+        float(loss_sums[first:].sum()),
+        int(fovs[first:].sum()),
+        _counts(halves, HALF),
+        sum(
+            (LogitHistogram.of_canvas(canvas.seed, canvas.is_object) for canvas in guided),
+            LogitHistogram.empty(),
+        ),
+    )
+
+
+def _counts(canvases: Sequence[Canvas], threshold: float) -> VoxelCounts:
+    counts = (VoxelCounts.of_canvas(c.seed, c.is_object, threshold) for c in canvases)
+    return sum(counts, VoxelCounts())

@@ -9,11 +9,17 @@ from ffn_core.training import checkpoint as checkpoints
 
 pytestmark = pytest.mark.ranks
 
+SCORES = ("train", "validation", "averaged", "baseline", "score")
+
+
+SCORED = {"subset": 0.5, "synthetic_seeds": [2]}
+"""More scores, on canvases of two volumes."""
+
 
 @pytest.fixture(scope="module")
 def one_process(make_config, train, tmp_path_factory):
     run_dir = tmp_path_factory.mktemp("one_process")
-    train(make_config(), run_dir)
+    train(make_config(validation=SCORED), run_dir)
     return run_dir
 
 
@@ -21,7 +27,7 @@ def one_process(make_config, train, tmp_path_factory):
 def test_four_logical_nodes_train_the_same_on_any_number_of_ranks(
     ranks, one_process, make_config, train, losses, final_weights, tmp_path
 ):
-    train(make_config(cluster={"ranks": ranks}), tmp_path)
+    train(make_config(cluster={"ranks": ranks}, validation=SCORED), tmp_path)
     expected = losses(one_process)
     assert len(expected) == 6
     np.testing.assert_allclose(losses(tmp_path), expected, rtol=1e-5)
@@ -31,8 +37,18 @@ def test_four_logical_nodes_train_the_same_on_any_number_of_ranks(
         run_files.read_records(one_process / run_files.METRICS),
         strict=True,
     ):
-        for name in ("train/f1", "validation/f1", "validation/loss"):
-            assert ours.metrics.get(name) == pytest.approx(theirs.metrics.get(name), abs=2e-3)
+        scores = {name for name in theirs.metrics if name.split("/")[0] in SCORES}
+        assert {name for name in ours.metrics if name.split("/")[0] in SCORES} == scores
+        for name in scores:
+            assert ours.metrics[name] == pytest.approx(theirs.metrics[name], abs=2e-3), name
+    first, *_, last = run_files.read_records(tmp_path / run_files.METRICS)
+    names = ("f1", "precision", "recall", "accuracy", "loss", "f1_half", "auc")
+    everything = {f"{kind}/{name}" for kind in ("validation", "averaged") for name in names}
+    assert everything | {"baseline/f1"} <= set(first.metrics)
+    final = {"score/final", "score/best", "score/best_fovs", "time/validation_share"}
+    assert everything | final <= set(last.metrics)
+    assert first.metrics["baseline/f1"] > 0.2
+    assert 0 < last.metrics["time/validation_share"] < 1
 
 
 def test_training_moved_the_weights(one_process, make_config, final_weights):
@@ -85,6 +101,16 @@ def test_a_stopped_run_resumes_exactly_even_on_other_ranks(
     assert steps == sorted(set(steps)), "a record is counted twice"
 
 
+def scores_of(run_dir):
+    """The summary of a run, which says the same as its last record."""
+    score = run_files.read_json(run_dir / run_files.RESULT)["score"]
+    *_, last = run_files.read_records(run_dir / run_files.METRICS)
+    assert {k: v for k, v in score.items() if k in last.metrics} == {
+        k: v for k, v in last.metrics.items() if k.startswith("score/")
+    }
+    return score
+
+
 def test_resume_on_the_same_ranks_is_bitwise(make_config, train, final_weights, tmp_path):
     """A run whose budget is extended continues as the long run did, to the last bit.
 
@@ -93,9 +119,21 @@ def test_resume_on_the_same_ranks_is_bitwise(make_config, train, final_weights, 
     for name, steps, canvases in (("long", [20], 2), ("extended", [9, 20], 0)):
         for budget in steps:
             (tmp_path / name / run_files.RESULT).unlink(missing_ok=True)
-            config = make_config(budget={"steps": budget}, report={"canvases": canvases})
+            config = make_config(
+                budget={"steps": budget},
+                report={"canvases": canvases},
+                score={"name": "averaged/loss", "last": 3},
+            )
             train(config, tmp_path / name)
     a, b = tmp_path / "long", tmp_path / "extended"
+    assert scores_of(a) == scores_of(b)
+    (best,) = (a / run_files.BEST).iterdir()
+    kept = checkpoints.load(best)
+    assert kept.step * 4 == scores_of(a)["score/best_fovs"] > 24
+    (same,) = (b / run_files.BEST).iterdir()
+    assert same.name == best.name
+    for ours, theirs in zip(kept.averaged, checkpoints.load(same).averaged, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
     assert len(list((a / run_files.CANVASES).iterdir())) == 5  # at 0, 24, 48, 72 and 80 FOVs
     assert not (b / run_files.CANVASES).exists()
     np.testing.assert_array_equal(final_weights(a), final_weights(b))

@@ -23,6 +23,13 @@ def test_identities_given_before_there_were_later_options():
     assert identity(config()) == "cfc023dc"
 
 
-@pytest.mark.parametrize("section", [{"averaging": {"half_life_fovs": 500}}])
+@pytest.mark.parametrize(
+    "section",
+    [
+        {"averaging": {"half_life_fovs": 500}},
+        {"validation": {"subset": 1.0}},
+        {"validation": {"synthetic_seeds": [2]}},
+    ],
+)
 def test_what_changes_the_result_changes_the_identity(section):
     assert identity(config(**section)) != identity(config())

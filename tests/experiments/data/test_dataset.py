@@ -52,7 +52,11 @@ def write_zarr3(path: Path, array: np.ndarray) -> None:
 
 @pytest.fixture
 def make(folder) -> Callable[..., Config]:
-    def build(model: dict[str, Any] | None = None, **data: Any) -> Config:
+    def build(
+        model: dict[str, Any] | None = None,
+        validation: dict[str, Any] | None = None,
+        **data: Any,
+    ) -> Config:
         shared = {"name": "test", "kind": "files", "min_object_voxels": 50}
         network = {"name": "m", "fov_zyx": [5, 5, 5], "deltas_zyx": [1, 1, 1]}
         network |= {"depth": 2, "features": 2} | (model or {})
@@ -61,6 +65,7 @@ def make(folder) -> Callable[..., Config]:
             "model": network,
             "budget": {"steps": 1},
             "cluster": {"ranks": 1},
+            "validation": validation or {},
         }
         return from_dict(Config, values)
 
@@ -112,7 +117,8 @@ def constant(volume: LabelledVolume) -> LabelledVolume:
 
 def test_volumes_are_drawn_from_by_weight(make, folder):
     config = prepare(make(volumes=[first(folder, weight=3), second(folder)]))
-    for source in canvas_sources(config):
+    training, (held_out,) = canvas_sources(config)
+    for source in (training, held_out):
         assert [v.weight for v in source.volumes] == [3, 1]
         flat = replace(source, volumes=[constant(volume) for volume in source.volumes])
         rng = np.random.default_rng(0)
@@ -121,7 +127,7 @@ def test_volumes_are_drawn_from_by_weight(make, folder):
 
 
 def test_each_volume_is_split_by_itself(make, folder):
-    source, held_out = canvas_sources(prepare(make(volumes=[first(folder), second(folder)])))
+    source, (held_out,) = canvas_sources(prepare(make(volumes=[first(folder), second(folder)])))
     for volume, other in zip(source.volumes, held_out.volumes, strict=True):
         assert volume.labels.source == other.labels.source
         z = np.unravel_index(np.concatenate(volume.coordinates.indices), SHAPE)[0]
@@ -129,6 +135,48 @@ def test_each_volume_is_split_by_itself(make, folder):
         # The last quarter of 48 sections is held out; canvases reach 3 voxels.
         assert z.max() == 36 - 3 - 1
         assert held_z.min() == 36 + 3
+
+
+def test_a_volume_held_out_as_a_whole_is_a_source_of_its_own(make, folder):
+    config = prepare(make(validation={"volumes": [second(folder)]}, **first(folder)))
+    source, (slab, other) = canvas_sources(config)
+    assert [v.image.source for v in source.volumes] == [v.image.source for v in slab.volumes]
+    (volume,) = other.volumes
+    assert volume.labels.source == f"zarr3:{folder}/em-1-labels"
+    assert volume.mean == pytest.approx(2 * source.volumes[0].mean, rel=0.2)  # its own
+    z = np.unravel_index(np.concatenate(volume.coordinates.indices), SHAPE)[0]
+    assert (z.min(), z.max()) == (3, SHAPE[0] - 3 - 1)
+    assert not other.shuffle
+    assert (other.reflect_axes, other.permute_axes) == ((), ())
+    assert prepare(config) == config
+
+
+def test_with_volumes_of_their_own_nothing_else_need_be_held_out(make, folder):
+    alone = {"fraction": 0.0, "volumes": [second(folder)]}
+    source, (other,) = canvas_sources(prepare(make(validation=alone, **first(folder))))
+    z = np.unravel_index(np.concatenate(source.volumes[0].coordinates.indices), SHAPE)[0]
+    assert z.max() == SHAPE[0] - 3 - 1
+    assert other.volumes[0].labels.source == f"zarr3:{folder}/em-1-labels"
+
+
+def test_synthetic_volumes_are_held_out_by_their_seeds(make, folder):
+    data = {"kind": "synthetic", "size_zyx": list(SHAPE), "synthetic_seed": 1}
+    config = prepare(make(validation={"synthetic_seeds": [2, 3]}, **data))
+    source, held_out = canvas_sources(config)
+    images = [s.volumes[0].image.read((0, 0, 0), SHAPE) for s in [source, *held_out]]
+    for seed, image in zip((1, 1, 2, 3), images, strict=True):
+        np.testing.assert_array_equal(image, synthesize(SHAPE, seed)[0])
+    assert prepare(config) == config
+    for validation, problem in (
+        ({"synthetic_seeds": [2, 1]}, "that is trained on"),
+        ({"fraction": 0.0}, "holds nothing out"),
+        ({"subset": 1.5}, "validation.subset=1.5"),
+        ({"volumes": [second(folder, weight=2.0)]}, "weight=2.0"),
+    ):
+        with pytest.raises(InputError, match=problem):
+            prepare(make(validation=validation, **data))
+    with pytest.raises(InputError, match=r"needs data\.kind=synthetic, not files"):
+        prepare(make(validation={"synthetic_seeds": [2]}, **first(folder)))
 
 
 def test_a_mask_is_prepared_into_the_coordinates(make, folder):
@@ -164,7 +212,7 @@ def test_a_cache_smaller_than_the_volume_draws_the_same_canvases(make, folder):
 def test_anisotropic_canvases(make, folder, deltas):
     model = {"fov_zyx": [3, 9, 9], "deltas_zyx": deltas}
     config = prepare(make(model, **first(folder), permute_axes=[1, 2]))
-    source, held_out = canvas_sources(config)
+    source, (held_out,) = canvas_sources(config)
     rng = np.random.default_rng(0)
     shape = tuple(f + 2 * d for f, d in zip([3, 9, 9], deltas, strict=True))
     for _ in range(20):

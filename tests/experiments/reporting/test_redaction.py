@@ -172,7 +172,7 @@ def test_figures_are_drawn_from_a_store_that_no_command_line_names(tmp_path, mon
     uri = VALUES["tracking"]["uri"]
     assert draw_figures("study", tmp_path, uri, Terminal())
     written = (tmp_path / "seen").read_text()
-    assert written == f"-m analysis.figures --out {tmp_path} --experiment study {uri}\n"
+    assert written == f"-m analysis.figures --out {tmp_path} --overwrite --experiment study {uri}\n"
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from experiments.trainer.canvas_pictures import (
     RIGHT,
     TOO_MUCH,
     CanvasPictures,
+    canvas_f1,
     draw_sheet,
     section_views,
 )
@@ -53,6 +54,21 @@ def test_a_column_for_each_canvas():
     two = draw_sheet([make_canvas()] * 4, THRESHOLD, "0 FOVs")
     assert two.width - one.width == 14 * 7 + 4  # enlarged to at least 96 pixels
     assert two.height == one.height
+
+
+def test_each_canvas_has_its_own_f1_written_below():
+    """Found: columns 0-3 of the central section and all others; true: rows 0-3 of the central."""
+    canvas = make_canvas()
+    both, found, true = 4 * 4, 6 * 49 + 7 * 4, 4 * 7
+    assert canvas_f1(canvas, THRESHOLD) == 2 * both / (found + true)
+    blind = make_canvas()
+    blind.seed[...] = -9.0
+    with_score, without = (
+        np.asarray(draw_sheet([c], THRESHOLD, "0 FOVs").convert("L"))[-36:-18]
+        for c in (canvas, blind)
+    )
+    assert (with_score[:, 64:] < 128).any()
+    assert not np.array_equal(with_score, without)
 
 
 def test_a_sheet_is_named_by_its_fovs_and_limited(tmp_path):

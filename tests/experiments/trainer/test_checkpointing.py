@@ -8,9 +8,10 @@ import pytest
 from experiments.config.config_file import write_config
 from experiments.config.parsing import from_dict
 from experiments.config.schema import Config
-from experiments.reporting.run_files import CHECKPOINTS
+from experiments.reporting.run_files import BEST, CHECKPOINTS
 from experiments.trainer.checkpointing import Checkpointer
-from experiments.trainer.trained_network import load_network
+from experiments.trainer.trained_network import find_network, load_network
+from ffn_core.errors import InputError
 from ffn_core.model import ConvStack
 from ffn_core.training import checkpoint as checkpoints
 from ffn_core.training.averaging import AveragedWeights
@@ -41,7 +42,7 @@ def checkpointer(tmp_path) -> Checkpointer:
     average = AveragedWeights(model.weights, 1, 1000)
     collectives = Collectives(Topology(0, 1, 0, 1))
     return Checkpointer(
-        CONFIG, tmp_path / CHECKPOINTS, collectives, model, optimizer, average, streams=[]
+        CONFIG, tmp_path / CHECKPOINTS, tmp_path / BEST, collectives, model, optimizer, average, []
     )
 
 
@@ -77,6 +78,21 @@ def test_after_an_older_checkpoint_the_average_starts_from_its_weights(checkpoin
     checkpointer.restore()
     assert equal(checkpointer.average.values(), saved.weights)
     assert checkpointer.average.next_share() == 1.0
+
+
+def test_the_best_is_kept_besides_the_newest_and_found_by_the_run(checkpointer, tmp_path):
+    write_config(tmp_path, CONFIG)
+    save(checkpointer)
+    assert checkpointer.best_progress() is None
+    assert find_network(str(tmp_path)).path == checkpointer.folder / "step-00000007"
+    for step in (3, 5):
+        checkpointer.save_best(step, {"step": step})
+        assert checkpointer.best_progress() == {"step": step}
+        assert find_network(str(tmp_path)).path == tmp_path / BEST / f"step-{step:08d}"
+    assert [path.name for path in (tmp_path / BEST).iterdir()] == ["step-00000005"]
+    assert [path.name for path in checkpointer.folder.iterdir()] == ["step-00000007"]
+    with pytest.raises(InputError, match="no stream state of node 0"):
+        checkpoints.load_streams(tmp_path / BEST / "step-00000005", range(1))
 
 
 def test_a_network_is_loaded_with_its_averaged_or_its_raw_weights(checkpointer, tmp_path):
