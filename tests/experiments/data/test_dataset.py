@@ -13,15 +13,19 @@ import numpy as np
 import pytest
 import tensorstore as ts
 
+from experiments.config.config_file import write_config
 from experiments.config.naming import LATER, RUN_LOCAL, identity
 from experiments.config.parsing import from_dict
 from experiments.config.schema import Config, DataConfig
 from experiments.data.cache import write_volumes
 from experiments.data.dataset import canvas_sources, held_out_boundary, open_dataset
 from experiments.launch.prepare import prepare
-from experiments.segment.resolve import held_out_region
+from experiments.reporting.run_files import CHECKPOINTS
+from experiments.segment.config import RegionConfig, SegmentConfig
+from experiments.segment.resolve import held_out_region, resolve
 from ffn_core.errors import InputError
 from ffn_core.synthetic.neurites import synthesize
+from ffn_core.training.checkpoint import MANIFEST
 from ffn_core.training.examples import LabelledVolume
 from ffn_core.volumes import ArrayVolume, Hdf5Volume, StoreVolume
 
@@ -157,6 +161,17 @@ def test_with_volumes_of_their_own_nothing_else_need_be_held_out(make, folder):
     z = np.unravel_index(np.concatenate(source.volumes[0].coordinates.indices), SHAPE)[0]
     assert z.max() == SHAPE[0] - 3 - 1
     assert other.volumes[0].labels.source == f"zarr3:{folder}/em-1-labels"
+
+
+def test_what_such_a_run_held_out_is_segmented(make, folder, tmp_path):
+    alone = {"fraction": 0.0, "volumes": [second(folder)]}
+    write_config(tmp_path, prepare(make(validation=alone, **first(folder))))
+    checkpoint = tmp_path / CHECKPOINTS / "step-00000001"
+    checkpoint.mkdir(parents=True)
+    (checkpoint / MANIFEST).touch()
+    config = resolve(SegmentConfig(checkpoint=str(tmp_path)))
+    assert (config.image, config.labels) == tuple(second(folder).values())
+    assert config.region == RegionConfig([0, 0, 0], list(SHAPE))
 
 
 def test_synthetic_volumes_are_held_out_by_their_seeds(make, folder):
