@@ -107,7 +107,7 @@ def make_step(config: Config) -> BareStep:
     half_life = config.averaging.half_life_fovs
     average = AveragedWeights(model.weights, fovs, half_life) if half_life else None
     step = TrainStep(
-        model, optimizer, lambda total: total, fovs, micro, config.optimizer.clip, average
+        model, optimizer, lambda total: total, fovs, micro, config.optimizer.clip, average=average
     )
     rng = np.random.default_rng(0)
     shape = (micro, *config.model.geometry.fov_zyx, 1)

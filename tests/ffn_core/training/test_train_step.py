@@ -197,7 +197,7 @@ def test_the_average_follows_the_weights_after_each_step():
     model = ConvStack(SIZE, seed=0)
     average = AveragedWeights(model.weights, fovs_per_step=2, half_life_fovs=2)
     optimizer = make_optimizer("adam", {}, model.weights)
-    step = TrainStep(model, optimizer, tf.identity, 2, 2, None, average)
+    step = TrainStep(model, optimizer, tf.identity, 2, 2, None, average=average)
     seen = []
     for _ in range(3):
         step.accumulate(*examples(2))
