@@ -70,7 +70,8 @@ class Trainer:
             self._fovs_per_step,
             size,
             config.optimizer.clip,
-            average,
+            first_stream=cluster.group.nodes_of(self._rank).start * cluster.local_batch_size,
+            average=average,
         )
         self._checkpointer = Checkpointer(
             config,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from ffn_core.geometry import Zyx
 from ffn_core.training.examples import Canvas, Window
+from ffn_core.training.noise_scale import first_group
 
 
 class MicroBatch:
@@ -34,10 +36,10 @@ class MicroBatch:
 
 
 def micro_batch_size(streams_per_rank: int, streams_total: int, at_most: int) -> int:
-    """Largest divisor of ``streams_per_rank`` that is at most ``at_most``.
+    """Largest size up to ``at_most`` of which a rank's share is a multiple.
 
-    It is also kept below ``streams_total`` where possible, because the gradient noise scale
-    compares the gradients of micro-batches with that of the whole batch.
+    Nor does a micro-batch lie across the border between the two groups of a step's streams whose
+    gradients the noise scale compares: it divides the first group too.
     """
-    limit = min(at_most, max(1, streams_total - 1))
-    return max(d for d in range(1, min(limit, streams_per_rank) + 1) if streams_per_rank % d == 0)
+    share = math.gcd(streams_per_rank, first_group(streams_total))
+    return max(d for d in range(1, min(at_most, share) + 1) if share % d == 0)

@@ -11,7 +11,13 @@ import tensorflow as tf
 
 from ffn_core.model import ConvStack
 from ffn_core.training.averaging import AveragedWeights
-from ffn_core.training.noise_scale import GradientMoments, gradient_moments
+from ffn_core.training.noise_scale import (
+    SKETCH_SIZE,
+    GradientMoments,
+    draw_sketch,
+    first_group,
+    gradient_moments,
+)
 
 OBJECT_PROBABILITY = 0.95
 """Soft label of object voxels; all others have one minus this (Januszewski et al. 2018)."""
@@ -24,7 +30,7 @@ class StepResult:
     Attributes:
         loss: sigmoid cross entropy, mean over voxels, FOVs and nodes.
         gradient_norm: length of the averaged gradient before clipping.
-        moments: ingredients of the noise scale; None where the batch is a single micro-batch.
+        moments: ingredients of the noise scale; None for a single FOV.
         stop_votes: how many ranks were asked to stop after this step.
         done_votes: how many ranks consider the budget spent with it.
     """
@@ -82,14 +88,12 @@ class Predictor(tf.Module):
 class TrainStep(tf.Module):
     """The step of one rank, which carries some of the logical nodes.
 
-    Gradients of all its micro-batches are summed in one flat buffer, to which the loss, the squared
-    gradient norm and this rank's votes to end are appended: a single collective carries all.
+    Gradients of all its micro-batches are summed in one flat buffer. The loss, what the noise scale
+    needs and this rank's votes to end are appended: a single collective carries all.
 
     Attributes:
         predict: forward pass of the same network.
     """
-
-    _EXTRAS = 4
 
     def __init__(
         self,
@@ -99,6 +103,7 @@ class TrainStep(tf.Module):
         fovs_per_step: int,
         micro_batch: int,
         clip: float | None,
+        first_stream: int = 0,
         average: AveragedWeights | None = None,
     ) -> None:
         """Trace nothing yet.
@@ -110,6 +115,8 @@ class TrainStep(tf.Module):
             fovs_per_step: FOVs of one step, summed over all nodes.
             micro_batch: FOVs in one call of `accumulate`.
             clip: largest magnitude of an entry of the averaged gradient; None for no clipping.
+            first_stream: number of this rank's first example stream among those of all nodes; each
+                has a FOV in a step, and micro-batches come in their order.
             average: of the same weights, updated after each step; None to keep none.
         """
         super().__init__(name="train_step")
@@ -122,16 +129,32 @@ class TrainStep(tf.Module):
         self._clip = clip
         self._average = average
         self._sizes = [int(np.prod(w.shape)) for w in model.weights]
-        self._buffer = tf.Variable(
-            tf.zeros(sum(self._sizes) + self._EXTRAS), trainable=False, name="buffer"
-        )
+        parameters = sum(self._sizes)
+        self._parts = [parameters, 1, SKETCH_SIZE, 1, 1]  # gradient, loss, sketch, two votes
+        self._buffer = tf.Variable(tf.zeros(parameters + 1), trainable=False, name="buffer")
+        self._first_stream = self._next_stream = first_stream
+        first = first_group(fovs_per_step)
+        self._groups = first, fovs_per_step - first
+        # The noise scale needs the difference of the mean gradients of the two groups.
+        self._difference = tf.Variable(tf.zeros(parameters), trainable=False, name="difference")
+        shares = 1 / max(self._groups[0], 1), -1 / self._groups[1]
+        self._shares = [tf.constant(share, tf.float32) for share in shares]
+        signs, places = draw_sketch(parameters)
+        self._sketch_signs, self._sketch_places = tf.constant(signs), tf.constant(places)
 
-    @tf.function(reduce_retracing=True, autograph=False)
     def accumulate(self, image: tf.Tensor, seed: tf.Tensor, is_object: tf.Tensor) -> tf.Tensor:
         """Add a micro-batch to the buffer and return its predicted logits (b, z, y, x, 1).
 
         ``image`` and ``seed`` are (b, z, y, x, 1) float32, ``is_object`` likewise bool.
         """
+        second = self._next_stream >= self._groups[0]
+        self._next_stream += self._micro_batch
+        return self._accumulate(image, seed, is_object, self._shares[second])
+
+    @tf.function(reduce_retracing=True, autograph=False)
+    def _accumulate(
+        self, image: tf.Tensor, seed: tf.Tensor, is_object: tf.Tensor, share: tf.Tensor
+    ) -> tf.Tensor:
         weights = self._model.weights
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(weights)
@@ -139,15 +162,19 @@ class TrainStep(tf.Module):
             loss = tf.reduce_sum(fov_losses(logits, is_object))
         gradients = tape.gradient(loss, weights)
         flat = tf.concat([tf.reshape(g, [-1]) for g in gradients], axis=0)
-        norm2 = tf.reduce_sum(tf.square(flat / self._micro_batch))
-        self._buffer.assign_add(tf.concat([flat, [loss, norm2, 0.0, 0.0]], axis=0))
+        self._buffer.assign_add(tf.concat([flat, [loss]], axis=0))
+        self._difference.assign_add(share * flat)
         return logits
 
     @tf.function(autograph=False)
     def _reduce(self, votes: tf.Tensor) -> tf.Tensor:
-        mine = tf.concat([self._buffer[:-2], votes], axis=0)
+        sketch = tf.math.unsorted_segment_sum(
+            self._sketch_signs * self._difference, self._sketch_places, SKETCH_SIZE
+        )
+        mine = tf.concat([self._buffer, sketch, votes], axis=0)
         with tf.control_dependencies([mine]):
-            self._buffer.assign(tf.zeros_like(self._buffer))
+            for variable in (self._buffer, self._difference):
+                variable.assign(tf.zeros_like(variable))
         return self._reduce_sum(mine)
 
     def reduce(self, stop: bool = False, done: bool = False) -> tf.Tensor:
@@ -157,11 +184,13 @@ class TrainStep(tf.Module):
             stop: vote for ending after this step although the budget is not spent.
             done: vote for the budget being spent.
         """
+        self._next_stream = self._first_stream
         return self._reduce(tf.constant([float(stop), float(done)]))
 
     @tf.function(autograph=False)
     def _apply(self, total: tf.Tensor, learning_rate: tf.Tensor, share: tf.Tensor) -> tf.Tensor:
-        flat = total[: -self._EXTRAS] / self._fovs_per_step
+        gradient, loss, sketch, stop, done = tf.split(total, self._parts)
+        flat = gradient / self._fovs_per_step
         norm2 = tf.reduce_sum(tf.square(flat))
         if self._clip is not None:
             flat = tf.clip_by_value(flat, -self._clip, self._clip)
@@ -174,17 +203,14 @@ class TrainStep(tf.Module):
         self._optimizer.apply(gradients, weights)
         if self._average is not None:
             self._average.update(share)
-        micro_batches = self._fovs_per_step / self._micro_batch
-        loss, small_norm2, stop, done = tf.unstack(total[-self._EXTRAS :])
-        return tf.stack(
-            [loss / self._fovs_per_step, norm2, small_norm2 / micro_batches, stop, done]
-        )
+        difference2 = tf.reduce_sum(tf.square(sketch))
+        return tf.stack([loss[0] / self._fovs_per_step, norm2, difference2, stop[0], done[0]])
 
     def apply(self, total: tf.Tensor, learning_rate: float) -> StepResult:
         """Update the weights with the averaged, clipped gradient of what `reduce` returned."""
         rate = tf.constant(learning_rate, tf.float32)
         share = tf.constant(self._average.next_share() if self._average else 0.0, tf.float32)
         measured = self._apply(total, rate, share).numpy()
-        loss, norm2, small_norm2, stop, done = (float(value) for value in measured)
-        moments = gradient_moments(self._micro_batch, small_norm2, self._fovs_per_step, norm2)
+        loss, norm2, difference2, stop, done = (float(value) for value in measured)
+        moments = gradient_moments(*self._groups, difference2, norm2)
         return StepResult(loss, float(np.sqrt(norm2)), moments, round(stop), round(done))

@@ -32,6 +32,7 @@ def test_four_logical_nodes_train_the_same_on_any_number_of_ranks(
     assert len(expected) == 6
     np.testing.assert_allclose(losses(tmp_path), expected, rtol=1e-5)
     np.testing.assert_allclose(final_weights(tmp_path), final_weights(one_process), atol=2e-5)
+    noises = []
     for ours, theirs in zip(
         run_files.read_records(tmp_path / run_files.METRICS),
         run_files.read_records(one_process / run_files.METRICS),
@@ -41,6 +42,9 @@ def test_four_logical_nodes_train_the_same_on_any_number_of_ranks(
         assert {name for name in ours.metrics if name.split("/")[0] in SCORES} == scores
         for name in scores:
             assert ours.metrics[name] == pytest.approx(theirs.metrics[name], abs=2e-3), name
+        noises.append([m.metrics.get("noise_scale/simple", np.nan) for m in (ours, theirs)])
+    assert np.isfinite(noises).any()
+    np.testing.assert_allclose(*np.transpose(noises), rtol=1e-3)
     first, *_, last = run_files.read_records(tmp_path / run_files.METRICS)
     names = ("f1", "precision", "recall", "accuracy", "loss", "f1_half", "auc")
     everything = {f"{kind}/{name}" for kind in ("validation", "averaged") for name in names}

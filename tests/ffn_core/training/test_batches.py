@@ -7,6 +7,7 @@ from ffn_core.geometry import FovGeometry
 from ffn_core.movement import FixedMovement
 from ffn_core.training.batches import MicroBatch, micro_batch_size
 from ffn_core.training.examples import Canvas
+from ffn_core.training.noise_scale import first_group
 
 GEOMETRY = FovGeometry((1, 3, 3), (0, 1, 1))
 
@@ -43,8 +44,10 @@ def test_gather_copies_each_window_into_its_row():
         (8, 16, 5, 4),  # 5 does not divide 8
         (7, 14, 4, 1),  # a prime
         (8, 16, 100, 8),
-        (8, 8, 100, 4),  # 8 would leave a single micro-batch and no noise scale
-        (1, 1, 4, 1),  # no way around it
+        (8, 8, 100, 4),  # 8 would lie in both groups of the noise scale
+        (16, 48, 100, 8),  # likewise on the second of three ranks, whose middle is the border
+        (9, 9, 100, 3),  # groups of 3 and 6
+        (1, 1, 4, 1),
         (1, 64, 4, 1),
     ],
 )
@@ -53,8 +56,13 @@ def test_micro_batch_size(per_rank, total, at_most, size):
 
 
 @given(st.integers(1, 64), st.integers(1, 8), st.integers(1, 64))
-def test_micro_batch_divides_the_work_and_is_the_largest_allowed(per_rank, ranks, at_most):
+def test_micro_batch_is_the_largest_that_tiles_every_share_on_either_side(per_rank, ranks, at_most):
     total = per_rank * ranks
+    border = first_group(total)
+
+    def fits(size):
+        starts = range(0, total, size)
+        return per_rank % size == 0 and (border == 0 or border in starts)
+
     size = micro_batch_size(per_rank, total, at_most)
-    allowed = {d for d in range(1, at_most + 1) if per_rank % d == 0 and (d < total or total == 1)}
-    assert size == max(allowed)
+    assert size == max(d for d in range(1, at_most + 1) if fits(d))
