@@ -14,7 +14,7 @@ _NOT_RECIPE = (*RUN_COLUMNS, "nodes", "ranks", "seed", "lr_peak", "global_batch_
 _RUN_LOCAL = ("runs_dir", "data_cache_dir", "model_micro_batch_size")
 _RUN_LOCAL_SECTIONS = ("cluster_", "launcher_", "checkpoint_", "report_", "sweep_", "batch_")
 # Named first in a label, in this order; a budget is never named.
-_LABEL_ORDER = ("optimizer", "lr_rule", "lr_base", "warmup", "local_batch_size")
+_LABEL_ORDER = ("optimizer", "lr_rule", "lr_base", "warmup", "cooldown", "local_batch_size")
 
 
 def recipe_columns(table: pd.DataFrame) -> list[str]:
@@ -68,6 +68,8 @@ def _word(column: str, value: object, name_warmup: bool) -> str:
         if value == "none":
             return "no warm-up"
         return f"warm-up {value}" if name_warmup else "warm-up"
+    if column == "cooldown":
+        return "no cooldown" if value == "none" else f"cooldown {value}"
     if column == "lr_rule":
         return "unscaled" if value == "none" else str(value)
     if column == "lr_base":

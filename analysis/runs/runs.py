@@ -25,12 +25,16 @@ COLUMN_OF_PARAMETER = {
     "learning_rate.rule": "lr_rule",
     "learning_rate.peak": "lr_peak",
     "learning_rate.warmup": "warmup",
+    "learning_rate.cooldown": "cooldown",
     "model.depth": "depth",
     "model.features": "features",
     "model.fov_zyx": "fov_zyx",
     "model.deltas_zyx": "deltas_zyx",
     "data.name": "data",
 }
+
+# What runs had that were recorded before there was such a parameter.
+BEFORE_RECORDED = {"cooldown": "none"}
 
 
 def column_of(parameter: str) -> str:
@@ -155,6 +159,8 @@ def runs_from_records(records: Sequence[dict[str, object]], history: pd.DataFram
     table = pd.DataFrame(list(records))
     for column in table.columns.difference(list(RUN_COLUMNS)):
         table[column] = _numeric_where_possible(table[column])
+    earlier = {column: value for column, value in BEFORE_RECORDED.items() if column in table}
+    table = table.fillna(earlier)
     if {"nodes", "local_batch_size"} <= set(table.columns):
         table["global_batch_size"] = table["nodes"] * table["local_batch_size"]
     history = history.astype({"fovs": int, "value": float})

@@ -33,6 +33,9 @@ RUN_LOCAL = (
 LATER: dict[str, Any] = {
     "data.mask": None,
     "data.volumes": [],
+    "learning_rate.cooldown.steps": None,
+    "learning_rate.cooldown.fovs": None,
+    "learning_rate.cooldown.fraction": None,
     "averaging.half_life_fovs": 1000,
     "validation.subset": 0.0625,
     "validation.volumes": [],
@@ -75,6 +78,8 @@ def point_name(config: Config) -> str:
     words.append("unscaled" if rate.rule == "none" else rate.rule)
     if rate.warmup.given:
         words.append("warm")
+    if rate.cooldown.given:
+        words.append("cool")
     words += [config.optimizer.name, f"lr={rate.base:g}", f"s{config.seed}"]
     return " ".join(words)
 

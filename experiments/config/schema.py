@@ -18,7 +18,7 @@ from ffn_core.geometry import FovGeometry
 from ffn_core.model_size import ModelSize
 from ffn_core.runtime import available_cores
 from ffn_core.seed import SeedValues
-from ffn_core.training.learning_rate import Schedule, Warmup, scale_factor
+from ffn_core.training.learning_rate import Cooldown, Schedule, Warmup, scale_factor
 
 
 @dataclass(frozen=True)
@@ -257,12 +257,13 @@ class OptimizerConfig:
 
 @dataclass(frozen=True)
 class LearningRateConfig:
-    """Base rate (of one node), scaling rule over nodes, and warm-up."""
+    """Base rate (of one node), scaling rule over nodes, warm-up and cooldown."""
 
     base: float = 1e-3
     rule: str = "sqrt"
     power: float = 0.5
     warmup: Warmup = field(default_factory=Warmup)
+    cooldown: Cooldown = field(default_factory=Cooldown)
 
     def peak(self, nodes: int) -> float:
         """Rate after warm-up on ``nodes`` nodes."""
@@ -376,5 +377,10 @@ class Config:
         """Learning rate of each optimizer step."""
         fovs_per_step = self.cluster.fovs_per_step
         steps = self.budget.in_steps(fovs_per_step)
-        warmup = self.learning_rate.warmup.in_steps(fovs_per_step, steps)
-        return Schedule(self.learning_rate.peak(self.cluster.nodes), warmup_steps=warmup)
+        rate = self.learning_rate
+        return Schedule(
+            rate.peak(self.cluster.nodes),
+            warmup_steps=rate.warmup.in_steps(fovs_per_step, steps),
+            cooldown_steps=rate.cooldown.in_steps(fovs_per_step, steps),
+            total_steps=steps,
+        )

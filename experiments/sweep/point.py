@@ -213,9 +213,10 @@ class Point:
 
 def _run_identity(config: Config, name: str, run_dir: Path, parent: str | None) -> RunIdentity:
     values = dataclasses.asdict(config)
-    del values["tracking"], values["sweep"], values["budget"], values["learning_rate"]["warmup"]
+    del values["tracking"], values["sweep"], values["budget"]
+    for ramp in ("warmup", "cooldown"):
+        values["learning_rate"][ramp] = str(getattr(config.learning_rate, ramp))
     params = flatten(redacted(values))
-    params["learning_rate.warmup"] = str(config.learning_rate.warmup)
     params["learning_rate.peak"] = config.learning_rate.peak(config.cluster.nodes)
     params["budget"] = str(config.budget)
     facts = provenance()

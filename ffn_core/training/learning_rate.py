@@ -1,9 +1,10 @@
-"""Learning-rate scaling rules and warm-up: pure functions of what they are given."""
+"""Learning-rate scaling rules, warm-up and cooldown: pure functions of what they are given."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 from ffn_core.errors import InputError
 
@@ -29,34 +30,59 @@ def scale_factor(rule: str, workers: float, power: float = 0.5) -> float:
 
 @dataclass(frozen=True)
 class Schedule:
-    """Rate of each optimizer step: a linear ramp to ``peak``, then constant.
+    """Rate of each optimizer step: a linear ramp to ``peak``, constant, a linear ramp to zero.
 
     Attributes:
         peak: rate after warm-up.
         start: rate the ramp begins at, before its first increment.
         warmup_steps: length of the ramp in optimizer steps; 0 for none.
+        cooldown_steps: length of the ramp to zero; 0 for none. Its first step still has the full
+            rate, the last of the run one such part of it, and zero would come next.
+        total_steps: length of the run; None if unknown, when there can be no cooldown.
+
+    Raises:
+        InputError: the ramps overlap.
     """
 
     peak: float
     start: float = 0.0
     warmup_steps: int = 0
+    cooldown_steps: int = 0
+    total_steps: int | None = None
+
+    def __post_init__(self) -> None:
+        if not self.cooldown_steps:
+            return
+        if self.total_steps is None:
+            raise ValueError("a cooldown needs the length of the run")
+        if self.warmup_steps + self.cooldown_steps > self.total_steps:
+            raise InputError(
+                f"learning_rate.warmup takes {self.warmup_steps} and learning_rate.cooldown "
+                f"{self.cooldown_steps} of the run's {self.total_steps} steps: shorten one of them,"
+                " or lengthen the budget"
+            )
 
     def __call__(self, step: int) -> float:
         """Rate applied in optimizer step ``step``, counted from 0."""
-        if step >= self.warmup_steps:
-            return self.peak
-        return self.start + (self.peak - self.start) * (step + 1) / self.warmup_steps
+        if step < self.warmup_steps:
+            return self.start + (self.peak - self.start) * (step + 1) / self.warmup_steps
+        if self.cooldown_steps and self.total_steps is not None:
+            left = max(0, self.total_steps - step)
+            return self.peak * min(1.0, left / self.cooldown_steps)
+        return self.peak
 
 
 @dataclass(frozen=True)
-class Warmup:
-    """Length of the ramp, given in exactly one unit; all None means no warm-up.
+class _Ramp:
+    """Length of a ramp, given in exactly one unit; all None means there is none.
 
     Attributes:
         steps: optimizer steps.
         fovs: FOVs processed, summed over nodes.
         fraction: share of the run's budget.
     """
+
+    OPTION: ClassVar[str]
 
     steps: int | None = None
     fovs: int | None = None
@@ -70,14 +96,14 @@ class Warmup:
         }
         if len(given) > 1:
             raise InputError(
-                f"learning_rate.warmup has {len(given)} units {given}; keep one, null the rest"
+                f"{self.OPTION} has {len(given)} units {given}; keep one, null the rest"
             )
         for name, value in given.items():
             if value < 0 or (name == "fraction" and value > 1):
-                raise InputError(f"learning_rate.warmup.{name}={value} is out of range")
+                raise InputError(f"{self.OPTION}.{name}={value} is out of range")
 
     def in_steps(self, fovs_per_step: int, budget_steps: int | None) -> int:
-        """Convert to optimizer steps, rounding up.
+        """Convert to whole optimizer steps.
 
         Args:
             fovs_per_step: FOVs of one optimizer step, summed over nodes.
@@ -89,16 +115,25 @@ class Warmup:
         if self.steps is not None:
             return self.steps
         if self.fovs is not None:
-            return math.ceil(self.fovs / fovs_per_step)
+            return self._whole(self.fovs / fovs_per_step)
         if self.fraction is not None:
             if budget_steps is None:
-                raise InputError(
-                    f"learning_rate.warmup.fraction={self.fraction} needs a budget in steps or "
-                    "fovs; a budget in seconds has no known number of steps"
-                )
+                raise self._no_length()
             # Rounded first: 0.07 * 100 is a little over 7 in binary.
-            return math.ceil(round(self.fraction * budget_steps, 6))
+            return self._whole(round(self.fraction * budget_steps, 6))
         return 0
+
+    @staticmethod
+    def _whole(steps: float) -> int:
+        """Steps of a ramp that ends within one."""
+        return math.ceil(steps)
+
+    def _no_length(self) -> InputError:
+        name = next(n for n in ("steps", "fovs", "fraction") if getattr(self, n) is not None)
+        return InputError(
+            f"{self.OPTION}.{name}={getattr(self, name)} needs a budget in steps or fovs; a budget "
+            "in seconds has no known number of steps"
+        )
 
     @property
     def given(self) -> bool:
@@ -110,3 +145,32 @@ class Warmup:
             if getattr(self, name) is not None:
                 return f"{getattr(self, name)} {name}"
         return "none"
+
+
+class Warmup(_Ramp):
+    """The ramp from zero to the full rate at the start of a run."""
+
+    OPTION = "learning_rate.warmup"
+
+
+class Cooldown(_Ramp):
+    """The ramp from the full rate to zero at the end of a run.
+
+    It is rounded down where a warm-up is rounded up: fractions that add up to 1 never overlap.
+    """
+
+    OPTION = "learning_rate.cooldown"
+
+    def in_steps(self, fovs_per_step: int, budget_steps: int | None) -> int:
+        """As of a warm-up, but in any unit only where the end of the run is known.
+
+        Raises:
+            InputError: the budget is in seconds.
+        """
+        if self.given and budget_steps is None:
+            raise self._no_length()
+        return super().in_steps(fovs_per_step, budget_steps)
+
+    @staticmethod
+    def _whole(steps: float) -> int:
+        return math.floor(steps)

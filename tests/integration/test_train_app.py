@@ -143,6 +143,11 @@ def volumes(tmp_path_factory):
         ),
         (["budget.steps=1", "model.checkpoint=nowhere/model"], "nowhere/model"),
         (["budget.seconds=5", "learning_rate.warmup.fraction=0.1"], "fraction=0.1"),
+        (["budget.seconds=5", "learning_rate.cooldown.steps=9"], "cooldown.steps=9"),
+        (
+            ["budget.steps=9", "warmup=tenth", "learning_rate.cooldown.fraction=1"],
+            "warmup takes 1 and learning_rate.cooldown 9 of the run's 9 steps",
+        ),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(command, volumes, overrides, named, capfd):

@@ -17,6 +17,11 @@ def test_warmups_of_different_length_are_spelled_out(make_runs):
     assert labels == ["warm-up 60 steps", "warm-up 0.1 fraction", "no warm-up"]
 
 
+def test_a_run_from_before_there_were_cooldowns_had_none(make_runs):
+    runs = make_runs(({}, {}), ({"cooldown": "none"}, {}), ({"cooldown": "0.3 fraction"}, {}))
+    assert recipe_labels(runs.table).tolist() == ["no cooldown"] * 2 + ["cooldown 0.3 fraction"]
+
+
 def test_what_follows_from_the_optimizer_is_not_named(make_runs):
     momentum = {"optimizer": "momentum", "lr_base": 0.01, "optimizer_arguments_momentum": 0.9}
     runs = make_runs(({"lr_base": 0.001, "sweep_retries": 1}, {}), (momentum, {}))

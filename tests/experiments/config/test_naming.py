@@ -2,7 +2,7 @@
 
 import pytest
 
-from experiments.config.naming import identity
+from experiments.config.naming import identity, point_name
 from experiments.config.parsing import from_dict
 from experiments.config.schema import Config
 
@@ -29,7 +29,13 @@ def test_identities_given_before_there_were_later_options():
         {"averaging": {"half_life_fovs": 500}},
         {"validation": {"subset": 1.0}},
         {"validation": {"synthetic_seeds": [2]}},
+        {"learning_rate": {"cooldown": {"fraction": 0.3}}},
     ],
 )
 def test_what_changes_the_result_changes_the_identity(section):
     assert identity(config(**section)) != identity(config())
+
+
+def test_a_cooldown_is_named():
+    rate = {"warmup": {"steps": 5}, "cooldown": {"fraction": 0.3}}
+    assert point_name(config(learning_rate=rate)) == "n=8 sqrt warm cool adam lr=0.001 s1"

@@ -58,6 +58,13 @@ def test_several_volumes():
     assert (only.labels, only.weight) == ("a:c", 3)
 
 
+def test_warmup_and_cooldown_become_a_schedule():
+    ramps = ["learning_rate.warmup.steps=2", "learning_rate.cooldown.fraction=0.5"]
+    schedule = composed("cluster.nodes=4", "budget.fovs=32", *ramps).schedule()
+    rates = [0.001, 0.002, 0.002, 0.002, 0.002, 0.0015, 0.001, 0.0005]
+    assert [schedule(step) for step in range(8)] == pytest.approx(rates)
+
+
 def test_the_paper_model_is_the_published_one():
     config = composed("model=paper", "budget.steps=1")
     assert config.model.size.parameters == 638_433

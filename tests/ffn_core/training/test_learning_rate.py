@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ffn_core.errors import InputError
-from ffn_core.training.learning_rate import RULES, Schedule, Warmup, scale_factor
+from ffn_core.training.learning_rate import RULES, Cooldown, Schedule, Warmup, scale_factor
 
 rates = st.floats(1e-8, 10.0)
 
@@ -115,3 +115,58 @@ def test_what_is_given():
         "0 steps",
         "9 fovs",
     ]
+
+
+def test_cooldown_step_by_step():
+    schedule = Schedule(peak=0.8, warmup_steps=2, cooldown_steps=4, total_steps=8)
+    rates = [0.4, 0.8, 0.8, 0.8, 0.8, 0.6, 0.4, 0.2]
+    assert [schedule(step) for step in range(8)] == pytest.approx(rates)
+    assert schedule(8) == schedule(100) == 0.0
+
+
+def test_the_two_ramps_may_meet_but_not_overlap():
+    schedule = Schedule(peak=1.0, warmup_steps=2, cooldown_steps=2, total_steps=4)
+    assert [schedule(step) for step in range(4)] == [0.5, 1.0, 1.0, 0.5]
+    with pytest.raises(InputError, match=r"warmup takes 3 .*cooldown 2 of the run's 4 steps"):
+        Schedule(peak=1.0, warmup_steps=3, cooldown_steps=2, total_steps=4)
+    Schedule(peak=1.0, warmup_steps=5, total_steps=4)  # a run may end within its warm-up
+
+
+@given(rates, st.integers(0, 50), st.integers(1, 50), st.integers(0, 50))
+def test_cooldown_falls_by_equal_parts_to_zero_after_the_last_step(peak, warm, cool, between):
+    total = warm + between + cool
+    schedule = Schedule(peak, 0.0, warm, cool, total)
+    falling = [schedule(step) for step in range(total - cool, total + 1)]
+    assert falling == pytest.approx([peak * left / cool for left in range(cool, -1, -1)])
+    plain = Schedule(peak, 0.0, warm)
+    assert [schedule(s) for s in range(total - cool)] == [plain(s) for s in range(total - cool)]
+
+
+@pytest.mark.parametrize(
+    ("cooldown", "steps"),
+    [(Cooldown(), 0), (Cooldown(steps=7), 7), (Cooldown(fovs=65), 2), (Cooldown(fraction=0.3), 30)],
+)
+def test_length_of_a_cooldown(cooldown, steps):
+    assert cooldown.in_steps(fovs_per_step=32, budget_steps=100) == steps
+
+
+@given(st.integers(0, 100), st.integers(1, 1000))
+def test_fractions_that_fill_the_run_never_overlap(percent, total):
+    warm = Warmup(fraction=percent / 100).in_steps(1, total)
+    cool = Cooldown(fraction=(100 - percent) / 100).in_steps(1, total)
+    assert warm + cool == total
+    Schedule(1.0, 0.0, warm, cool, total)
+
+
+@pytest.mark.parametrize("unit", ["steps", "fovs", "fraction"])
+def test_a_cooldown_needs_a_known_end(unit):
+    with pytest.raises(InputError, match=f"cooldown.{unit}=1 needs a budget in steps or fovs"):
+        Cooldown(**{unit: 1}).in_steps(32, budget_steps=None)
+    assert Cooldown().in_steps(32, budget_steps=None) == 0
+
+
+def test_a_cooldown_is_named_in_its_errors():
+    with pytest.raises(InputError, match=r"learning_rate.cooldown has 2 units"):
+        Cooldown(steps=1, fovs=5)
+    with pytest.raises(InputError, match=r"learning_rate.cooldown.fraction=2 is out of range"):
+        Cooldown(fraction=2)

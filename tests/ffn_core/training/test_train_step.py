@@ -22,7 +22,8 @@ def make_step(
         model.assign([np.zeros(w.shape, np.float32) for w in model.weights])
     built = make_optimizer(optimizer, {}, model.weights)
     sum_up = ranks_sum or tf.identity
-    return model, TrainStep(model, built, sum_up, fovs, micro_batch, clip, first_stream)
+    step = TrainStep(model, built, sum_up, fovs, micro_batch, clip, first_stream=first_stream)
+    return model, step
 
 
 def examples(count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
