@@ -39,7 +39,8 @@ def run_task(folder: Path, task: Task) -> int:
     configure_tensorflow(config.threads_per_process or threads_per_rank(task.count))
     from ffn_core.inference.forward import make_forward
 
-    forward = make_forward(load_network(Path(config.checkpoint), config.weights))
+    network = load_network(Path(config.checkpoint), config.weights, config.precision or "float32")
+    forward = make_forward(network)
     subvolumes = config.grid.subvolumes
     finished = Worker(config, folder, forward).run([subvolumes[index] for index in share])
     return 0 if finished else EXIT_STOPPED

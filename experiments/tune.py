@@ -1,4 +1,4 @@
-"""``python -m experiments.tune [overrides]``: ranks, threads, micro-batch that suit a machine.
+"""``python -m experiments.tune [overrides]``: ranks, threads, micro-batch, precision for a machine.
 
 Options are those of `experiments.throughput.tuning` under ``tune.`` and those of a training run,
 defaults in ``conf/tune.yaml``. Exit codes are those of `experiments.reporting.exit_codes`.

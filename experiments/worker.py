@@ -21,7 +21,7 @@ from experiments.launch.stop_request import StopRequest
 from experiments.reporting import run_files
 from experiments.reporting.exit_codes import EXIT_DIVERGED, EXIT_FAILED, EXIT_INPUT, EXIT_STOPPED
 from ffn_core.errors import DivergedError, InputError
-from ffn_core.runtime import configure_tensorflow, import_little
+from ffn_core.runtime import configure_tensorflow, import_little, warn_of_precision
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -53,6 +53,8 @@ def run_rank(run_dir: Path) -> int:
         else distributed.start(cluster.ranks, cluster.stall_timeout_s)
     )
     topology = collectives.topology
+    if topology.rank == 0 and (warning := warn_of_precision(config.model.precision)):
+        print(f"warning: {warning}", file=sys.stderr, flush=True)
     recorder: run_files.Recorder = (
         run_files.NullRecorder() if topology.rank else run_files.FileRecorder(run_dir)
     )

@@ -15,12 +15,23 @@ class ConvStack(tf.Module):
     Module 0 is conv-relu-conv; each of the other ``depth - 1`` modules is relu-conv-relu-conv
     with a residual connection around it; a 1x1x1 convolution turns the features into an update
     that is *added* to the seed logits, which is the network's mask feedback.
+
+    With ``precision`` bfloat16 all convolutions but the last take inputs and kernels rounded to
+    bfloat16 and return bfloat16; so do their gradients. They add up products in float32 (oneDNN
+    does), and all else is float32: weights, biases, residuals, the last layer, logits.
     """
 
-    def __init__(self, size: ModelSize, seed: int) -> None:
-        """Draw Glorot-uniform kernels and zero biases, the same for the same ``seed``."""
+    def __init__(self, size: ModelSize, seed: int, precision: str = "float32") -> None:
+        """Draw Glorot-uniform kernels and zero biases, the same for the same ``seed``.
+
+        Args:
+            size: depth and features.
+            seed: of the kernels.
+            precision: one of `ffn_core.model_size.PRECISIONS`.
+        """
         super().__init__(name="ffn")
         self.size = size
+        self.precision = precision
         rng = np.random.default_rng(seed)
         self.kernels: list[tf.Variable] = []
         self.biases: list[tf.Variable] = []
@@ -54,8 +65,12 @@ class ConvStack(tf.Module):
         return seed + self._conv(tf.nn.relu(net), 2 * self.size.depth)
 
     def _conv(self, net: tf.Tensor, layer: int) -> tf.Tensor:
-        out = tf.nn.conv3d(net, self.kernels[layer], strides=[1] * 5, padding="SAME")
-        return tf.nn.bias_add(out, self.biases[layer])
+        """Float32 in and out; the last layer, which makes the logits, is float32 throughout."""
+        last = layer == 2 * self.size.depth
+        dtype = tf.float32 if last else tf.as_dtype(self.precision)
+        kernel = tf.cast(self.kernels[layer], dtype)
+        out = tf.nn.conv3d(tf.cast(net, dtype), kernel, strides=[1] * 5, padding="SAME")
+        return tf.nn.bias_add(tf.cast(out, tf.float32), self.biases[layer])
 
     def assign(self, weights: list[np.ndarray]) -> None:
         """Set all weights, in the order of `weights`; shapes must agree."""

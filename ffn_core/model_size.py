@@ -9,6 +9,9 @@ from ffn_core.errors import InputError
 
 KERNEL_EDGE = 3
 
+PRECISIONS = ("float32", "bfloat16")
+"""Number formats that the convolutions may compute with; see `ffn_core.model.ConvStack`."""
+
 TRAINING_OVER_FORWARD = 3
 """Gradients with respect to activations and to weights each repeat the forward pass's products."""
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Collection
 from pathlib import Path
+
+NATIVE_BFLOAT16 = ("avx512_bf16", "amx_bf16", "avx_ne_convert")
+"""Names that Linux gives to what lets a CPU multiply bfloat16 numbers by itself."""
 
 
 def before_tensorflow() -> None:
@@ -39,6 +43,38 @@ def configure_tensorflow(threads: int) -> None:
     tf.config.threading.set_inter_op_parallelism_threads(1)
     # This rewrite fails on the network's graph, noisily, and changes no timing.
     tf.config.optimizer.set_experimental_options({"remapping": False})
+
+
+def cpu_flags(cpuinfo: Path = Path("/proc/cpuinfo")) -> frozenset[str]:
+    """What this host's first CPU can do, by the names of Linux; empty if it does not say."""
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
+    flags = next((line for line in lines if line.startswith("flags")), "")
+    return frozenset(flags.partition(":")[2].split())
+
+
+def native_bfloat16(flags: Collection[str]) -> bool:
+    """Whether a CPU with these flags multiplies bfloat16 numbers by itself."""
+    return any(name in flags for name in NATIVE_BFLOAT16)
+
+
+def warn_of_precision(precision: str, flags: Collection[str] | None = None) -> str | None:
+    """Line about convolutions in a number format that a CPU does not have.
+
+    Args:
+        precision: of the convolutions.
+        flags: of the CPU; None for this host's.
+    """
+    flags = cpu_flags() if flags is None else flags
+    if precision != "bfloat16" or native_bfloat16(flags):
+        return None
+    line = (
+        f"this CPU has no native bfloat16 (none of {', '.join(NATIVE_BFLOAT16)}): convolutions in "
+        "bfloat16 are emulated, several times slower than in float32"
+    )
+    # oneDNN emulates them with AVX-512; what TensorFlow has otherwise rounds every partial sum.
+    if "avx512f" not in flags:
+        line += ", and without AVX-512 less exact; use precision float32"
+    return line
 
 
 def available_cores() -> int:

@@ -14,7 +14,8 @@ _NOT_RECIPE = (*RUN_COLUMNS, "nodes", "ranks", "seed", "lr_peak", "global_batch_
 _RUN_LOCAL = ("runs_dir", "data_cache_dir", "model_micro_batch_size")
 _RUN_LOCAL_SECTIONS = ("cluster_", "launcher_", "checkpoint_", "report_", "sweep_", "batch_")
 # Named first in a label, in this order; a budget is never named.
-_LABEL_ORDER = ("optimizer", "lr_rule", "lr_base", "warmup", "cooldown", "local_batch_size")
+_RATE = ("lr_rule", "lr_base", "warmup", "cooldown")
+_LABEL_ORDER = ("optimizer", *_RATE, "local_batch_size", "precision")
 
 
 def recipe_columns(table: pd.DataFrame) -> list[str]:
@@ -76,7 +77,7 @@ def _word(column: str, value: object, name_warmup: bool) -> str:
         return f"lr {value:.3g}"
     if column == "local_batch_size":
         return f"b={value}"
-    return str(value) if column == "optimizer" else f"{column}={value}"
+    return str(value) if column in ("optimizer", "precision") else f"{column}={value}"
 
 
 def best_recipe_runs(runs: Runs, score: pd.Series) -> Runs:

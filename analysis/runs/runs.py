@@ -26,6 +26,7 @@ COLUMN_OF_PARAMETER = {
     "learning_rate.peak": "lr_peak",
     "learning_rate.warmup": "warmup",
     "learning_rate.cooldown": "cooldown",
+    "model.precision": "precision",
     "model.depth": "depth",
     "model.features": "features",
     "model.fov_zyx": "fov_zyx",
@@ -34,7 +35,7 @@ COLUMN_OF_PARAMETER = {
 }
 
 # What runs had that were recorded before there was such a parameter.
-BEFORE_RECORDED = {"cooldown": "none"}
+BEFORE_RECORDED = {"cooldown": "none", "precision": "float32"}
 
 
 def column_of(parameter: str) -> str:

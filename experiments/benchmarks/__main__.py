@@ -15,6 +15,7 @@ from experiments.benchmarks.commands import emulation, prepare, startup
 from experiments.benchmarks.defaults import choices
 from experiments.benchmarks.networks import PAPER, TINY, network
 from experiments.benchmarks.points import points
+from experiments.benchmarks.precision import precision
 from experiments.benchmarks.ratio import COLUMNS, Claim, markdown, row
 from experiments.benchmarks.runner import Bench
 from experiments.reporting import run_files
@@ -27,6 +28,7 @@ from ffn_core.outputs import Outputs, add_overwrite
 PARTS: dict[str, Callable[[Bench], list[Claim]]] = {
     "paper": lambda bench: network(bench, PAPER),
     "tiny": lambda bench: network(bench, TINY),
+    "precision": precision,
     "emulation": emulation,
     "points": points,
     "choices": choices,

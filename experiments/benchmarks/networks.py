@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from experiments.benchmarks.ratio import Claim, bound, ratio
+from experiments.benchmarks.ratio import Claim, bound, median_ratio, ratio
 from experiments.benchmarks.runner import Bench
 from experiments.config.config_file import load_config, write_config
 from experiments.reporting import run_files
@@ -108,17 +108,13 @@ def _micro_batch(bench: Bench, model: str, run_dir: Path, tried: Sequence[int]) 
                 "experiments.throughput.bare_step", str(folder), str(folder / "rates.json")
             )
             rates = run_files.read_json(folder / "rates.json")
-            found.append(_median_ratio(rates["fovs_per_second"], rates["gemm_flops"]))
+            found.append(median_ratio(rates["fovs_per_second"], rates["gemm_flops"]))
     best, best_found = max(
         (item for item in fractions.items() if item[0] != chosen),
         key=lambda item: statistics.median(item[1]),
     )
     ratios = [mine / other for mine, other in zip(fractions[chosen], best_found, strict=True)]
     return ratio(f"{model}: micro-batches of {chosen}, FOVs/s", f"of {best}", ratios, 0.97)
-
-
-def _median_ratio(values: Sequence[float], others: Sequence[float]) -> float:
-    return statistics.median(v / o for v, o in zip(values, others, strict=True))
 
 
 def _peaks_gib(path: Path) -> list[float]:

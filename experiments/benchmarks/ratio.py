@@ -45,6 +45,11 @@ def ratio(name: str, other_side: str, values: Sequence[float], target: float | N
     return Claim(name, other_side, tuple(values), "%", target)
 
 
+def median_ratio(values: Sequence[float], others: Sequence[float]) -> float:
+    """Median over rounds of one rate over another, both measured in each."""
+    return statistics.median(v / o for v, o in zip(values, others, strict=True))
+
+
 def bound(name: str, values: Sequence[float], unit: str, target: float) -> Claim:
     """A claim about a quantity that should be at most ``target``."""
     return Claim(name, "", tuple(values), unit, target, at_least=False)

@@ -40,6 +40,7 @@ LATER: dict[str, Any] = {
     "validation.subset": 0.0625,
     "validation.volumes": [],
     "validation.synthetic_seeds": [],
+    "model.precision": "float32",
 }
 """Options that did not always exist, each with the value at which it does not count.
 
@@ -80,6 +81,8 @@ def point_name(config: Config) -> str:
         words.append("warm")
     if rate.cooldown.given:
         words.append("cool")
+    if config.model.precision != "float32":
+        words.append(config.model.precision)
     words += [config.optimizer.name, f"lr={rate.base:g}", f"s{config.seed}"]
     return " ".join(words)
 

@@ -15,7 +15,7 @@ from experiments.config.cluster import BatchConfig, ClusterConfig, LauncherConfi
 from experiments.config.parsing import at_least_one
 from ffn_core.errors import InputError
 from ffn_core.geometry import FovGeometry
-from ffn_core.model_size import ModelSize
+from ffn_core.model_size import PRECISIONS, ModelSize
 from ffn_core.runtime import available_cores
 from ffn_core.seed import SeedValues
 from ffn_core.training.learning_rate import Cooldown, Schedule, Warmup, scale_factor
@@ -208,7 +208,8 @@ class ModelConfig:
     """The network and its field of view; ``checkpoint`` starts from given weights.
 
     ``micro_batch_size`` is the most FOVs in one forward and backward pass: what is fastest depends
-    on the size of the network, and the result does not depend on it.
+    on the size of the network, and the result does not depend on it. ``precision`` is that of the
+    convolutions: bfloat16 is faster on CPUs that have it natively, and changes the result a little.
     """
 
     name: str
@@ -218,9 +219,15 @@ class ModelConfig:
     features: int
     micro_batch_size: int = 1
     checkpoint: str | None = None
+    precision: str = "float32"
 
     def __post_init__(self) -> None:
         at_least_one("model", self, "micro_batch_size")
+        if self.precision not in PRECISIONS:
+            raise InputError(
+                f"model.precision={self.precision!r} is unknown; choose from "
+                f"{', '.join(PRECISIONS)}"
+            )
 
     @property
     def geometry(self) -> FovGeometry:

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 
 from ffn_core.files import REPOSITORY
-from ffn_core.runtime import available_cores
+from ffn_core.runtime import available_cores, cpu_flags, native_bfloat16
 
 PACKAGES = ("ffn-scaling", "tensorflow-cpu", "horovod", "keras", "numpy", "hydra-core", "mlflow")
 
@@ -24,6 +24,7 @@ def provenance() -> dict[str, str]:
     facts["git.dirty"] = str(bool(_git("status", "--porcelain")))
     facts["host.name"] = socket.gethostname()
     facts["host.cpu"] = _cpu_model()
+    facts["host.bfloat16"] = "native" if native_bfloat16(cpu_flags()) else "emulated"
     facts["host.cores"] = str(available_cores())
     facts["host.memory_gib"] = f"{psutil.virtual_memory().total / 2**30:.1f}"
     facts["host.system"] = platform.platform()

@@ -14,6 +14,7 @@ from ffn_core.errors import InputError
 from ffn_core.geometry import Box, as_zyx
 from ffn_core.inference.settings import FloodSettings
 from ffn_core.inference.subvolumes import Grid
+from ffn_core.model_size import PRECISIONS
 from ffn_core.seed import SeedValues
 from ffn_core.volumes import short_name
 
@@ -81,10 +82,10 @@ class SegmentConfig:
 
     ``checkpoint`` is a run directory or checkpoint folder of this project, or the path of a
     google/ffn TensorFlow 1 checkpoint without its extension. ``weights`` of it: ``averaged`` (over
-    the last steps, where it has them) or ``raw``. ``fov_zyx``, ``deltas_zyx``,
-    ``mean`` and ``stddev`` are those of the training run unless given. ``image`` and ``labels``
-    are names of volumes (``ffn_core.volumes.opening``); without an image both are those of the
-    run, and without a region it is the part that the run held out.
+    the last steps, where it has them) or ``raw``. ``fov_zyx``, ``deltas_zyx``, ``mean``,
+    ``stddev`` and ``precision`` (of the convolutions) are those of the training run unless given.
+    ``image`` and ``labels`` are names of volumes (``ffn_core.volumes.opening``); without an image
+    both are those of the run, and without a region it is the part that the run held out.
 
     What is left changes the speed, not the result. ``batch_size``: FOVs per forward pass.
     ``processes`` share the subvolumes, started by ``launcher`` (gloo without hosts: directly on
@@ -103,6 +104,7 @@ class SegmentConfig:
     stddev: float | None = None
     fov_zyx: list[int] | None = None
     deltas_zyx: list[int] | None = None
+    precision: str | None = None
     region: RegionConfig = field(default_factory=RegionConfig)
     seeds: SeedsConfig = field(default_factory=SeedsConfig)
     flood: FloodConfig = field(default_factory=FloodConfig)
@@ -128,6 +130,10 @@ class SegmentConfig:
             raise InputError(
                 f"weights={self.weights!r} is unknown; choose from {', '.join(WEIGHTS)}"
             )
+        if self.precision not in (None, *PRECISIONS):
+            raise InputError(
+                f"precision={self.precision!r} is unknown; choose from {', '.join(PRECISIONS)}"
+            )
         if self.stddev is not None and self.stddev <= 0:
             raise InputError(f"stddev={self.stddev} must be above 0")
 
@@ -139,6 +145,8 @@ class SegmentConfig:
             del values[name]
         if self.weights == "averaged":
             del values["weights"]  # as of segmentations from before there was a choice
+        if self.precision in (None, "float32"):
+            del values["precision"]  # as of segmentations from before there was a choice
         text = json.dumps(values, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 

@@ -16,6 +16,7 @@ from experiments.segment.processes import WORKER, leave_to_others, run_workers
 from experiments.segment.result import Summary, assemble, score
 from ffn_core.geometry import Box
 from ffn_core.inference.evaluation import Agreement, Evaluation
+from ffn_core.runtime import warn_of_precision
 
 _HEADER = ["voxels", "ARE", "precision", "recall", "VOI split", "VOI merge"]
 
@@ -24,6 +25,8 @@ def segment(config: SegmentConfig, terminal: Terminal) -> None:
     """Carry out a resolved config, and show what came of it."""
     folder, grid = config.directory, config.grid
     check_folder(folder, config, inputs_of(config))
+    if warning := warn_of_precision(str(config.precision)):
+        terminal.warn(warning)
     terminal.say(f"{len(grid.subvolumes)} subvolume(s) of {grid.size_zyx} voxels (zyx) in {folder}")
     if not config.processes and _read_back(config, folder) is None:
         claim_folder(config, terminal.say)

@@ -46,6 +46,7 @@ def resolve(config: SegmentConfig) -> SegmentConfig:
         stddev=stddev,
         fov_zyx=fov,
         deltas_zyx=deltas,
+        precision=config.precision or network.precision,
         region=_region(config.region, image.shape_zyx),
     )
     _ = resolved.grid

@@ -72,6 +72,7 @@ class CostModel:
 def _key(model: dict[str, object], cluster: dict[str, object]) -> tuple[object, ...]:
     """What throughput depends on; the rank's share of nodes only through full micro-batches."""
     sizes = tuple(str(model[name]) for name in ("fov_zyx", "depth", "features", "micro_batch_size"))
+    sizes += (str(model.get("precision", "float32")),)  # runs from before there was a choice
     return (*sizes, cluster["ranks"], cluster["nodes"], cluster["local_batch_size"])
 
 

@@ -21,6 +21,7 @@ from experiments.sweep.point import Point
 from experiments.sweep.scheduler import carry_out
 from experiments.sweep.slurm_submit import submit_point
 from ffn_core.errors import InputError
+from ffn_core.runtime import warn_of_precision
 
 FAILURES = ("failed", "input")
 
@@ -45,6 +46,7 @@ class Sweep:
         self._parent: str | None = None
         self._store: Store | None = None
         self._plan: SweepPlan | None = None
+        self._warnings: set[str] = set()
         self.outcomes: list[Outcome] = []
         self.uri = ""
 
@@ -68,11 +70,17 @@ class Sweep:
         self.uri = absolute_uri(config.tracking.uri)
         self._in_sweep = in_sweep
         self._baseline_nodes = config.sweep.baseline_nodes
+        self._warn_once(warn_of_precision(config.model.precision) if _runs_here(config) else None)
         if config.sweep.dry_run:
             self._plan = self._plan or SweepPlan(Path(config.runs_dir))
             self._plan.add(config)
         else:
             self._waiting.setdefault(run_directory(config), config)
+
+    def _warn_once(self, line: str | None) -> None:
+        if line and line not in self._warnings:
+            self._warnings.add(line)
+            self._terminal.warn(line)
 
     def run(self) -> None:
         """Carry out the points, ``sweep.parallel`` of them at a time.
@@ -210,3 +218,10 @@ class Sweep:
 
     def _warn_of_store(self, error: Exception) -> None:
         self._terminal.warn(f"MLflow store {self.uri}: {str(error).splitlines()[0]}")
+
+
+def _runs_here(config: Config) -> bool:
+    """Whether all ranks are processes of this machine; others look at their own."""
+    launcher = config.launcher
+    elsewhere = config.batch.system or launcher.hosts or launcher.name not in ("gloo", "mpi")
+    return not elsewhere

@@ -1,17 +1,18 @@
 """Bare training steps and matrix products: the rates that a trainer aims at.
 
-``python -m experiments.throughput.bare_step RUN_DIR FILE``
+``python -m experiments.throughput.bare_step RUN_DIR FILE [PRECISION ...]``
 
 Times, in one process and in turns, the training step of one rank of the run in ``RUN_DIR`` on fixed
-arrays, and a matrix product on the same threads. Writes the rates of every round to ``FILE``.
+arrays, and a matrix product in float32 on the same threads. Writes the rates of every round to
+``FILE``: those of the run's precision, or by precision where some are given.
 """
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -56,26 +57,30 @@ def seconds_per_call(call: Callable[[], object], block_s: float = BLOCK_S) -> fl
     return (time.perf_counter() - start) / calls
 
 
-def measure(config: Config) -> dict[str, list[float]]:
-    """Rates of every round.
+def measure(config: Config, precisions: Sequence[str]) -> dict[str, dict[str, list[float]]]:
+    """Rates of every round, by precision of the convolutions.
 
     Returns:
         ``fovs_per_second`` of bare steps, ``forward_fovs_per_second`` of forward passes alone, and
-        ``gemm_flops``, floating-point operations per second of a matrix product.
+        ``gemm_flops``, floating-point operations per second of a matrix product in float32.
     """
     configure_tensorflow(config.cluster.threads_per_rank or 1)
     local, micro = config.cluster.local_batch_size, config.model.micro_batch_size
-    step = make_step(config)
+    models = {name: replace(config.model, precision=name) for name in precisions}
+    steps = {name: make_step(replace(config, model=model)) for name, model in models.items()}
     gemm, gemm_operations = gemm_call()
-    for call in (*step.calls, gemm) * 2:  # tracing, and buffers that are made once
+    # Tracing, and buffers that are made once.
+    for call in (*(call for step in steps.values() for call in step.calls), gemm) * 2:
         call()
     names = ("fovs_per_second", "forward_fovs_per_second", "gemm_flops")
-    rates: dict[str, list[float]] = {name: [] for name in names}
+    rates: dict[str, dict[str, list[float]]] = {p: {n: [] for n in names} for p in precisions}
     for _ in range(ROUNDS):
-        step_s = local / micro * seconds_per_call(step.accumulate) + seconds_per_call(step.update)
-        rates["fovs_per_second"].append(local / step_s)
-        rates["forward_fovs_per_second"].append(micro / seconds_per_call(step.forward))
-        rates["gemm_flops"].append(gemm_operations / seconds_per_call(gemm))
+        for precision, step in steps.items():
+            mine = rates[precision]
+            passes_s = local / micro * seconds_per_call(step.accumulate)
+            mine["fovs_per_second"].append(local / (passes_s + seconds_per_call(step.update)))
+            mine["forward_fovs_per_second"].append(micro / seconds_per_call(step.forward))
+            mine["gemm_flops"].append(gemm_operations / seconds_per_call(gemm))
     return rates
 
 
@@ -99,7 +104,7 @@ def make_step(config: Config) -> BareStep:
     from ffn_core.training.train_step import TrainStep
 
     micro = config.model.micro_batch_size
-    model = ConvStack(config.model.size, config.seed)
+    model = ConvStack(config.model.size, config.seed, config.model.precision)
     optimizer: Any = make_optimizer(
         config.optimizer.name, config.optimizer.arguments, model.weights
     )
@@ -123,8 +128,11 @@ def make_step(config: Config) -> BareStep:
 
 def main(arguments: list[str]) -> int:
     """Measure and write; returns the exit code."""
-    run_dir, file = map(Path, arguments)
-    run_files.write_json(file, measure(load_config(run_dir)))
+    run_dir, file, *precisions = arguments
+    config = load_config(Path(run_dir))
+    own = config.model.precision
+    rates = measure(config, precisions or [own])
+    run_files.write_json(Path(file), rates if precisions else rates[own])
     return 0
 
 

@@ -42,6 +42,7 @@ from experiments.throughput.tables import (
     warnings_after,
 )
 from ffn_core.outputs import new_folder
+from ffn_core.runtime import warn_of_precision
 
 
 class BenchmarkRecord:
@@ -125,6 +126,8 @@ class Benchmark:
         self._warnings = warnings_before(
             self._machine, self._plan.ranks_per_host, self._plan.threads_per_rank
         )
+        if warning := warn_of_precision(config.model.precision):
+            self._warnings.append(warning)
         self._facts = provenance()
 
     def carry_out(self) -> None:

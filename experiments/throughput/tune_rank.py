@@ -2,10 +2,10 @@
 
 ``python -m experiments.throughput.tune_rank RUN_DIR RANK PLAN``
 
-``PLAN`` is JSON: ``ranks`` that start together, ``micro_batches`` to time one after the other, for
-``block_s`` seconds each. Every process times the same one at the same time, a matrix product beside
-it. ``RUN_DIR/rates-RANK.json`` gets, for each micro-batch, FOVs per second, and operations over
-those of the product.
+``PLAN`` is JSON: ``ranks`` that start together, ``variants`` (pairs of precision and micro-batch)
+to time one after the other, for ``block_s`` seconds each. Every process times the same one at the
+same time, a matrix product in float32 beside it. ``RUN_DIR/rates-RANK.json`` gets, for each variant
+in turn, FOVs per second, and operations over those of the product.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ def main(arguments: list[str]) -> int:
     plan = json.loads(arguments[2])
     config = load_config(run_dir)
     configure_tensorflow(config.cluster.threads_per_rank or 1)
-    steps = {}
-    for size in plan["micro_batches"]:
-        model = replace(config.model, micro_batch_size=size)
-        steps[size] = make_step(replace(config, model=model))
+    steps = []
+    for precision, size in plan["variants"]:
+        model = replace(config.model, micro_batch_size=size, precision=precision)
+        steps.append(make_step(replace(config, model=model)))
     gemm, gemm_operations = gemm_call()
-    for call in [gemm, *(call for step in steps.values() for call in step.calls)] * 2:
+    for call in [gemm, *(call for step in steps for call in step.calls)] * 2:
         call()
 
     (run_dir / f"ready-{rank}").touch()
@@ -48,13 +48,13 @@ def main(arguments: list[str]) -> int:
 
     fovs = config.cluster.local_batch_size
     operations = config.model.training_flops
-    found = {}
-    for size, step in steps.items():
+    found = []
+    for (_, size), step in zip(plan["variants"], steps, strict=True):
         pass_s = seconds_per_call(step.accumulate, plan["block_s"])
         update_s = seconds_per_call(step.update, plan["block_s"] / 4)
         gemm_s = seconds_per_call(gemm, GEMM_S)
         rate = fovs / (fovs / size * pass_s + update_s)
-        found[size] = (rate, rate * operations * gemm_s / gemm_operations)
+        found.append((rate, rate * operations * gemm_s / gemm_operations))
     run_files.write_json(run_dir / f"rates-{rank}.json", found)
     return 0
 

@@ -19,17 +19,19 @@ from experiments.reporting.provenance import provenance
 from experiments.reporting.terminal import Terminal
 from experiments.throughput.machine import Machine, read_machine, warnings_before
 from ffn_core.errors import InputError
+from ffn_core.model_size import PRECISIONS
 from ffn_core.outputs import new_folder
-from ffn_core.runtime import available_cores
+from ffn_core.runtime import available_cores, cpu_flags, native_bfloat16, warn_of_precision
 
 
 @dataclass(frozen=True, order=True)
 class Setup:
-    """Ranks on one machine, compute threads of each, FOVs in one pass of a rank."""
+    """Ranks on one machine, compute threads of each, FOVs in one pass of a rank, its precision."""
 
     ranks: int
     threads: int
     micro_batch: int
+    precision: str = "float32"
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Trial:
     Attributes:
         setup: what was tried.
         fovs_per_second: of all its ranks, a value for every repeat.
-        of_gemm: training operations over those of matrix products, likewise.
+        of_gemm: training operations over those of matrix products in float32, likewise.
     """
 
     setup: Setup
@@ -71,6 +73,17 @@ def splits(ranks: Sequence[int], cores: int) -> list[tuple[int, int]]:
     return [(count, cores // count) for count in chosen]
 
 
+def precisions(asked: Sequence[str], of_model: str, native: bool) -> list[str]:
+    """Which precisions to try.
+
+    Args:
+        asked: by the user; none for that of the model, and bfloat16 if the CPU has it.
+        of_model: what the model has.
+        native: whether the CPU multiplies bfloat16 numbers by itself.
+    """
+    return list(asked) or list(dict.fromkeys([of_model, *(["bfloat16"] if native else [])]))
+
+
 def ranked(trials: Sequence[Trial]) -> list[Trial]:
     """Fastest first."""
     return sorted(trials, key=lambda trial: -trial.median)
@@ -85,12 +98,17 @@ def as_good(trials: Sequence[Trial]) -> list[Trial]:
 
 
 def recommended(trials: Sequence[Trial]) -> Trial:
-    """Of those as good as the fastest the one with the fewest ranks, then the smallest micro-batch.
+    """Of those as good as the fastest: float32, then fewest ranks, then the smallest micro-batch.
 
-    Fewer ranks mean a smaller global batch for the same speed, and a smaller micro-batch less
-    memory and a batch that can be chosen more freely.
+    Float32 is more exact. Fewer ranks mean a smaller global batch for the same speed, and a smaller
+    micro-batch less memory and a batch that can be chosen more freely.
     """
-    return min(as_good(trials), key=lambda trial: (trial.setup.ranks, trial.setup.micro_batch))
+
+    def simplicity(trial: Trial) -> tuple[bool, int, int]:
+        setup = trial.setup
+        return setup.precision != "float32", setup.ranks, setup.micro_batch
+
+    return min(as_good(trials), key=simplicity)
 
 
 @dataclass(frozen=True)
@@ -99,6 +117,7 @@ class TuneConfig:
 
     ranks: list[int] = field(default_factory=list)
     micro_batches: list[int] = field(default_factory=lambda: [1, 2, 4, 8, 16])
+    precisions: list[str] = field(default_factory=list)
     repeats: int = 3
     block_s: float = 1.0
 
@@ -107,6 +126,12 @@ class TuneConfig:
             values = getattr(self, name)
             if any(v < 1 for v in values) or len(set(values)) != len(values):
                 raise InputError(f"tune.{name}={values} must be different counts of at least 1")
+        known = [name for name in self.precisions if name in PRECISIONS]
+        if self.precisions != known or len(set(known)) != len(known):
+            raise InputError(
+                f"tune.precisions={self.precisions} must be different ones of "
+                f"{', '.join(PRECISIONS)}"
+            )
         if not self.micro_batches:
             raise InputError("tune.micro_batches=[] leaves nothing to try; give sizes, as [1,2,4]")
         if self.repeats < 1:
@@ -116,7 +141,7 @@ class TuneConfig:
 
 
 RESULTS = "tune.json"
-COLUMNS = ["ranks", "threads each", "micro-batch", "FOV/s", "of GEMM", ""]
+COLUMNS = ["ranks", "threads each", "micro-batch", "precision", "FOV/s", "of float32 GEMM", ""]
 
 
 class TuneError(RuntimeError):
@@ -133,16 +158,22 @@ def tune(section: TuneConfig, config: Config, terminal: Terminal) -> None:
     cores = available_cores()
     layouts = splits(section.ranks, cores)
     machine: Machine = read_machine()
+    native = native_bfloat16(cpu_flags())
+    formats = precisions(section.precisions, config.model.precision, native)
+    variants = [(precision, size) for precision in formats for size in section.micro_batches]
     for line in warnings_before(machine, layouts[-1][0], layouts[-1][1]):
         terminal.warn(line)
+    if "bfloat16" in formats and (warning := warn_of_precision("bfloat16")):
+        terminal.warn(warning)
     runs = Path(config.runs_dir).absolute()
     folder = new_folder(runs / "tune" / f"{datetime.now(UTC):%Y%m%d-%H%M%S}")
     rounds = [(repeat, layout) for repeat in range(section.repeats) for layout in layouts]
     found: dict[Setup, list[tuple[float, float]]] = {}
     for repeat, (ranks, threads) in terminal.track(rounds, f"{config.model.name} on {cores} cores"):
         place = folder / f"{ranks}x{threads}-{repeat}"
-        for size, rates in _measure(section, config, ranks, threads, place).items():
-            found.setdefault(Setup(ranks, threads, size), []).append(rates)
+        measured = _measure(section, config, variants, ranks, threads, place)
+        for (precision, size), rates in zip(variants, measured, strict=True):
+            found.setdefault(Setup(ranks, threads, size, precision), []).append(rates)
     trials = [Trial(s, [v[0] for v in vs], [v[1] for v in vs]) for s, vs in found.items()]
     best = recommended(trials)
     about = {
@@ -163,14 +194,19 @@ def tune(section: TuneConfig, config: Config, terminal: Terminal) -> None:
     terminal.say(
         f"for conf/site/ or the command line, {best.setup.ranks} ranks on each node: "
         f"cluster.threads_per_rank={best.setup.threads} "
-        f"model.micro_batch_size={best.setup.micro_batch}"
+        f"model.micro_batch_size={best.setup.micro_batch} model.precision={best.setup.precision}"
     )
 
 
 def _measure(
-    section: TuneConfig, config: Config, ranks: int, threads: int, place: Path
-) -> dict[int, tuple[float, float]]:
-    """FOVs per second of all ranks and fraction of the GEMM rate, for each micro-batch."""
+    section: TuneConfig,
+    config: Config,
+    variants: list[tuple[str, int]],
+    ranks: int,
+    threads: int,
+    place: Path,
+) -> list[tuple[float, float]]:
+    """FOVs per second of all ranks and fraction of the GEMM rate, for each variant."""
     alone = replace(
         config.cluster,
         nodes=1,
@@ -180,25 +216,18 @@ def _measure(
     )
     place.mkdir()
     write_config(place, replace(config, cluster=alone))
-    plan = json.dumps(
-        {"ranks": ranks, "micro_batches": section.micro_batches, "block_s": section.block_s}
-    )
+    plan = json.dumps({"ranks": ranks, "variants": variants, "block_s": section.block_s})
     log_path = place / "log"
     modules = [
         ["experiments.throughput.tune_rank", str(place), str(rank), plan] for rank in range(ranks)
     ]
     if not run_side_by_side(modules, log_path):
         raise TuneError(f"{ranks} ranks of {threads} threads: failed; see {log_path}")
-    each: list[dict[str, Any]] = [
-        run_files.read_json(place / f"rates-{r}.json") for r in range(ranks)
+    each: list[Any] = [run_files.read_json(place / f"rates-{r}.json") for r in range(ranks)]
+    return [
+        (sum(rate for rate, _ in of_ranks), sum(part for _, part in of_ranks) / ranks)
+        for of_ranks in zip(*each, strict=True)
     ]
-    return {
-        size: (
-            sum(rates[str(size)][0] for rates in each),
-            sum(rates[str(size)][1] for rates in each) / ranks,
-        )
-        for size in section.micro_batches
-    }
 
 
 def _rows(trials: list[Trial], best: Trial) -> list[list[str]]:
@@ -211,6 +240,7 @@ def _rows(trials: list[Trial], best: Trial) -> list[list[str]]:
         rows.append(
             [
                 *(str(n) for n in (setup.ranks, setup.threads, setup.micro_batch)),
+                setup.precision,
                 f"{trial.median:,.4g} ({min(rates):,.4g} - {max(rates):,.4g})",
                 f"{sorted(trial.of_gemm)[len(trial.of_gemm) // 2]:.0%}",
                 note,

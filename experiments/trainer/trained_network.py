@@ -45,6 +45,7 @@ class TrainedNetwork:
         geometry: FOV and deltas of the training.
         mean: What the training subtracted from intensities; None if unknown.
         stddev: What it divided them by.
+        precision: Of its convolutions.
         run: The run it comes from; None for a TensorFlow checkpoint.
     """
 
@@ -52,6 +53,7 @@ class TrainedNetwork:
     geometry: FovGeometry
     mean: float | None = None
     stddev: float | None = None
+    precision: str = "float32"
     run: TrainingRun | None = None
 
 
@@ -70,7 +72,8 @@ def find_network(name: str) -> TrainedNetwork:
         return TrainedNetwork(path, PUBLISHED_GEOMETRY)
     if (path / checkpoints.MANIFEST).is_file():
         run = training_run(path.parent.parent)
-        return TrainedNetwork(path, run.model.geometry, run.data.mean, run.data.stddev, run)
+        model, data = run.model, run.data
+        return TrainedNetwork(path, model.geometry, data.mean, data.stddev, model.precision, run)
     best = checkpoints.latest(path / run_files.BEST)
     chosen = best or checkpoints.latest(path / run_files.CHECKPOINTS)
     if chosen is None:
@@ -81,12 +84,13 @@ def find_network(name: str) -> TrainedNetwork:
     return find_network(str(chosen))
 
 
-def load_network(path: Path, which: str = "averaged") -> ConvStack:
+def load_network(path: Path, which: str = "averaged", precision: str = "float32") -> ConvStack:
     """Build the network of `TrainedNetwork.path` with its weights; imports TensorFlow.
 
     Args:
         path: Of the checkpoint.
         which: One of `WEIGHTS`.
+        precision: Of its convolutions.
 
     Raises:
         InputError: The checkpoint is damaged, or does not fit its run's config.
@@ -99,7 +103,7 @@ def load_network(path: Path, which: str = "averaged") -> ConvStack:
         weights = (which == "averaged" and shared.averaged) or shared.weights
     else:
         size, weights = load_published_checkpoint(str(path))
-    model = ConvStack(size, seed=0)
+    model = ConvStack(size, seed=0, precision=precision)
     try:
         model.assign(weights)
     except ValueError:

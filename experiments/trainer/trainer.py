@@ -51,7 +51,7 @@ class Trainer:
 
         source, held_out = canvas_sources(config)
         self._streams = self._make_streams(source)
-        model = ConvStack(config.model.size, config.seed)
+        model = ConvStack(config.model.size, config.seed, config.model.precision)
         optimizer = make_optimizer(config.optimizer.name, config.optimizer.arguments, model.weights)
         half_life, average = config.averaging.half_life_fovs, None
         if half_life:

@@ -88,6 +88,48 @@ def test_forward_pass_against_direct_convolution():
     assert np.abs(logits - seed).max() > 0.1
 
 
+def test_what_is_rounded_to_bfloat16():
+    """One feature, kernels with a 1 in their middle: what is added to the seed, by hand.
+
+    1 + 2^-10 is 1 in bfloat16, which has seven bits after the point. Inputs and kernels of
+    convolutions are so rounded, biases and the last layer are not.
+    """
+    fine, voxel = 1 + 2.0**-10, np.ones((1, 3, 3, 3, 1), np.float32)
+    found = {}
+    for precision in ("float32", "bfloat16"):
+        model = ConvStack(ModelSize(depth=1, features=1), 0, precision)
+        first, second = np.zeros((3, 3, 3, 2, 1)), np.zeros((3, 3, 3, 1, 1))
+        first[1, 1, 1, 0], second[1, 1, 1] = fine, fine
+        kernels = (first, second, np.full((1, 1, 1, 1, 1), fine))
+        biases = (0.0, 2.0**-10, 0.0)
+        pairs = zip(kernels, biases, strict=True)
+        model.assign([v for kernel, bias in pairs for v in (kernel, np.full(1, bias))])
+        seed = tf.constant(0.0 * voxel)
+        found[precision] = model(tf.constant(np.float32(fine) * voxel), seed)
+        assert found[precision].dtype == tf.float32
+    exact = (fine**3 + 2.0**-10) * fine
+    np.testing.assert_allclose(found["float32"], exact * voxel, rtol=1e-6)
+    np.testing.assert_allclose(found["bfloat16"], fine * fine * voxel, rtol=1e-6)
+
+
+def test_bfloat16_stays_close_to_float32_and_gradients_are_float32():
+    rng = np.random.default_rng(0)
+    image, seed = (tf.constant(x) for x in rng.normal(size=(2, 4, 7, 7, 7, 1)).astype(np.float32))
+    updates, gradients = [], []
+    for precision in ("float32", "bfloat16"):
+        model = ConvStack(ModelSize(depth=3, features=8), 1, precision)
+        with tf.GradientTape() as tape:
+            update = model(image, seed) - seed
+            loss = tf.reduce_mean(tf.square(update - 1.0))
+        found = tape.gradient(loss, model.weights)
+        assert {g.dtype for g in found} == {w.dtype for w in model.weights} == {tf.float32}
+        updates.append(update.numpy().ravel())
+        gradients.append(np.concatenate([g.numpy().ravel() for g in found]))
+    for exact, rounded in (updates, gradients):
+        error = np.linalg.norm(rounded - exact) / np.linalg.norm(exact)
+        assert 1e-3 < error < 0.05  # one rounding is up to 2^-8
+
+
 def test_initial_weights_are_drawn_from_the_seed():
     size = ModelSize(depth=2, features=8)
     first, same, other = (ConvStack(size, seed) for seed in (0, 0, 1))

@@ -1,5 +1,7 @@
 """What is computed does not depend on how many processes compute it, or on being interrupted."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -53,6 +55,22 @@ def test_four_logical_nodes_train_the_same_on_any_number_of_ranks(
     assert everything | final <= set(last.metrics)
     assert first.metrics["baseline/f1"] > 0.2
     assert 0 < last.metrics["time/validation_share"] < 1
+
+
+def test_bfloat16_trains_the_same_on_two_ranks(make_config, train, losses, final_weights, tmp_path):
+    """To a tolerance of its own, 5e-4 of the losses and 1e-3 in weights: a sum in another order may
+    be rounded to the neighbouring bfloat16 number, 2^-8 away. Float32 is farther off than that."""
+    model = make_config().model
+    found = {}
+    for precision, ranks in (("bfloat16", 1), ("bfloat16", 2), ("float32", 1)):
+        folder = tmp_path / f"{precision}-{ranks}"
+        rounded = dataclasses.asdict(dataclasses.replace(model, precision=precision))
+        train(make_config(model=rounded, cluster={"ranks": ranks}), folder)
+        found[precision, ranks] = losses(folder), final_weights(folder)
+    one, two, exact = found.values()
+    np.testing.assert_allclose(two[0], one[0], rtol=5e-4)
+    np.testing.assert_allclose(two[1], one[1], atol=1e-3)
+    assert np.abs(exact[1] - one[1]).max() > 1e-3
 
 
 def test_training_moved_the_weights(one_process, make_config, final_weights):

@@ -367,6 +367,18 @@ def test_bad_input_is_known_before_a_worker_starts(columns, run_dir, tmp_path, v
         config(columns, run_dir, tmp_path, **values)
 
 
+def test_the_precision_is_that_of_the_training_unless_given(columns, run_dir, tmp_path):
+    write_config(tmp_path)
+    trained = yaml.safe_load((tmp_path / run_files.CONFIG).read_text())
+    trained["model"]["precision"] = "bfloat16"
+    (tmp_path / run_files.CONFIG).write_text(yaml.safe_dump(trained))
+    save_network(tmp_path, step=1)
+    out = tmp_path / "out"
+    assert config(columns, run_dir, out).precision == "float32"
+    assert config(columns, tmp_path, out).precision == "bfloat16"
+    assert config(columns, tmp_path, out, precision="float32").precision == "float32"
+
+
 def test_a_published_checkpoint_needs_its_normalisation(shared_dir, columns, run_dir, tmp_path):
     prefix = shared_dir / "models/fib25/model.ckpt-27465036"
     if not prefix.with_name(f"{prefix.name}.index").is_file():

@@ -13,6 +13,7 @@ from experiments.throughput import plan
 from experiments.throughput.__main__ import main
 from experiments.throughput.efficiency import BareRates, combine
 from ffn_core.files import REPOSITORY
+from ffn_core.model_size import PRECISIONS
 
 
 @pytest.fixture
@@ -91,12 +92,22 @@ def test_bare_step_and_gemm_are_timed_in_turns(make_config, tmp_path):
     (tmp_path / run_files.CONFIG).write_text(yaml.safe_dump(dataclasses.asdict(config)))
     file = tmp_path / "bare.json"
     subprocess.run(
-        [sys.executable, "-m", "experiments.throughput.bare_step", str(tmp_path), str(file)],
+        [
+            sys.executable,
+            "-m",
+            "experiments.throughput.bare_step",
+            str(tmp_path),
+            str(file),
+            *PRECISIONS,
+        ],
         cwd=REPOSITORY,
         timeout=100,
         check=True,
     )
-    rates = run_files.read_json(file)
+    both = run_files.read_json(file)
+    assert set(both) == set(PRECISIONS)
+    assert [len(values) for values in both["bfloat16"].values()] == [7, 7, 7]
+    rates = both["float32"]
     assert [len(values) for values in rates.values()] == [7, 7, 7]
     forward_flops = config.model.size.forward_flops(7**3)
     reference = combine([BareRates(**rates)], forward_flops, 1.0)

@@ -130,6 +130,7 @@ def volumes(tmp_path_factory):
         (["budget.steps=1", "optimizer=adamm"], "optimizer/adamm"),
         (["budget.steps=1", "learning_rate.rule=cubic"], "learning_rate.rule='cubic'"),
         (["budget.steps=1", "learning_rate.base=fast"], "fast"),
+        (["budget.steps=1", "model.precision=float16"], "model.precision='float16'"),
         (["budget.steps=1", "cluster.nods=2"], "nods"),
         (["budget.steps=1", "+cluster.nods=2"], "nods"),
         (["budget.steps=1", "model.fov_zyx=[8,8,8]"], "model.fov_zyx=(8, 8, 8)"),

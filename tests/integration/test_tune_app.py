@@ -22,21 +22,28 @@ def command(monkeypatch, tmp_path):
 
 def test_setups_are_timed_and_the_fastest_is_named(command, monkeypatch, tmp_path, capfd):
     monkeypatch.setattr(tune, "available_cores", lambda: 2)
-    options = ["model=micro", "tune.ranks=[2]", "tune.micro_batches=[1,4]", "tune.repeats=1"]
+    options = ["model=micro", "tune.ranks=[2]", "tune.micro_batches=[4]", "tune.repeats=1"]
+    options.append("tune.precisions=[float32,bfloat16]")
     assert command(*options, "tune.block_s=0.2") == 0
     said = capfd.readouterr()
     assert "recommended" in said.out
     (file,) = tmp_path.glob("runs/tune/*/tune.json")
     values = run_files.read_json(file)
     trials = values["trials"]
-    assert {(t["setup"]["threads"], t["setup"]["micro_batch"]) for t in trials} == {(1, 1), (1, 4)}
+    setups = [t["setup"] for t in trials]
+    assert {s["threads"] for s in setups} == {1}
+    tried = sorted((s["precision"], s["micro_batch"]) for s in setups)
+    assert tried == [("bfloat16", 4), ("float32", 4)]
     rates = [t["fovs_per_second"][0] for t in trials]
     assert rates == sorted(rates, reverse=True)
     assert rates[-1] > 0
-    assert all(0 < t["of_gemm"][0] < 1 for t in trials)
+    assert all(0 < t["of_gemm"][0] < 1 for t in trials if t["setup"]["precision"] == "float32")
     best = values["recommended"]
     assert best == trials[0]["setup"]
-    expected = f"cluster.threads_per_rank=1 model.micro_batch_size={best['micro_batch']}"
+    expected = (
+        f"cluster.threads_per_rank=1 model.micro_batch_size={best['micro_batch']} "
+        f"model.precision={best['precision']}"
+    )
     assert expected in said.err
 
 

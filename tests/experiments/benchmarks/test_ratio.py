@@ -1,4 +1,4 @@
-from experiments.benchmarks.ratio import bound, markdown, ratio, row
+from experiments.benchmarks.ratio import bound, markdown, median_ratio, ratio, row
 
 
 def test_a_claim_is_judged_by_its_median():
@@ -6,6 +6,10 @@ def test_a_claim_is_judged_by_its_median():
     assert claim.median == 0.96
     assert claim.met
     assert row(claim) == ["trainer", "bare step", "96.0 % (90.0 % - 97.0 %)", "≥ 95.0 %", "yes"]
+
+
+def test_rates_of_the_same_round_are_compared():
+    assert median_ratio([2.0, 9.0, 8.0], [1.0, 3.0, 4.0]) == 2.0
 
 
 def test_a_bound_must_not_be_exceeded():

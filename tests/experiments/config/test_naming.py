@@ -6,12 +6,20 @@ from experiments.config.naming import identity, point_name
 from experiments.config.parsing import from_dict
 from experiments.config.schema import Config
 
+MODEL = {
+    "name": "tiny",
+    "fov_zyx": [13] * 3,
+    "deltas_zyx": [3] * 3,
+    "depth": 4,
+    "features": 8,
+    "micro_batch_size": 16,
+}
+
 
 def config(**sections) -> Config:
-    model = {"name": "tiny", "fov_zyx": [13] * 3, "deltas_zyx": [3] * 3, "depth": 4, "features": 8}
     values = {
         "data": {"name": "synthetic"},
-        "model": model | {"micro_batch_size": 16},
+        "model": MODEL,
         "budget": {"fovs": 16000},
         "cluster": {"nodes": 8, "ranks": 2},
     }
@@ -30,12 +38,15 @@ def test_identities_given_before_there_were_later_options():
         {"validation": {"subset": 1.0}},
         {"validation": {"synthetic_seeds": [2]}},
         {"learning_rate": {"cooldown": {"fraction": 0.3}}},
+        {"model": MODEL | {"precision": "bfloat16"}},
     ],
 )
 def test_what_changes_the_result_changes_the_identity(section):
     assert identity(config(**section)) != identity(config())
 
 
-def test_a_cooldown_is_named():
+def test_what_a_point_is_called():
     rate = {"warmup": {"steps": 5}, "cooldown": {"fraction": 0.3}}
     assert point_name(config(learning_rate=rate)) == "n=8 sqrt warm cool adam lr=0.001 s1"
+    rounded = config(model=MODEL | {"precision": "bfloat16"})
+    assert point_name(rounded) == "n=8 sqrt bfloat16 adam lr=0.001 s1"

@@ -28,6 +28,11 @@ def test_identity_tells_raw_weights_from_averaged_and_keeps_that_of_older_segmen
     assert MINIMAL.identity == "6a9d5295"
 
 
+def test_a_segmentation_in_float32_is_that_from_before_there_was_a_choice():
+    assert replace(MINIMAL, precision="float32").identity == MINIMAL.identity
+    assert replace(MINIMAL, precision="bfloat16").identity != MINIMAL.identity
+
+
 def test_flood_defaults_are_those_of_the_library():
     from ffn_core.inference.settings import FloodSettings
 
@@ -42,6 +47,7 @@ def test_flood_defaults_are_those_of_the_library():
         ({"processes": -1}, "processes=-1"),
         ({"cache_bytes": -1}, "cache_bytes=-1"),
         ({"stddev": 0.0}, "stddev=0.0"),
+        ({"precision": "float16"}, "precision='float16' is unknown; choose from float32, bf"),
         ({"save_every_s": -1}, "save_every_s"),
         ({"subvolume": {"min_iou": 0.0}}, "min_iou"),
         ({"seeds": {"points": [[1.5, 2, 3]]}}, "seeds.points"),

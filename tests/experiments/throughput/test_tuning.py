@@ -5,6 +5,7 @@ from experiments.throughput.tuning import (
     Trial,
     TuneConfig,
     as_good,
+    precisions,
     ranked,
     recommended,
     splits,
@@ -12,8 +13,8 @@ from experiments.throughput.tuning import (
 from ffn_core.errors import InputError
 
 
-def trial(ranks, micro_batch, *rates):
-    return Trial(Setup(ranks, 8 // ranks, micro_batch), rates, [0.5] * len(rates))
+def trial(ranks, micro_batch, *rates, precision="float32"):
+    return Trial(Setup(ranks, 8 // ranks, micro_batch, precision), rates, [0.5] * len(rates))
 
 
 @pytest.mark.parametrize(
@@ -48,9 +49,34 @@ def test_where_noise_decides_fewer_ranks_and_smaller_micro_batches_are_recommend
     assert recommended(trials[:3]) is trials[1], "the other was never ahead"
 
 
+def test_bfloat16_is_recommended_where_it_is_faster_and_not_where_noise_decides():
+    fast = trial(4, 8, 20, 21, 19, precision="bfloat16")
+    assert recommended([trial(1, 1, 10, 11, 10), fast]) is fast
+    equal = trial(2, 8, 18, 22, 18)
+    assert recommended([trial(1, 1, 17, 23, 17, precision="bfloat16"), fast, equal]) is equal
+
+
+@pytest.mark.parametrize(
+    ("asked", "of_model", "native", "tried"),
+    [
+        ([], "float32", True, ["float32", "bfloat16"]),
+        ([], "float32", False, ["float32"]),
+        ([], "bfloat16", True, ["bfloat16"]),
+        (["bfloat16"], "float32", False, ["bfloat16"]),
+    ],
+)
+def test_which_precisions_are_tried(asked, of_model, native, tried):
+    assert precisions(asked, of_model, native) == tried
+
+
 @pytest.mark.parametrize(
     ("values", "named"),
     [
+        (
+            {"precisions": ["float16"]},
+            "tune.precisions=['float16'] must be different ones of float32",
+        ),
+        ({"precisions": ["float32", "float32"]}, "tune.precisions=['float32', 'float32']"),
         ({"ranks": [0]}, "tune.ranks=[0]"),
         ({"micro_batches": []}, "tune.micro_batches=[]"),
         ({"micro_batches": [2, 2]}, "tune.micro_batches=[2, 2]"),
