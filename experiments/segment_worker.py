@@ -20,6 +20,7 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
+from experiments.launch.launchers import ranks_here
 from experiments.reporting.exit_codes import EXIT_FAILED, EXIT_INPUT, EXIT_STOPPED
 from experiments.segment.flooding import Worker
 from experiments.segment.segmentation_files import leave_failure, load_config, read_todo
@@ -36,7 +37,8 @@ def run_task(folder: Path, task: Task) -> int:
     print(f"task {task.number} of {task.count}: subvolumes {list(share)}", flush=True)
     if not share:
         return 0
-    configure_tensorflow(config.threads_per_process or threads_per_rank(task.count))
+    here = ranks_here(os.environ, task.count)
+    configure_tensorflow(config.threads_per_process or threads_per_rank(here))
     from ffn_core.inference.forward import make_forward
 
     network = load_network(Path(config.checkpoint), config.weights, config.precision or "float32")

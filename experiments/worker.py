@@ -17,6 +17,7 @@ from typing import Any
 
 from experiments.config.config_file import load_config
 from experiments.launch.elastic import AGAIN, carried_by, compute_threads, start_over
+from experiments.launch.launchers import rank_of, ranks_here
 from experiments.launch.stop_request import StopRequest
 from experiments.reporting import run_files
 from experiments.reporting.exit_codes import EXIT_DIVERGED, EXIT_FAILED, EXIT_INPUT, EXIT_STOPPED
@@ -30,7 +31,8 @@ def run_rank(run_dir: Path) -> int:
     """Train as one rank of the run in ``run_dir``; returns the exit code."""
     config = load_config(run_dir)
     cluster = config.cluster
-    configure_tensorflow(cluster.threads_per_rank or compute_threads(config))
+    here = ranks_here(os.environ, cluster.ranks)
+    configure_tensorflow(cluster.threads_per_rank or compute_threads(config, here))
     from experiments.trainer.trainer import Trainer
     from experiments.trainer.watchdog import Stall, Watchdog, end_silent
     from ffn_core.training import distributed
@@ -109,7 +111,7 @@ def _fail(run_dir: Path, code: int, message: str, trace: str = "", ends_run: boo
         print(trace or f"error: {message}", file=sys.stderr, flush=True)
     failure: dict[str, Any] = {
         "exit_code": code,
-        "rank": int(os.environ.get("HOROVOD_RANK", os.environ.get("OMPI_COMM_WORLD_RANK", 0))),
+        "rank": rank_of(os.environ),
         "message": message,
         "traceback": trace,
         "ends_run": ends_run,

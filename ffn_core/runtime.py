@@ -83,11 +83,8 @@ def available_cores() -> int:
 
 
 def threads_per_rank(ranks: int, runs: int = 1) -> int:
-    """Compute threads of each of ``ranks`` processes, where ``runs`` such runs share a machine."""
-    local = int(
-        os.environ.get("HOROVOD_LOCAL_SIZE", os.environ.get("OMPI_COMM_WORLD_LOCAL_SIZE", ranks))
-    )
-    return max(1, available_cores() // (runs * local))
+    """Compute threads of each of ``ranks`` processes here, where ``runs`` such runs share it."""
+    return max(1, available_cores() // (runs * ranks))
 
 
 def peak_rss_bytes() -> int:

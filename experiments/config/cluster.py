@@ -60,11 +60,11 @@ class ClusterConfig:
 class LauncherConfig:
     """How ranks are started; see `experiments.launch.launchers`.
 
-    ``hosts`` matters to gloo and mpi; ``ranks_per_node``, ``cpus_per_rank`` (None:
-    ``cluster.threads_per_rank``) and ``threads_per_core`` to launchers that place the ranks of an
-    allocation, ``mpi`` (the process manager interface) to srun. ``arguments`` are added to the
-    launcher's own, which other users can read, ``environment`` to that of the ranks, which they
-    cannot.
+    ``hosts`` matters to launchers that take hosts, such as gloo and mpi; ``ranks_per_node``,
+    ``cpus_per_rank`` (None: ``cluster.threads_per_rank``) and ``threads_per_core`` to launchers
+    that place the ranks of an allocation, ``mpi`` (the process manager interface) to srun.
+    ``arguments`` are added to the launcher's own, which other users can read, ``environment`` to
+    that of the ranks, which they cannot.
     """
 
     name: str = "gloo"

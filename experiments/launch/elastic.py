@@ -19,7 +19,7 @@ from typing import NoReturn
 from experiments.config.schema import Config
 from experiments.launch.horovodrun import HOROVODRUN
 from ffn_core.errors import InputError
-from ffn_core.runtime import available_cores, threads_per_rank
+from ffn_core.runtime import threads_per_rank
 
 AGAIN = "FFN_SCALING_STARTED_OVER"
 """Set in the environment of a rank that took the place of another, see `start_over`."""
@@ -73,13 +73,16 @@ def local_hosts(ranks: int) -> str:
     return ",".join(f"127.0.0.{'0' * i}1:1" for i in range(ranks))
 
 
-def compute_threads(config: Config) -> int:
-    """Threads of each rank, where the config does not say."""
-    cluster, runs = config.cluster, config.sweep.parallel
-    if cluster.elastic and config.launcher.hosts is None:
-        # not each a host, whatever they are told
-        return max(1, available_cores() // (runs * cluster.ranks))
-    return threads_per_rank(cluster.ranks, runs)
+def compute_threads(config: Config, ranks_here: int) -> int:
+    """Threads of each rank, where the config does not say.
+
+    Args:
+        config: the run.
+        ranks_here: how many ranks share this machine, as the launcher says.
+    """
+    if config.cluster.elastic and config.launcher.hosts is None:
+        ranks_here = config.cluster.ranks  # not each a host, whatever they are told
+    return threads_per_rank(ranks_here, config.sweep.parallel)
 
 
 def start_over(run_dir: Path) -> NoReturn:

@@ -1,8 +1,11 @@
-"""The command line that starts the ranks of a run: one pure function of its config per launcher.
+"""All that is known of launchers, in one table, and the command lines that follow from it.
 
 Commands are lists of arguments, never shell strings. ``gloo`` and ``mpi`` start ranks on named
 hosts; ``srun``, ``aprun``, ``pbs`` and ``flux`` place them on the nodes of the allocation in which
 they are called.
+
+To add a launcher, add an entry to `LAUNCHERS` and a file ``conf/launcher/NAME.yaml`` that says
+``name: NAME``. Training, segmentation, jobs and dry runs take everything from the entry.
 """
 
 from __future__ import annotations
@@ -20,14 +23,6 @@ from experiments.config.schema import Config
 from experiments.launch.elastic import elastic_command
 from experiments.launch.horovodrun import HOROVODRUN
 from ffn_core.errors import InputError
-
-_NEEDED = {
-    "mpi": "Open MPI",
-    "srun": "Slurm",
-    "aprun": "Cray ALPS",
-    "pbs": "the MPI of a PBS site",
-    "flux": "Flux",
-}
 
 CYCLE_COST_MS = 0.05
 """Computing time of one cycle of Horovod's thread: measured, a quarter of a core at 0.2 ms."""
@@ -82,13 +77,53 @@ class Placement:
         Raises:
             InputError: it is not.
         """
-        program = start_command(self, ["any"])[0]
-        if program != "any" and shutil.which(program) is None:
-            name = self.launcher.name
+        name, entry = self.launcher.name, launcher_of(self.launcher)
+        program = entry.program[0]
+        if entry.provider is not None and shutil.which(program) is None:
             raise InputError(
-                f"launcher.name={name} needs {program} on the PATH; install "
-                f"{_NEEDED.get(name, 'it')} or choose another launcher"
+                f"launcher.name={name} needs {program} on the PATH; install {entry.provider} or "
+                "choose another launcher"
             )
+
+
+@dataclass(frozen=True)
+class RankVariables:
+    """Environment variables by which a launcher numbers the processes that it starts.
+
+    Attributes:
+        rank: holds the number of a process, from 0.
+        size: holds how many there are; None if no variable does.
+        local_size: holds how many there are on the same machine, likewise.
+    """
+
+    rank: str
+    size: str | None = None
+    local_size: str | None = None
+
+
+@dataclass(frozen=True)
+class Launcher:
+    """One way to start processes: an entry of `LAUNCHERS`.
+
+    Attributes:
+        program: its first words on a command line.
+        options: what follows them; ``launcher.arguments`` and the worker's command come last.
+        provider: what to install where the program is missing; None if it is part of the project.
+        rank_variables: how a process learns its number. Without them Horovod may still know it, but
+            a segmentation cannot share its work.
+        takes_hosts: whether it starts processes on ``launcher.hosts``, else on this machine. If
+            not, it places them on the nodes of an allocation, and must be given their threads.
+        bypassed: whether it is left out where processes of this machine do not communicate.
+        root_options: what it wants to hear before it works for root.
+    """
+
+    program: tuple[str, ...]
+    options: Callable[[Placement], list[str]]
+    provider: str | None
+    rank_variables: RankVariables | None
+    takes_hosts: bool = False
+    bypassed: bool = False
+    root_options: tuple[str, ...] = ()
 
 
 def placement(config: Config) -> Placement:
@@ -122,15 +157,60 @@ def start_command(placed: Placement, worker: list[str], as_root: bool = False) -
     Raises:
         InputError: as of `rank_command`.
     """
-    if placed.launcher.name == "mpi":
-        return _mpi(placed, worker, as_root)
+    entry = launcher_of(placed.launcher)
+    if placed.ranks == 1 and is_direct(placed.launcher):
+        return worker
+    return [
+        *entry.program,
+        *(entry.root_options if as_root else ()),
+        *entry.options(placed),
+        *placed.launcher.arguments,
+        *worker,
+    ]
+
+
+def launcher_of(config: LauncherConfig) -> Launcher:
+    """The entry of the table that ``config`` names.
+
+    Raises:
+        InputError: there is none.
+    """
     try:
-        return _COMMANDS[placed.launcher.name](placed, worker)
+        return LAUNCHERS[config.name]
     except KeyError:
-        names = ", ".join(sorted({*_COMMANDS, "mpi"}))
-        raise InputError(
-            f"launcher.name={placed.launcher.name!r} is unknown; choose from {names}"
-        ) from None
+        names = ", ".join(sorted(LAUNCHERS))
+        raise InputError(f"launcher.name={config.name!r} is unknown; choose from {names}") from None
+
+
+def is_direct(config: LauncherConfig) -> bool:
+    """Whether processes that do not communicate are started without a launcher.
+
+    Raises:
+        InputError: for an unknown launcher.
+    """
+    return launcher_of(config).bypassed and config.hosts is None
+
+
+def all_rank_variables() -> list[RankVariables]:
+    """Those of all launchers, the first to be believed first.
+
+    Most launchers of the table also work by hand within the allocation of another: Slurm's own
+    variables then number the launchers, not the processes.
+    """
+    known = (entry.rank_variables for entry in LAUNCHERS.values())
+    return [*(each for each in known if each is not None), *_OF_ANY_MPI]
+
+
+def rank_of(environment: Mapping[str, str]) -> int:
+    """Number of the process whose environment this is; 0 if no launcher started it."""
+    names = (each.rank for each in all_rank_variables())
+    return next((int(environment[name]) for name in names if name in environment), 0)
+
+
+def ranks_here(environment: Mapping[str, str], ranks: int) -> int:
+    """How many of ``ranks`` processes share the machine of the one whose environment this is."""
+    names = (each.local_size for each in all_rank_variables() if each.local_size)
+    return next((int(environment[name]) for name in names if name in environment), ranks)
 
 
 def as_typed(config: Config, run_dir: Path, as_root: bool = False) -> str:
@@ -154,34 +234,27 @@ def cycle_time_ms(config: Config) -> float:
     return max(round(math.sqrt(2 * CYCLE_COST_MS * step_ms), 1), SHORTEST_CYCLE_MS)
 
 
-def _gloo(placed: Placement, worker: list[str]) -> list[str]:
-    launcher, ranks = placed.launcher, placed.ranks
-    if ranks == 1 and launcher.hosts is None:
-        return worker
-    hosts = launcher.hosts or f"localhost:{ranks}"
+def _hosts(placed: Placement) -> str:
+    return placed.launcher.hosts or f"localhost:{placed.ranks}"
+
+
+def _gloo(placed: Placement) -> list[str]:
     # What Horovod keeps in the home folder is about other hosts, and two that start at the same
     # time can spoil it for each other.
-    local = [] if launcher.hosts else ["--disable-cache"]
-    placed_ranks = ["--gloo", *local, "-np", str(ranks), "-H", hosts]
-    return [*HOROVODRUN, *placed_ranks, *launcher.arguments, *worker]
+    local = [] if placed.launcher.hosts else ["--disable-cache"]
+    return ["--gloo", *local, "-np", str(placed.ranks), "-H", _hosts(placed)]
 
 
-def _mpi(placed: Placement, worker: list[str], as_root: bool) -> list[str]:
-    launcher, ranks = placed.launcher, placed.ranks
+def _mpi(placed: Placement) -> list[str]:
     return [
-        "mpirun",
-        *(["--allow-run-as-root"] if as_root else []),
-        *("-np", str(ranks), "-H", launcher.hosts or f"localhost:{ranks}", "--bind-to", "none"),
+        *("-np", str(placed.ranks), "-H", _hosts(placed), "--bind-to", "none"),
         *("--mca", "btl_vader_single_copy_mechanism", "none"),
         *(part for name in ("PYTHONPATH", *placed.environment) for part in ("-x", name)),
-        *launcher.arguments,
-        *worker,
     ]
 
 
-def _srun(placed: Placement, worker: list[str]) -> list[str]:
+def _srun(placed: Placement) -> list[str]:
     return [
-        "srun",
         f"--mpi={placed.launcher.mpi}",
         f"--nodes={placed.nodes}",
         f"--ntasks={placed.ranks}",
@@ -189,44 +262,80 @@ def _srun(placed: Placement, worker: list[str]) -> list[str]:
         f"--cpus-per-task={placed.cpus_per_rank}",
         "--kill-on-bad-exit=1",
         "--export=ALL",  # also where the site's jobs start with an empty environment
-        *placed.launcher.arguments,
-        *worker,
     ]
 
 
-def _aprun(placed: Placement, worker: list[str]) -> list[str]:
+def _aprun(placed: Placement) -> list[str]:
     per_core = placed.launcher.threads_per_core
     return [
-        *("aprun", "-n", str(placed.ranks), "-N", str(placed.ranks_on_a_node)),
+        *("-n", str(placed.ranks), "-N", str(placed.ranks_on_a_node)),
         *("-d", str(placed.cpus_per_rank)),
         *(["-j", str(per_core)] if per_core else []),
-        *placed.launcher.arguments,
-        *worker,
     ]
 
 
-def _pbs(placed: Placement, worker: list[str]) -> list[str]:
+def _pbs(placed: Placement) -> list[str]:
     return [
-        *("mpiexec", "-n", str(placed.ranks), "--ppn", str(placed.ranks_on_a_node)),
+        *("-n", str(placed.ranks), "--ppn", str(placed.ranks_on_a_node)),
         *("--depth", str(placed.cpus_per_rank)),
-        *placed.launcher.arguments,
-        *worker,
     ]
 
 
-def _flux(placed: Placement, worker: list[str]) -> list[str]:
+def _flux(placed: Placement) -> list[str]:
     return [
-        *("flux", "run", f"--nodes={placed.nodes}", f"--ntasks={placed.ranks}"),
+        f"--nodes={placed.nodes}",
+        f"--ntasks={placed.ranks}",
         f"--cores-per-task={placed.cpus_per_rank}",
-        *placed.launcher.arguments,
-        *worker,
     ]
 
 
-_COMMANDS: dict[str, Callable[[Placement, list[str]], list[str]]] = {
-    "gloo": _gloo,
-    "srun": _srun,
-    "aprun": _aprun,
-    "pbs": _pbs,
-    "flux": _flux,
+# One entry, and conf/launcher/NAME.yaml, is all that a launcher needs. Where the variables of
+# several are set at the same time, the process belongs to the first of them here.
+LAUNCHERS = {
+    "gloo": Launcher(
+        program=tuple(HOROVODRUN),
+        options=_gloo,
+        provider=None,
+        rank_variables=RankVariables("HOROVOD_RANK", "HOROVOD_SIZE", "HOROVOD_LOCAL_SIZE"),
+        takes_hosts=True,
+        bypassed=True,
+    ),
+    "mpi": Launcher(
+        program=("mpirun",),
+        options=_mpi,
+        provider="Open MPI",
+        rank_variables=RankVariables(
+            "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_SIZE"
+        ),
+        takes_hosts=True,
+        root_options=("--allow-run-as-root",),
+    ),
+    "flux": Launcher(
+        program=("flux", "run"),
+        options=_flux,
+        provider="Flux",
+        rank_variables=RankVariables("FLUX_TASK_RANK", "FLUX_JOB_SIZE"),
+    ),
+    "srun": Launcher(
+        program=("srun",),
+        options=_srun,
+        provider="Slurm",
+        # Not SLURM_NTASKS: a batch script, which is no step, has that too.
+        rank_variables=RankVariables("SLURM_PROCID", "SLURM_STEP_NUM_TASKS"),
+    ),
+    "pbs": Launcher(
+        program=("mpiexec",),
+        options=_pbs,
+        provider="the MPI of a PBS site",
+        rank_variables=RankVariables("PALS_RANKID"),
+    ),
+    "aprun": Launcher(
+        program=("aprun",),
+        options=_aprun,
+        provider="Cray ALPS",
+        rank_variables=RankVariables("ALPS_APP_PE"),
+    ),
 }
+
+_OF_ANY_MPI = (RankVariables("PMI_RANK", "PMI_SIZE"), RankVariables("PMIX_RANK"))
+"""Where a person starts processes by another MPI, such as MPICH."""

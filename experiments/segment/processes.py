@@ -15,7 +15,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from experiments.launch.launchers import Placement, start_command
+from experiments.launch.launchers import Placement, is_direct, launcher_of, start_command
 from experiments.reporting import run_files
 from experiments.reporting.exit_codes import EXIT_INPUT, EXIT_STOPPED
 from experiments.reporting.terminal import duration
@@ -25,7 +25,6 @@ from ffn_core.errors import InputError
 from ffn_core.files import REPOSITORY
 
 WORKER = "experiments.segment_worker"
-_ON_HOSTS = ("gloo", "mpi")
 
 
 def worker_commands(config: SegmentConfig, subvolumes: int) -> list[list[str]]:
@@ -37,7 +36,7 @@ def worker_commands(config: SegmentConfig, subvolumes: int) -> list[list[str]]:
         InputError: An unknown launcher, one that is not installed, or that needs to know more.
     """
     worker = [sys.executable, "-m", WORKER, str(config.directory), "--tasks"]
-    if _is_direct(config):
+    if is_direct(config.launcher):  # workers do not communicate
         tasks = min(config.processes, subvolumes)
         return [[*worker, str(tasks), "--task", str(task)] for task in range(tasks)]
     placed = _placement(config)
@@ -53,14 +52,15 @@ def worker_environment(config: SegmentConfig) -> dict[str, str]:
     return environment
 
 
-def _is_direct(config: SegmentConfig) -> bool:
-    """Whether this machine's workers need no launcher: they do not communicate."""
-    return config.launcher.name == "gloo" and config.launcher.hosts is None
-
-
 def _placement(config: SegmentConfig) -> Placement:
     name, threads = config.launcher.name, config.threads_per_process
-    if name not in _ON_HOSTS and threads is None:
+    launcher = launcher_of(config.launcher)
+    if launcher.rank_variables is None:
+        raise InputError(
+            f"launcher={name} does not number its processes, so they cannot share subvolumes; use"
+            " another launcher, or start workers by hand (processes=0) with --task and --tasks"
+        )
+    if not launcher.takes_hosts and threads is None:
         raise InputError(
             f"launcher={name} needs threads_per_process, the compute threads of a process"
         )

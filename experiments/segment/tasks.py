@@ -6,18 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from experiments.launch.launchers import all_rank_variables
 from ffn_core.errors import InputError
 
 T = TypeVar("T")
 
-_RANK_AND_SIZE = (
-    ("HOROVOD_RANK", "HOROVOD_SIZE"),  # horovodrun
-    ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"),  # mpirun of Open MPI
-    ("FLUX_TASK_RANK", "FLUX_JOB_SIZE"),
-    ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS"),  # srun; a batch script alone is no step
-    ("PMI_RANK", "PMI_SIZE"),  # MPICH and its kin
-)
-_RANK_ALONE = ("PALS_RANKID", "ALPS_APP_PE", "PMIX_RANK")
 _ARRAY = "SLURM_ARRAY_TASK_"
 
 
@@ -65,20 +58,20 @@ def task_of(environment: Mapping[str, str], expected: int | None = None) -> Task
 
 
 def _ranked(environment: Mapping[str, str]) -> Task | None:
-    for rank, size in _RANK_AND_SIZE:
-        if rank in environment and size in environment:
-            return Task(int(environment[rank]), int(environment[size]))
+    for names in all_rank_variables():
+        if names.size and names.rank in environment and names.size in environment:
+            return Task(int(environment[names.rank]), int(environment[names.size]))
     return None
 
 
 def _rank_alone(environment: Mapping[str, str]) -> int:
-    for name in _RANK_ALONE:
-        if name in environment:
-            return int(environment[name])
-    known = [name for name, _ in _RANK_AND_SIZE] + list(_RANK_ALONE)
+    known = all_rank_variables()
+    for names in known:
+        if not names.size and names.rank in environment:
+            return int(environment[names.rank])
     raise InputError(
-        f"the launcher does not number its tasks: none of {', '.join(known)} is set; use another"
-        " launcher, or start workers by hand (processes=0) with --task and --tasks"
+        f"the launcher does not number its tasks: none of {', '.join(n.rank for n in known)} is"
+        " set; use another launcher, or start workers by hand (processes=0) with --task and --tasks"
     )
 
 

@@ -19,6 +19,7 @@ from experiments.config.cluster import BatchConfig
 from experiments.config.config_file import load_config, write_config
 from experiments.config.schema import Config
 from experiments.launch import slurm
+from experiments.launch.launchers import launcher_of
 from experiments.launch.slurm import FOLDER
 from experiments.reporting import run_files
 from experiments.reporting.exit_codes import EXIT_FAILED, EXIT_INPUT, EXIT_STOPPED
@@ -40,7 +41,7 @@ def main(arguments: list[str]) -> int:
     try:
         config = load_config(given.run_dir / FOLDER)
         limit, retries = config.batch.requeues, config.sweep.retries
-        outcome = run_point(_here(config), Terminal(), given.parent)
+        outcome = run_point(inside_job(config), Terminal(), given.parent)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_INPUT
@@ -72,14 +73,14 @@ def worth_repeating(outcome: Outcome, restarts: int, retries: int) -> bool:
 
 
 def hosts_of(names: list[str], ranks_per_node: int) -> str:
-    """Hosts as gloo and mpi want them: ``n1:2,n2:2``."""
+    """Hosts as in ``launcher.hosts``: ``n1:2,n2:2``."""
     return ",".join(f"{name}:{ranks_per_node}" for name in names)
 
 
-def _here(config: Config) -> Config:
+def inside_job(config: Config) -> Config:
     """The config as of inside the job: nothing more to submit, and hosts for those who ask."""
     launcher = config.launcher
-    if launcher.name in ("gloo", "mpi") and launcher.hosts is None:
+    if launcher_of(launcher).takes_hosts and launcher.hosts is None:
         listed = ["scontrol", "show", "hostnames", os.environ["SLURM_JOB_NODELIST"]]
         names = subprocess.run(listed, capture_output=True, text=True, check=True).stdout.split()
         if len(names) > 1:

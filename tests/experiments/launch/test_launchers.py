@@ -9,7 +9,21 @@ import pytest
 
 from experiments.config.parsing import from_dict
 from experiments.config.schema import Config
-from experiments.launch.launchers import as_typed, cycle_time_ms, placement, rank_command
+from experiments.launch.launchers import (
+    LAUNCHERS,
+    Launcher,
+    RankVariables,
+    as_typed,
+    cycle_time_ms,
+    placement,
+    rank_command,
+    rank_of,
+    ranks_here,
+)
+from experiments.segment.config import SegmentConfig
+from experiments.segment.processes import worker_commands
+from experiments.segment.tasks import Task, task_of
+from experiments.sweep.slurm_job import inside_job
 from ffn_core.errors import InputError
 
 RUN_DIR = Path("/scratch/my runs/n4")
@@ -154,6 +168,78 @@ def test_a_launcher_that_is_not_installed_is_named(monkeypatch):
     with pytest.raises(InputError, match="needs aprun on the PATH"):
         placement(config("aprun", threads=1)).require_program()
     placement(config("gloo")).require_program()  # comes with the environment
+
+
+JSRUN = Launcher(
+    program=("jsrun",),
+    options=lambda placed: ["--np", str(placed.ranks), "-c", str(placed.cpus_per_rank)],
+    provider="IBM LSF",
+    rank_variables=RankVariables("JSM_RANK", "JSM_SIZE", "JSM_LOCAL_SIZE"),
+)
+
+
+@pytest.fixture
+def jsrun(monkeypatch):
+    """A launcher of which nothing is known but its entry in the table."""
+    monkeypatch.setitem(LAUNCHERS, "jsrun", JSRUN)
+    return config("jsrun", threads=8, arguments=["--smpiargs=off"])
+
+
+def test_a_new_entry_starts_ranks(jsrun):
+    words = ["jsrun", "--np", "4", "-c", "8", "--smpiargs=off"]
+    assert rank_command(jsrun, RUN_DIR) == [*words, *WORKER]
+    with pytest.raises(InputError, match=r"cluster\.threads_per_rank"):
+        rank_command(config("jsrun"), RUN_DIR)
+    with pytest.raises(InputError, match="choose from aprun, flux, gloo, jsrun, mpi, pbs, srun"):
+        rank_command(config("prun"), RUN_DIR)
+
+
+def test_a_new_entry_says_what_to_install(jsrun, monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(InputError, match="needs jsrun on the PATH; install IBM LSF or"):
+        placement(jsrun).require_program()
+
+
+def test_a_new_entry_numbers_ranks_and_tasks(jsrun):
+    environment = {"JSM_RANK": "3", "JSM_SIZE": "4", "JSM_LOCAL_SIZE": "2"}
+    assert rank_of(environment) == 3
+    assert ranks_here(environment, 4) == 2
+    assert task_of(environment, expected=4) == Task(3, 4)
+
+
+def test_a_new_entry_starts_segment_workers(jsrun, monkeypatch, tmp_path):
+    program = tmp_path / "jsrun"
+    program.touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    segmentation = SegmentConfig(
+        "c", out=str(tmp_path), processes=4, threads_per_process=2, launcher=jsrun.launcher
+    )
+    worker = [sys.executable, "-m", "experiments.segment_worker", str(tmp_path), "--tasks", "4"]
+    words = ["jsrun", "--np", "4", "-c", "2", "--smpiargs=off"]
+    assert worker_commands(segmentation, subvolumes=8) == [[*words, *worker]]
+    with pytest.raises(InputError, match="launcher=jsrun needs threads_per_process"):
+        worker_commands(replace(segmentation, threads_per_process=None), subvolumes=8)
+    monkeypatch.setitem(LAUNCHERS, "jsrun", replace(JSRUN, rank_variables=None))
+    with pytest.raises(InputError, match="launcher=jsrun does not number its processes"):
+        worker_commands(segmentation, subvolumes=8)
+
+
+@pytest.mark.parametrize(("takes_hosts", "hosts"), [(False, None), (True, "n1:1,n2:1")])
+def test_a_new_entry_is_given_the_hosts_of_a_job_if_it_takes_any(
+    jsrun, monkeypatch, tmp_path, takes_hosts, hosts
+):
+    monkeypatch.setitem(LAUNCHERS, "jsrun", replace(JSRUN, takes_hosts=takes_hosts))
+    scontrol = tmp_path / "scontrol"
+    scontrol.write_text("#!/bin/sh\necho n1; echo n2\n")
+    scontrol.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setenv("SLURM_JOB_NODELIST", "n[1-2]")
+    assert inside_job(jsrun).launcher.hosts == hosts
+
+
+def test_a_process_that_no_launcher_started():
+    assert rank_of({}) == 0
+    assert ranks_here({}, 3) == 3
 
 
 def test_bad_numbers_are_named():
