@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ffn_core.child_process import run
 from ffn_core.errors import InputError
-from ffn_core.files import REPOSITORY
 
 
 @dataclass(frozen=True)
@@ -51,14 +50,6 @@ class Bench:
             InputError: It failed; the message names its log.
         """
         log = self.folder / f"{module}.log"
-        with log.open("ab") as file:
-            done = subprocess.run(
-                [*command, "-m", module, *arguments],
-                cwd=REPOSITORY,
-                env=env,
-                stdout=file,
-                stderr=file,
-                check=False,
-            )
+        done = run([*command, "-m", module, *arguments], log=log, environment=env)
         if done.returncode:
             raise InputError(f"python -m {module} failed with {done.returncode}; see {log}")

@@ -13,7 +13,6 @@ from __future__ import annotations
 import math
 import shlex
 import shutil
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from experiments.config.cluster import LauncherConfig
 from experiments.config.schema import Config
 from experiments.launch.elastic import elastic_command
 from experiments.launch.horovodrun import HOROVODRUN
+from ffn_core.child_process import python_module
 from ffn_core.errors import InputError
 
 CYCLE_COST_MS = 0.05
@@ -145,7 +145,7 @@ def rank_command(config: Config, run_dir: Path, as_root: bool = False) -> list[s
     Raises:
         InputError: for an unknown launcher, or one that needs more of the config.
     """
-    worker = [sys.executable, "-m", "experiments.worker", str(run_dir)]
+    worker = python_module("experiments.worker", str(run_dir))
     if config.cluster.elastic:
         return elastic_command(config, worker)
     return start_command(placement(config), worker, as_root)

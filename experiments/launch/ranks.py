@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import re
 import signal
 import subprocess
-import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,10 +14,9 @@ from pathlib import Path
 from experiments.config.schema import Config
 from experiments.launch.launchers import placement, rank_command
 from experiments.reporting.run_files import LOGS
-from ffn_core.files import REPOSITORY
+from ffn_core.child_process import python_module, start
 
 LAUNCHER_LOG = "launcher.log"
-_PR_SET_PDEATHSIG = 1
 
 
 class Ranks:
@@ -30,21 +27,17 @@ class Ranks:
         logs = run_dir / LOGS
         logs.mkdir(parents=True, exist_ok=True)
         self.log_path = logs / LAUNCHER_LOG
-        repository = REPOSITORY
-        environment = {**placement(config).environment, **os.environ, **config.launcher.environment}
-        path = environment.get("PYTHONPATH")
-        environment["PYTHONPATH"] = f"{repository}{os.pathsep}{path}" if path else str(repository)
-        with self.log_path.open("ab") as log:
-            self._process = subprocess.Popen(
-                rank_command(config, run_dir, as_root=os.geteuid() == 0),
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                stdin=subprocess.DEVNULL,
-                env=environment,
-                # A session of its own: Ctrl-C reaches us alone, and we stop the ranks in order.
-                start_new_session=True,
-                preexec_fn=_die_with_parent,
-            )
+        self._process = start(
+            rank_command(config, run_dir, as_root=os.geteuid() == 0),
+            self.log_path,
+            environment={
+                **placement(config).environment,
+                **os.environ,
+                **config.launcher.environment,
+            },
+            cwd=None,  # names of files in launcher.arguments count from where the user is
+            own_session=True,  # Ctrl-C reaches us alone, and we stop the ranks in order
+        )
 
     def __enter__(self) -> Ranks:
         return self
@@ -93,26 +86,15 @@ class Ranks:
         return "\n".join(self.log_path.read_text(errors="replace").splitlines()[-lines:])
 
 
-def _die_with_parent() -> None:
-    """Have the kernel end the launcher should this process be killed outright."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-
-
 def run_side_by_side(modules: Sequence[Sequence[str]], log_path: Path) -> bool:
     """Run modules with their arguments, each in a process; whether all ended well.
 
     Their output is added to ``log_path``. Whatever ends this call, no process is left behind.
     """
-    with log_path.open("ab") as log, ExitStack() as stack:
+    with ExitStack() as stack:
         running = []
         for module in modules:
-            process = subprocess.Popen(
-                [sys.executable, "-m", *module],
-                cwd=REPOSITORY,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
+            process = start(python_module(*module), log_path)
             stack.callback(_end, process)
             running.append(process)
         return all(process.wait() == 0 for process in running)

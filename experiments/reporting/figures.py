@@ -7,13 +7,11 @@ on ``analysis``.
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.reporting.terminal import Terminal
-from ffn_core.files import REPOSITORY
+from ffn_core.child_process import python_module, run
 
 
 def draw_figures(
@@ -58,14 +56,7 @@ def _run(
     what: str,
 ) -> str | None:
     """What the program printed; None, with a warning, if it failed."""
-    done = subprocess.run(
-        [sys.executable, "-m", module, *arguments],
-        cwd=REPOSITORY,
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run(python_module(module, *arguments), environment=os.environ | environment)
     if done.returncode:
         last = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
         terminal.warn(f"no {what} were drawn: {last[0]}")

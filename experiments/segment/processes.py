@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -21,8 +19,8 @@ from experiments.reporting.exit_codes import EXIT_INPUT, EXIT_STOPPED
 from experiments.reporting.terminal import duration
 from experiments.segment.config import SegmentConfig
 from experiments.segment.segmentation_files import read_progress, unfinished, write_todo
+from ffn_core.child_process import python_module, start
 from ffn_core.errors import InputError
-from ffn_core.files import REPOSITORY
 
 WORKER = "experiments.segment_worker"
 
@@ -35,21 +33,13 @@ def worker_commands(config: SegmentConfig, subvolumes: int) -> list[list[str]]:
     Raises:
         InputError: An unknown launcher, one that is not installed, or that needs to know more.
     """
-    worker = [sys.executable, "-m", WORKER, str(config.directory), "--tasks"]
+    worker = python_module(WORKER, str(config.directory), "--tasks")
     if is_direct(config.launcher):  # workers do not communicate
         tasks = min(config.processes, subvolumes)
         return [[*worker, str(tasks), "--task", str(task)] for task in range(tasks)]
     placed = _placement(config)
     placed.require_program()
     return [start_command(placed, [*worker, str(config.processes)], as_root=os.geteuid() == 0)]
-
-
-def worker_environment(config: SegmentConfig) -> dict[str, str]:
-    """The environment of those commands."""
-    environment = os.environ | config.launcher.environment
-    repository, path = str(REPOSITORY), environment.get("PYTHONPATH")
-    environment["PYTHONPATH"] = f"{repository}{os.pathsep}{path}" if path else repository
-    return environment
 
 
 def _placement(config: SegmentConfig) -> Placement:
@@ -127,7 +117,6 @@ STOP_GRACE_S = 60.0
 """How long workers may take to save their state when they are asked to."""
 
 _POLL_S = 0.25
-_PR_SET_PDEATHSIG = 1
 
 
 def run_workers(config: SegmentConfig, console: Console, what: str = "segmenting") -> None:
@@ -144,7 +133,7 @@ def run_workers(config: SegmentConfig, console: Console, what: str = "segmenting
         return
     if not config.processes:
         raise InputError("processes=0 starts no workers; use at least 1 here")
-    environment, commands = worker_environment(config), worker_commands(config, left)
+    environment, commands = os.environ | config.launcher.environment, worker_commands(config, left)
     processes = [_Process(folder, i, command, environment) for i, command in enumerate(commands)]
     try:
         with SegmentBar(folder, subvolumes, console, what) as bar:
@@ -191,17 +180,9 @@ class _Process:
         self._folder = folder
         self._log = folder / run_files.LOGS / f"worker-{number:03d}.log"
         self._log.parent.mkdir(parents=True, exist_ok=True)
-        with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                cwd=REPOSITORY,
-                env=environment,
-                start_new_session=True,  # Ctrl-C reaches us alone; we let the workers save
-                preexec_fn=_end_with_parent,
-            )
+        self._log.unlink(missing_ok=True)
+        # A session of its own: Ctrl-C reaches us alone, and we let the workers save.
+        self._process = start(command, self._log, environment=environment, own_session=True)
 
     @property
     def running(self) -> bool:
@@ -234,8 +215,3 @@ class _Process:
         tail = "\n".join(self._log.read_text(errors="replace").splitlines()[-15:])
         reason = failure.get("traceback") or tail
         raise RuntimeError(f"a worker ended with exit code {code}; {self._log}:\n{reason}")
-
-
-def _end_with_parent() -> None:
-    """Have the kernel ask it to end should this process be killed outright."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
