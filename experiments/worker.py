@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.config.config_file import load_config
-from experiments.launch.elastic import AGAIN, carried_by, compute_threads, start_over
+from experiments.launch.elastic import AGAIN, compute_threads, start_over
 from experiments.launch.launchers import rank_of, ranks_here
 from experiments.launch.stop_request import StopRequest
 from experiments.reporting import run_files
@@ -66,7 +66,7 @@ def run_rank(run_dir: Path) -> int:
         if watched
         else nullcontext()
     ):
-        config = carried_by(config, topology.size)
+        config = config.with_ranks(topology.size)  # as many as there are at the moment
         summary = Trainer(config, run_dir, collectives, recorder, stop_request).train()
     if topology.rank == 0 and summary["finished"]:
         run_files.write_json(run_dir / run_files.RESULT, {"outcome": "finished"} | summary)

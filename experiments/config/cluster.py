@@ -17,7 +17,9 @@ _TIME_LIMIT = re.compile(r"\d+(:\d\d){0,2}|\d+-\d\d?(:\d\d){0,2}")
 class ClusterConfig:
     """Logical nodes, the processes that carry them, and the batch of each node.
 
-    ``ranks=0`` becomes, in a whole config, as many as `fitting_ranks` finds for a point's cores.
+    ``ranks=0`` leaves their number to the machine on which a run is started, see `ranks_on`: such
+    a run is the same point of a study wherever it is started, and may be resumed elsewhere. Given
+    ``ranks`` make points of their own, which compute the same and differ in time.
     A run ends when ranks have waited for others for ``stall_timeout_s`` (0: they wait for ever).
     With ``elastic`` it goes on from its newest checkpoint as long as ``min_ranks`` are left, and
     takes a host in again when ``readmit_after_s`` have passed since its rank died.
@@ -41,14 +43,18 @@ class ClusterConfig:
         at_least_one("cluster", self, "threads_per_rank")
 
     @property
+    def even_ranks(self) -> list[int]:
+        """Numbers of ranks that carry the same number of nodes each, the largest first."""
+        return [count for count in range(self.nodes, 0, -1) if self.nodes % count == 0]
+
+    def ranks_on(self, cores: int) -> int:
+        """Ranks of a run that is started on so many cores: those given, or as many as fit."""
+        return self.ranks or next(count for count in self.even_ranks if count <= max(cores, 1))
+
+    @property
     def group(self) -> NodeGroup:
         """Nodes and ranks, checked."""
         return NodeGroup(self.nodes, self.ranks, uneven=self.elastic)
-
-    def fitting_ranks(self, cores: int) -> int:
-        """The largest divisor of ``nodes`` for which each process has one of ``cores``."""
-        fitting = range(1, max(1, min(self.nodes, cores)) + 1)
-        return max(count for count in fitting if self.nodes % count == 0)
 
     @property
     def fovs_per_step(self) -> int:

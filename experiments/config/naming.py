@@ -1,4 +1,9 @@
-"""What a run is called and where it lives: functions of its configuration alone."""
+"""What a run is called and where it lives: functions of its configuration.
+
+``cluster.ranks`` counts as given: 0, which leaves it to the machine, is the same point of a study
+on every machine. It was not always so: the number that fitted was put in its place before the name
+was made. `run_directory` therefore also looks for directories with one of those names.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +16,7 @@ from typing import Any
 
 from experiments.config.parsing import flatten
 from experiments.config.schema import Config
+from experiments.reporting import run_files
 
 RUN_LOCAL = (
     "tracking",
@@ -47,6 +53,9 @@ LATER: dict[str, Any] = {
 So runs that are older than an option keep their identity. Averages and
 more scores change nothing of a run's training; an older run that is resumed has them from there on.
 """
+
+RANKS_GIVEN = "cluster.ranks_given"
+"""Tag: whether the user gave the number of ranks."""
 
 
 def identity(config: Config) -> str:
@@ -88,7 +97,32 @@ def point_name(config: Config) -> str:
 
 
 def run_directory(config: Config) -> Path:
-    """Absolute folder of the run: the same configuration always finds its own again."""
+    """Absolute folder of the run: the same configuration always finds its own again.
+
+    Where the number of ranks is left to the machine, that may be a folder begun when a number
+    counted in its place: any number, as the training is the same. A finished one is preferred.
+    """
+    folder = _folder(config)
+    if config.cluster.ranks or folder.exists():
+        return folder
+    older = [_folder(config.with_ranks(ranks)) for ranks in config.cluster.even_ranks]
+    begun = [path for path in older if path.is_dir() and not _ranks_were_given(path)]
+    finished = [path for path in begun if (path / run_files.RESULT).is_file()]
+    return next(iter(finished + begun), folder)
+
+
+def identity_of(run_dir: Path) -> str:
+    """The identity that the name of a run directory ends with."""
+    return run_dir.name.rpartition("-")[2]
+
+
+def _ranks_were_given(run_dir: Path) -> bool:
+    """Whether a run was asked for by a number of ranks; False where no record says so."""
+    tags = (run_files.read_json(run_dir / run_files.IDENTITY) or {}).get("tags", {})
+    return bool(tags.get(RANKS_GIVEN) == "true")
+
+
+def _folder(config: Config) -> Path:
     slug = re.sub(r"[^A-Za-z0-9.+-]+", "_", point_name(config).replace("=", ""))
     return (
         Path(config.runs_dir).absolute() / config.tracking.experiment / f"{slug}-{identity(config)}"

@@ -8,7 +8,7 @@ not fit.
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from experiments.config.cluster import BatchConfig, ClusterConfig, LauncherConfig
@@ -16,7 +16,6 @@ from experiments.config.parsing import at_least_one
 from ffn_core.errors import InputError
 from ffn_core.geometry import FovGeometry
 from ffn_core.model_size import PRECISIONS, ModelSize
-from ffn_core.runtime import available_cores
 from ffn_core.seed import SeedValues
 from ffn_core.training.learning_rate import Cooldown, Schedule, Warmup, scale_factor
 
@@ -368,17 +367,20 @@ class Config:
     seed: int = 1
     runs_dir: str = "runs"
 
-    def __post_init__(self) -> None:
-        if self.cluster.ranks == 0:
-            ranks = self.cluster.fitting_ranks(available_cores() // self.sweep.parallel)
-            object.__setattr__(self, "cluster", replace(self.cluster, ranks=ranks))
-
     @property
     def score_name(self) -> str:
         """The metric that is the score."""
         if self.averaging.half_life_fovs:
             return self.score.name
         return self.score.name.replace("averaged/", "validation/")
+
+    def on(self, cores: int) -> Config:
+        """The same run as it is started on so many cores, shared by ``sweep.parallel`` points."""
+        return self.with_ranks(self.cluster.ranks_on(cores // self.sweep.parallel))
+
+    def with_ranks(self, ranks: int) -> Config:
+        """The same run on so many ranks."""
+        return dataclasses.replace(self, cluster=dataclasses.replace(self.cluster, ranks=ranks))
 
     def schedule(self) -> Schedule:
         """Learning rate of each optimizer step."""

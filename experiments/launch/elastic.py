@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -98,8 +97,3 @@ def start_over(run_dir: Path) -> NoReturn:
     sys.stderr.flush()
     os.environ[AGAIN] = "1"
     os.execv(sys.executable, [sys.executable, "-m", "experiments.worker", str(run_dir)])
-
-
-def carried_by(config: Config, ranks: int) -> Config:
-    """The same run on as many ranks as there are at the moment."""
-    return replace(config, cluster=replace(config.cluster, ranks=ranks))

@@ -12,6 +12,7 @@ from experiments.launch.launchers import placement, rank_command
 from ffn_core.errors import InputError
 from ffn_core.geometry import Zyx, as_zyx
 from ffn_core.movement import POLICIES
+from ffn_core.runtime import available_cores
 from ffn_core.training.optimizers import NAMES as OPTIMIZERS
 from ffn_core.volumes import (
     absolute_spec,
@@ -27,11 +28,12 @@ SIDE_BY_SIDE = ("gloo", "mpi")
 
 
 def prepare(config: Config) -> Config:
-    """Make or find everything ``config.data`` needs and fill it in, with absolute paths.
+    """Make or find everything a run needs here and fill it in: data by absolute paths, ranks.
 
     Raises:
         InputError: for anything in the config that could not work on the ranks.
     """
+    config = config.on(available_cores())
     check(config)
     if config.model.checkpoint:
         checkpoint = str(Path(config.model.checkpoint).absolute())
@@ -45,6 +47,7 @@ def prepare(config: Config) -> Config:
 
 def check(config: Config) -> None:
     """Validate what can be known without touching data."""
+    config = config.on(available_cores())
     rank_command(config, Path())
     if config.batch.system is None:  # or it is needed where the job runs, not here
         placement(config).require_program()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +14,9 @@ from experiments.config.schema import Config
 from experiments.launch.launchers import placement
 from experiments.reporting import run_files
 from experiments.reporting.run_files import LOGS
+from ffn_core.child_process import python_module
 from ffn_core.errors import InputError
+from ffn_core.runtime import available_cores
 
 WAITING = {"PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT"}
 RUNNING = {"RUNNING", "SUSPENDED", "STOPPED", "RESIZING", "SIGNALING", "STAGE_OUT", "COMPLETING"}
@@ -141,7 +142,7 @@ def job(config: Config, name: str, run_dir: Path, working_dir: Path, parent: str
     Raises:
         InputError: the config does not say how many processors a rank needs.
     """
-    batch, placed = config.batch, placement(config)
+    batch, placed = config.batch, placement(config.on(available_cores()))
     optional = {
         "account": batch.account,
         "partition": batch.partition,
@@ -167,12 +168,14 @@ def job(config: Config, name: str, run_dir: Path, working_dir: Path, parent: str
         *batch.options,
         str(run_dir / FOLDER / SCRIPT),
     ]
-    return Job(command, _script(batch.setup, run_dir, parent))
-
-
-def _script(setup: list[str], run_dir: Path, parent: str | None) -> str:
-    program = [sys.executable, "-m", "experiments.sweep.slurm_job", str(run_dir)]
+    program = python_module("experiments.sweep.slurm_job", str(run_dir))
     if parent is not None:
         program += ["--parent", parent]
+    if not config.cluster.ranks:  # as many as the allocation was made for
+        program += ["--ranks", str(placed.ranks)]
+    return Job(command, _script(batch.setup, program))
+
+
+def _script(setup: list[str], program: list[str]) -> str:
     # exec: the warning signal goes to the script's own process, which must be ours to act on it.
     return "\n".join(["#!/bin/bash", "set -e", *setup, f"exec {shlex.join(program)}", ""])

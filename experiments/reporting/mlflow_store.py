@@ -164,10 +164,9 @@ class Store:
         return run.info.run_id
 
     def log_params(self, run_id: str, params: Mapping[str, Any]) -> None:
-        """Record parameters. Those a run has already stay: MLflow refuses another value.
+        """Record parameters that are not recorded yet.
 
-        So where a run is carried out in another way when it goes on (more checkpoints, another
-        launcher), it keeps the first.
+        MLflow takes no second value: a run that is resumed on other hosts or ranks keeps the first.
         """
         known = self._client.get_run(run_id).data.params
         entities = [Param(key, str(value)) for key, value in params.items() if key not in known]

@@ -15,7 +15,7 @@ from experiments.reporting.redaction import redacted_text
 from experiments.reporting.run_files import Record
 
 LINK = "mlflow.json"
-IDENTITY = "identity.json"
+IDENTITY = run_files.IDENTITY
 _LATER = (run_files.SEGMENTATION_SCORES, run_files.SCALING)
 """Records that are made when the training is over."""
 

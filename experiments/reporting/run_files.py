@@ -8,6 +8,7 @@
 ``failure.json``    why a rank ended badly, if one did
 ``result.json``     outcome and summary; there once the run is complete
 ``provenance.json`` versions, commit, host
+``identity.json``   name, parameters and tags, as in MLflow
 ``checkpoints/``   what the run continues from
 ``best/``           weights of its best evaluation, a checkpoint without example streams
 ``canvases/``       pictures of held-out canvases along the run
@@ -30,6 +31,7 @@ PROGRESS = "progress.json"
 FAILURE = "failure.json"
 RESULT = "result.json"
 PROVENANCE = "provenance.json"
+IDENTITY = "identity.json"
 STOP = "stop"
 CHECKPOINTS = "checkpoints"
 BEST = "best"

@@ -19,6 +19,7 @@ from experiments.launch.slurm import job
 from experiments.reporting import run_files
 from experiments.reporting.redaction import redacted_text
 from experiments.reporting.terminal import Terminal, duration
+from ffn_core.runtime import available_cores
 
 ASSUMED_FRACTION_OF_PEAK = 0.5
 
@@ -90,7 +91,7 @@ class SweepPlan:
             InputError: its launcher is unknown, or needs more of the config.
         """
         what_would_run(config)
-        self._planned.append((config, self._costs.estimate(config)))
+        self._planned.append((config, self._costs.estimate(config.on(available_cores()))))
 
     def show(self, terminal: Terminal) -> None:
         """Print a table of the points, and the command of each that is not finished."""
@@ -114,7 +115,7 @@ class SweepPlan:
 def what_would_run(config: Config) -> list[str]:
     """Lines that say what starts the ranks of a point; for a job also how it gets there."""
     run_dir = run_directory(config)
-    start = as_typed(config, run_dir, as_root=os.geteuid() == 0)
+    start = as_typed(config.on(available_cores()), run_dir, as_root=os.geteuid() == 0)
     if config.batch.system is None:
         return [start]
     made = job(config, point_name(config), run_dir, Path.cwd(), parent=None)

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 from experiments.config.config_file import write_config
-from experiments.config.naming import identity, point_name, run_directory
+from experiments.config.naming import RANKS_GIVEN, identity_of, point_name, run_directory
 from experiments.config.parsing import flatten
 from experiments.config.schema import Config
 from experiments.launch.prepare import prepare
@@ -27,6 +27,7 @@ from experiments.reporting.score_history import score_line
 from experiments.reporting.terminal import PointBar, Terminal
 from experiments.sweep.outcome import Outcome, conclude, report
 from ffn_core.errors import InputError
+from ffn_core.runtime import available_cores
 
 STOP_GRACE_S = 120.0
 """How long ranks may take to finish a step and save when they are asked to stop."""
@@ -46,7 +47,12 @@ class Point:
     """
 
     def __init__(
-        self, config: Config, terminal: Terminal, parent: str | None = None, attempt: int = 1
+        self,
+        config: Config,
+        terminal: Terminal,
+        parent: str | None = None,
+        attempt: int = 1,
+        ranks: int | None = None,
     ) -> None:
         """Nothing is started or written yet.
 
@@ -56,9 +62,12 @@ class Point:
             parent: MLflow run of the sweep, empty if it could not be made; None for a run of its
                 own, of which nothing is left where its input is found bad before the start.
             attempt: 1, 2, ... where it has failed before.
+            ranks: how many to start where ``config`` leaves that open; None for as many as fit.
         """
         self.config = config
         self.attempt = attempt
+        self._ranks_given = ranks
+        self._started = config.on(available_cores() if ranks is None else ranks)
         self.name = point_name(config)
         self.run_dir = run_directory(config)
         self.outcome: Outcome | None = None
@@ -74,7 +83,7 @@ class Point:
 
     def again(self) -> Point:
         """Another attempt at it."""
-        return Point(self.config, self._terminal, self._parent, self.attempt + 1)
+        return Point(self.config, self._terminal, self._parent, self.attempt + 1, self._ranks_given)
 
     def start(self, interruptible: Callable[[], AbstractContextManager[None]]) -> None:
         """Prepare data and start the ranks, unless the run is complete.
@@ -92,12 +101,12 @@ class Point:
             prepared = None
             if self._parent is None:
                 with interruptible():
-                    prepared = prepare(self.config)
+                    prepared = prepare(self._started)
             self._take_possession()
             self._open_mirror()
             if prepared is None:
                 with interruptible():
-                    prepared = prepare(self.config)
+                    prepared = prepare(self._started)
             write_config(self.run_dir, prepared)
             self._bar = self._terminal.bar(self.name)
             self._ranks = Ranks(prepared, self.run_dir)
@@ -146,7 +155,7 @@ class Point:
     def _open_mirror(self) -> None:
         config, uri = self.config, absolute_uri(self.config.tracking.uri)
         self._sync = MlflowSync(
-            uri, self.run_dir, _run_identity(config, self.name, self.run_dir, self._parent)
+            uri, self.run_dir, _run_identity(config, self._started, self.run_dir, self._parent)
         )
         self._sync.restart()
 
@@ -211,7 +220,8 @@ class Point:
         self.outcome = outcome
 
 
-def _run_identity(config: Config, name: str, run_dir: Path, parent: str | None) -> RunIdentity:
+def _run_identity(given: Config, config: Config, run_dir: Path, parent: str | None) -> RunIdentity:
+    """What MLflow is to show of the run that the user has ``given``, started as ``config``."""
     values = dataclasses.asdict(config)
     del values["tracking"], values["sweep"], values["budget"]
     for ramp in ("warmup", "cooldown"):
@@ -223,8 +233,9 @@ def _run_identity(config: Config, name: str, run_dir: Path, parent: str | None) 
     run_files.write_json(run_dir / run_files.PROVENANCE, facts)
     tags = {
         "ffn_scaling.kind": "point",
-        "ffn_scaling.identity": identity(config),
+        "ffn_scaling.identity": identity_of(run_dir),
         "ffn_scaling.run_dir": str(run_dir),
+        RANKS_GIVEN: str(bool(given.cluster.ranks)).lower(),
         "cluster.emulated": str(config.cluster.group.emulated).lower(),
         SIDE_BY_SIDE: str(config.sweep.parallel),
         "mlflow.source.name": "experiments.train",
@@ -233,4 +244,4 @@ def _run_identity(config: Config, name: str, run_dir: Path, parent: str | None) 
     tags |= {key: facts[key] for key in ("host.name", "host.cpu", "version.tensorflow-cpu")}
     if job_id := os.environ.get("SLURM_JOB_ID"):
         tags["slurm.job_id"] = job_id
-    return RunIdentity(config.tracking.experiment, name, params, tags, parent)
+    return RunIdentity(config.tracking.experiment, point_name(config), params, tags, parent)

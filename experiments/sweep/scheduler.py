@@ -129,7 +129,9 @@ def _go_through(
                 again.start(interrupts.at_once)
 
 
-def run_point(config: Config, terminal: Terminal, parent: str | None = None) -> Outcome:
+def run_point(
+    config: Config, terminal: Terminal, parent: str | None = None, ranks: int | None = None
+) -> Outcome:
     """Carry out one run, or find that it has been; arguments as of `Point`.
 
     Raises:
@@ -140,5 +142,5 @@ def run_point(config: Config, terminal: Terminal, parent: str | None = None) -> 
     def keep(_point: Point, outcome: Outcome) -> None:
         outcomes.append(outcome)
 
-    carry_out(iter([Point(config, terminal, parent)]), 1, keep)
+    carry_out(iter([Point(config, terminal, parent, ranks=ranks)]), 1, keep)
     return outcomes[0]

@@ -36,12 +36,13 @@ def main(arguments: list[str]) -> int:
     )
     parser.add_argument("run_dir", type=Path)
     parser.add_argument("--parent", default="", help="MLflow run of the sweep")
+    parser.add_argument("--ranks", type=int, help="where the config leaves them to the machine")
     given = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         config = load_config(given.run_dir / FOLDER)
         limit, retries = config.batch.requeues, config.sweep.retries
-        outcome = run_point(inside_job(config), Terminal(), given.parent)
+        outcome = run_point(inside_job(config), Terminal(), given.parent, given.ranks)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_INPUT

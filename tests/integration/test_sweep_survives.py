@@ -15,6 +15,7 @@ import psutil
 import pytest
 from mlflow.tracking import MlflowClient
 
+from experiments.config.config_file import load_config
 from experiments.reporting import run_files
 from experiments.reporting.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED
 from experiments.reporting.mlflow_store import Store
@@ -39,7 +40,7 @@ def launch(tmp_path, micro_overrides, empty_store):
     shutil.copy(empty_store, tmp_path / "mlflow.db")
     started = []
 
-    def start(*arguments: str) -> subprocess.Popen[str]:
+    def start(*arguments: str, cores: set[int] | None = None) -> subprocess.Popen[str]:
         flags = [a for a in arguments if a.startswith("-")]
         overrides = [a for a in arguments if a not in flags]
         process = subprocess.Popen(
@@ -53,7 +54,7 @@ def launch(tmp_path, micro_overrides, empty_store):
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            preexec_fn=hear_interrupts,
+            preexec_fn=lambda: as_a_shell(cores),
         )
         started.append(process)
         return process
@@ -64,9 +65,11 @@ def launch(tmp_path, micro_overrides, empty_store):
         process.communicate()
 
 
-def hear_interrupts() -> None:
-    """A shell starts what it puts in the background deaf to Ctrl-C, and so are its children."""
+def as_a_shell(cores: set[int] | None) -> None:
+    """Hear Ctrl-C, to which a shell starts deaf what it puts in the background; use ``cores``."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if cores:
+        os.sched_setaffinity(0, cores)
 
 
 def wait_for(condition: Callable[[], object], what: str) -> None:
@@ -106,7 +109,9 @@ def outcomes(store: MlflowClient) -> dict[str, str]:
 
 
 def test_ctrl_c_stops_the_ranks_with_a_checkpoint_and_the_command_goes_on_later(launch, tmp_path):
-    sweep = ("-m", "cluster.nodes=2,4", "cluster.ranks=2", "budget.steps=600")
+    """The second time on one core alone: as many ranks as fit, but the same runs."""
+    sweep = ("-m", "cluster.nodes=2,4", "cluster.ranks=0", "budget.steps=600")
+    cores = os.sched_getaffinity(0)
     first = launch(*sweep)
     wait_for(lambda: training(tmp_path, "n2_"), "training")
     first.send_signal(signal.SIGINT)
@@ -116,12 +121,14 @@ def test_ctrl_c_stops_the_ranks_with_a_checkpoint_and_the_command_goes_on_later(
     assert list((run_dir / run_files.CHECKPOINTS).glob("step-*"))
     assert outcomes(MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")) == {"n=2": "KILLED"}
 
-    second = launch(*sweep)
+    second = launch(*sweep, cores={min(cores)})
     assert second.wait(WAIT_S) == 0, second.stdout.read()
-    assert outcomes(MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")) == {
-        "n=2": "FINISHED",
-        "n=4": "FINISHED",
-    }
+    store = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+    assert outcomes(store) == {"n=2": "FINISHED", "n=4": "FINISHED"}
+    assert list(tmp_path.glob("runs/test/n2_*")) == [run_dir]
+    run = store.get_run(run_files.read_json(run_dir / "mlflow.json")["run_id"])
+    assert int(run.data.params["cluster.ranks"]) == min(len(cores), 2), "as it was begun"
+    assert load_config(run_dir).cluster.ranks == 1, "as it was resumed"
 
 
 def test_ctrl_c_stops_points_side_by_side_and_the_command_goes_on_one_by_one(launch, tmp_path):

@@ -5,7 +5,7 @@ import pytest
 from experiments.config.naming import identity
 from experiments.config.parsing import from_dict
 from experiments.config.schema import Config
-from experiments.launch.elastic import carried_by, local_hosts
+from experiments.launch.elastic import local_hosts
 from experiments.launch.launchers import rank_command
 from ffn_core.errors import InputError
 
@@ -59,7 +59,7 @@ def test_how_faults_are_met_does_not_make_another_run():
 
 def test_the_same_run_on_other_ranks():
     run = config(cluster={"nodes": 7, "ranks": 3, "elastic": True})
-    assert [len(carried_by(run, 2).cluster.group.nodes_of(rank)) for rank in range(2)] == [4, 3]
+    assert [len(run.with_ranks(2).cluster.group.nodes_of(rank)) for rank in range(2)] == [4, 3]
 
 
 def test_without_elastic_nodes_are_still_dealt_out_evenly():
