@@ -19,6 +19,7 @@ WORK = (
     "model.depth",
     "model.features",
     "model.micro_batch_size",
+    "model.precision",
     "cluster.threads_per_rank",
 )
 """Parameters that change how long a step takes, besides nodes and batch.

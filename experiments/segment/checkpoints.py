@@ -16,7 +16,7 @@ from experiments.reporting.mlflow_sync import IDENTITY, LINK, MlflowSync, RunIde
 from experiments.reporting.redaction import MASK
 from experiments.reporting.terminal import Terminal
 from experiments.segment import segmentation_files
-from experiments.segment.config import SegmentConfig
+from experiments.segment.config import ResolvedSegment, SegmentConfig
 from experiments.segment.folder import check_folder, inputs_of
 from experiments.segment.pipeline import carry_out
 from experiments.segment.resolve import resolve
@@ -75,7 +75,8 @@ def segment_checkpoints(config: SegmentConfig, terminal: Terminal) -> list[Check
     if not found:
         raise InputError(f"checkpoint={config.checkpoint} is not a run directory with checkpoints")
     first = resolve(replace(config, checkpoint=str(found[0])))
-    if not first.labels:
+    labels = first.labels
+    if not labels:
         raise InputError("scores need a ground truth: give labels=path:dataset")
     folder, outputs = _prepare_folder(first, run_dir, terminal.say)
     region = first.region
@@ -96,14 +97,14 @@ def segment_checkpoints(config: SegmentConfig, terminal: Terminal) -> list[Check
             _write_table(table, scores)
         _record(run_dir, scores[-1])
     with outputs.place(folder / SAMPLE) as sample:
-        _sample(options, shared.step).save(sample)
+        _sample(options, labels, shared.step).save(sample)
     _print(scores, terminal)
     _send(run_dir, folder, terminal)
     return scores
 
 
 def _prepare_folder(
-    first: SegmentConfig, run_dir: Path, say: Callable[[str], object]
+    first: ResolvedSegment, run_dir: Path, say: Callable[[str], object]
 ) -> tuple[Path, Outputs]:
     """The folder of the whole series, with its settings in it, and what is written there.
 
@@ -111,7 +112,6 @@ def _prepare_folder(
         InputError: It holds another series, or other files.
     """
     series = replace(first, checkpoint=str(run_dir))
-    assert series.image is not None
     name = f"{short_name(series.image)}-{series.identity}"
     folder = Path(series.out or run_dir / run_files.SEGMENTATIONS / name).absolute()
     # Read are the checkpoints: a series may lie in their run directory, beside them.
@@ -144,13 +144,11 @@ def _record(run_dir: Path, score: CheckpointScore) -> None:
         run_files.append(path, record)
 
 
-def _sample(config: SegmentConfig, step: int) -> SegmentedSample:
-    """A piece of a finished segmentation."""
-    assert config.image is not None
-    assert config.labels is not None
+def _sample(config: ResolvedSegment, labels: str, step: int) -> SegmentedSample:
+    """A piece of a finished segmentation, beside its ground truth ``labels``."""
     return SegmentedSample.cut(
         open_labels(segmentation_files.result(config.directory), config.cache_bytes),
-        open_labels(config.labels, config.cache_bytes),
+        open_labels(labels, config.cache_bytes),
         open_volume(config.image, config.cache_bytes),
         config.grid.region,
         step,

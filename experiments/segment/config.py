@@ -1,4 +1,8 @@
-"""The configuration of a segmentation: typed, validated, and free of Hydra."""
+"""The configuration of a segmentation: typed, validated, and free of Hydra.
+
+`SegmentConfig` is what a user gives, `ResolvedSegment` the same with nothing left open, which
+`experiments.segment.resolve` makes of it and all else works with.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ from pathlib import Path
 from experiments.config.cluster import LauncherConfig
 from experiments.trainer.trained_network import WEIGHTS
 from ffn_core.errors import InputError
-from ffn_core.geometry import Box, as_zyx
+from ffn_core.geometry import Box, FovGeometry, as_zyx
 from ffn_core.inference.settings import FloodSettings
 from ffn_core.inference.subvolumes import Grid
 from ffn_core.model_size import PRECISIONS
@@ -25,6 +29,19 @@ class RegionConfig:
 
     start_zyx: list[int] = field(default_factory=lambda: [0, 0, 0])
     size_zyx: list[int] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResolvedRegion(RegionConfig):
+    """A part of an image that lies in it."""
+
+    size_zyx: list[int] = field()  # or the default of the base class would stay
+
+    @property
+    def box(self) -> Box:
+        """The same as a box."""
+        size = as_zyx(self.size_zyx, "region.size_zyx")
+        return Box(as_zyx(self.start_zyx, "region.start_zyx"), size)
 
 
 @dataclass(frozen=True)
@@ -78,7 +95,7 @@ class SubvolumeConfig:
 
 @dataclass(frozen=True)
 class SegmentConfig:
-    """One segmentation.
+    """One segmentation, as a user asks for it.
 
     ``checkpoint`` is a run directory or checkpoint folder of this project, or the path of a
     google/ffn TensorFlow 1 checkpoint without its extension. ``weights`` of it: ``averaged`` (over
@@ -137,6 +154,28 @@ class SegmentConfig:
         if self.stddev is not None and self.stddev <= 0:
             raise InputError(f"stddev={self.stddev} must be above 0")
 
+
+@dataclass(frozen=True, kw_only=True)
+class ResolvedSegment(SegmentConfig):
+    """A segmentation with nothing left open: what ``config.yaml`` of its folder holds.
+
+    Names of volumes and ``checkpoint`` are absolute. ``labels`` is None where there is no ground
+    truth; ``subvolume`` stays as given, see `grid`.
+    """
+
+    # Without field() each would keep the default of the base class, which leaves it open.
+    image: str = field()
+    mean: float = field()
+    stddev: float = field()
+    fov_zyx: list[int] = field()
+    deltas_zyx: list[int] = field()
+    region: ResolvedRegion = field()
+
+    @property
+    def geometry(self) -> FovGeometry:
+        """FOV and deltas, checked."""
+        return FovGeometry(as_zyx(self.fov_zyx, "fov_zyx"), as_zyx(self.deltas_zyx, "deltas_zyx"))
+
     @property
     def identity(self) -> str:
         """Eight hexadecimal digits that differ between segmentations that may differ."""
@@ -152,24 +191,21 @@ class SegmentConfig:
 
     @property
     def grid(self) -> Grid:
-        """The subvolumes of a resolved config.
+        """The subvolumes.
 
         Raises:
             InputError: The region cannot be cut up as ``subvolume`` says.
         """
-        fov = as_zyx(self.fov_zyx, "fov_zyx")
-        size = as_zyx(self.region.size_zyx, "region.size_zyx")
-        region = Box(as_zyx(self.region.start_zyx, "region.start_zyx"), size)
-        cut = self.subvolume
+        fov, region, cut = self.geometry.fov_zyx, self.region.box, self.subvolume
+        size = as_zyx(cut.size_zyx or region.shape_zyx, "subvolume.size_zyx")
         overlap = as_zyx(cut.overlap_zyx or [2 * n for n in fov], "subvolume.overlap_zyx")
-        return Grid(region, as_zyx(cut.size_zyx or size, "subvolume.size_zyx"), overlap, fov)
+        return Grid(region, size, overlap, fov)
 
     @property
     def directory(self) -> Path:
         """Absolute folder of the results: the same segmentation always finds its own again."""
         if self.out is not None:
             return Path(self.out).absolute()
-        assert self.image is not None, "resolved"
         name = f"{short_name(self.image)}-{Path(self.checkpoint).name}-{self.identity}"
         return Path(self.out_root).absolute() / name
 

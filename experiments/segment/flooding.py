@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from experiments.launch.stop_request import StopRequest
-from experiments.segment.config import SegmentConfig
+from experiments.segment.config import ResolvedSegment
 from experiments.segment.segmentation_files import (
     finished_path,
     load_state,
@@ -18,7 +18,7 @@ from experiments.segment.segmentation_files import (
     save_state,
     write_progress,
 )
-from ffn_core.geometry import Box, FovGeometry, as_zyx
+from ffn_core.geometry import Box
 from ffn_core.inference import seeds
 from ffn_core.inference.segmentation import Batch, Forward, Segmenter
 from ffn_core.inference.subvolumes import Subvolume
@@ -30,14 +30,11 @@ PROGRESS_EVERY_S = 1.0
 class Worker:
     """Segments subvolumes with one compiled network, ``batch_size`` of them at a time."""
 
-    def __init__(self, config: SegmentConfig, folder: Path, forward: Forward) -> None:
+    def __init__(self, config: ResolvedSegment, folder: Path, forward: Forward) -> None:
         self._config = config
         self._folder = folder
-        self._geometry = FovGeometry(
-            as_zyx(config.fov_zyx, "fov_zyx"), as_zyx(config.deltas_zyx, "deltas_zyx")
-        )
+        self._geometry = config.geometry
         self._batch = Batch(forward, self._geometry.fov_zyx, config.batch_size)
-        assert config.image is not None
         self._image = open_volume(config.image, config.cache_bytes)
         self._stop_request = StopRequest(folder)
         self._stop_request.listen()
@@ -70,8 +67,6 @@ class Worker:
 
     def _start(self, subvolume: Subvolume) -> _Job:
         config, box = self._config, subvolume.box
-        assert config.mean is not None
-        assert config.stddev is not None
         image = read_normalised(self._image, box, config.mean, config.stddev)
         points = seed_points(config, image, box, self._image)
         segmenter = Segmenter(image, points, self._geometry, config.flood.settings)
@@ -133,7 +128,7 @@ def read_normalised(image: Volume, box: Box, mean: float, stddev: float) -> np.n
     return window
 
 
-def seed_points(config: SegmentConfig, image: np.ndarray, box: Box, volume: Volume) -> np.ndarray:
+def seed_points(config: ResolvedSegment, image: np.ndarray, box: Box, volume: Volume) -> np.ndarray:
     """(n, 3) seed points relative to ``box``, whose normalised ``image`` is given."""
     if config.seeds.policy == "peaks":
         return seeds.peaks(image)

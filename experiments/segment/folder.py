@@ -13,7 +13,7 @@ from pathlib import Path
 
 from experiments.reporting import run_files
 from experiments.segment import segmentation_files
-from experiments.segment.config import SegmentConfig
+from experiments.segment.config import ResolvedSegment
 from experiments.segment.segmentation_files import EVALUATION
 from ffn_core.errors import InputError
 from ffn_core.outputs import clash, real_path
@@ -30,7 +30,7 @@ _SMALL_FILES = (
 _SUBVOLUME = re.compile(r"\d{5}(\.partial\.npz|\.npz|\.json)")
 
 
-def inputs_of(config: SegmentConfig) -> list[Path]:
+def inputs_of(config: ResolvedSegment) -> list[Path]:
     """Files and folders that a resolved config reads."""
     checkpoint = Path(config.checkpoint)
     # A TensorFlow checkpoint is several files with one beginning.
@@ -40,7 +40,7 @@ def inputs_of(config: SegmentConfig) -> list[Path]:
 
 
 def check_folder(
-    folder: Path, config: SegmentConfig, inputs: Sequence[Path], scores: str = EVALUATION
+    folder: Path, config: ResolvedSegment, inputs: Sequence[Path], scores: str = EVALUATION
 ) -> bool:
     """Refuse a folder that may not be written to; returns whether an earlier result must go.
 
@@ -81,7 +81,7 @@ def check_folder(
     return differs
 
 
-def claim_folder(config: SegmentConfig, say: Callable[[str], object]) -> None:
+def claim_folder(config: ResolvedSegment, say: Callable[[str], object]) -> None:
     """Make the folder of a resolved config its own; what was complete in it counts no longer.
 
     Raises:
@@ -96,7 +96,7 @@ def claim_folder(config: SegmentConfig, say: Callable[[str], object]) -> None:
     segmentation_files.write_config(folder, replace(config, overwrite=False))
 
 
-def _earlier(folder: Path) -> SegmentConfig | None:
+def _earlier(folder: Path) -> ResolvedSegment | None:
     """Config of the segmentation in a folder; None if there is none."""
     try:
         return segmentation_files.load_config(folder)
@@ -104,7 +104,7 @@ def _earlier(folder: Path) -> SegmentConfig | None:
         return None
 
 
-def _replace(folder: Path, config: SegmentConfig, say: Callable[[str], object]) -> None:
+def _replace(folder: Path, config: ResolvedSegment, say: Callable[[str], object]) -> None:
     """Remove the files of an earlier segmentation, or its scores alone; others stay."""
     earlier = segmentation_files.load_config(folder)
     if earlier.identity == config.identity:

@@ -135,7 +135,6 @@ def layers_of(folder: Path) -> tuple[Box, list[Layer], list[Path]]:
         )
     config = load_config(folder)
     region = config.grid.region
-    assert config.image is not None
     ids = open_labels(segmentation_files.result(folder))
     layers = [
         Layer("image", IMAGE, open_volume(config.image), region),

@@ -10,7 +10,7 @@ from experiments.reporting import run_files
 from experiments.reporting.figures import draw_pictures
 from experiments.reporting.terminal import Terminal
 from experiments.segment import segmentation_files
-from experiments.segment.config import SegmentConfig
+from experiments.segment.config import ResolvedSegment
 from experiments.segment.folder import check_folder, claim_folder, inputs_of
 from experiments.segment.processes import WORKER, leave_to_others, run_workers
 from experiments.segment.result import Summary, assemble, score
@@ -21,8 +21,8 @@ from ffn_core.runtime import warn_of_precision
 _HEADER = ["voxels", "ARE", "precision", "recall", "VOI split", "VOI merge"]
 
 
-def segment(config: SegmentConfig, terminal: Terminal) -> None:
-    """Carry out a resolved config, and show what came of it."""
+def segment(config: ResolvedSegment, terminal: Terminal) -> None:
+    """Carry out a segmentation, and show what came of it."""
     folder, grid = config.directory, config.grid
     check_folder(folder, config, inputs_of(config))
     if warning := warn_of_precision(str(config.precision)):
@@ -48,7 +48,7 @@ def segment(config: SegmentConfig, terminal: Terminal) -> None:
 
 
 def carry_out(
-    config: SegmentConfig, terminal: Terminal, what: str = "segmenting"
+    config: ResolvedSegment, terminal: Terminal, what: str = "segmenting"
 ) -> tuple[Summary, Evaluation | None]:
     """Segment, reconcile and, with labels, score; what is complete in the folder is read back.
 
@@ -60,12 +60,12 @@ def carry_out(
     claim_folder(config, terminal.say)
     run_workers(config, terminal.console, what)
     summary = assemble(config)
-    evaluation = score(config) if config.labels else None
+    evaluation = score(config, config.labels) if config.labels else None
     run_files.write_json(folder / run_files.RESULT, dataclasses.asdict(summary))
     return summary, evaluation
 
 
-def _read_back(config: SegmentConfig, folder: Path) -> tuple[Summary, Evaluation | None] | None:
+def _read_back(config: ResolvedSegment, folder: Path) -> tuple[Summary, Evaluation | None] | None:
     """Results of the same segmentation against the same labels; None without them."""
     result = run_files.read_json(folder / run_files.RESULT)
     if result is None:
@@ -95,8 +95,7 @@ def _cells(scores: Agreement) -> list[str]:
     return [f"{scores.voxels:,}", *(f"{rate:.4f}" for rate in rates)]
 
 
-def _draw(config: SegmentConfig, region: Box, folder: Path, terminal: Terminal) -> None:
-    assert config.image is not None
+def _draw(config: ResolvedSegment, region: Box, folder: Path, terminal: Terminal) -> None:
     arguments = [segmentation_files.result(folder), "--image", config.image]
     if config.labels:
         arguments += ["--labels", config.labels]

@@ -17,7 +17,7 @@ from experiments.launch.launchers import Placement, is_direct, launcher_of, star
 from experiments.reporting import run_files
 from experiments.reporting.exit_codes import EXIT_INPUT, EXIT_STOPPED
 from experiments.reporting.terminal import duration
-from experiments.segment.config import SegmentConfig
+from experiments.segment.config import ResolvedSegment
 from experiments.segment.segmentation_files import read_progress, unfinished, write_todo
 from ffn_core.child_process import python_module, start
 from ffn_core.errors import InputError
@@ -25,8 +25,8 @@ from ffn_core.errors import InputError
 WORKER = "experiments.segment_worker"
 
 
-def worker_commands(config: SegmentConfig, subvolumes: int) -> list[list[str]]:
-    """Commands that together start the workers for so many subvolumes of a resolved config.
+def worker_commands(config: ResolvedSegment, subvolumes: int) -> list[list[str]]:
+    """Commands that together start the workers for so many subvolumes.
 
     A launcher always starts all processes: hosts and allocations are made for that number.
 
@@ -42,7 +42,7 @@ def worker_commands(config: SegmentConfig, subvolumes: int) -> list[list[str]]:
     return [start_command(placed, [*worker, str(config.processes)], as_root=os.geteuid() == 0)]
 
 
-def _placement(config: SegmentConfig) -> Placement:
+def _placement(config: ResolvedSegment) -> Placement:
     name, threads = config.launcher.name, config.threads_per_process
     launcher = launcher_of(config.launcher)
     if launcher.rank_variables is None:
@@ -119,7 +119,7 @@ STOP_GRACE_S = 60.0
 _POLL_S = 0.25
 
 
-def run_workers(config: SegmentConfig, console: Console, what: str = "segmenting") -> None:
+def run_workers(config: ResolvedSegment, console: Console, what: str = "segmenting") -> None:
     """Have all subvolumes segmented, with a progress bar; what is finished is not done again.
 
     Raises:
@@ -152,7 +152,7 @@ def run_workers(config: SegmentConfig, console: Console, what: str = "segmenting
         raise RuntimeError(f"all workers have ended, but subvolumes {missing} are not finished")
 
 
-def leave_to_others(config: SegmentConfig) -> int:
+def leave_to_others(config: ResolvedSegment) -> int:
     """Write down what workers are to share among them; returns the number of subvolumes.
 
     Said once, for all: workers that looked for themselves, one after the other, would not agree.

@@ -14,7 +14,7 @@ import numpy as np
 from experiments.reporting import run_files
 from experiments.reporting.redaction import redacted
 from experiments.segment import segmentation_files
-from experiments.segment.config import SegmentConfig
+from experiments.segment.config import ResolvedSegment
 from ffn_core.geometry import Box
 from ffn_core.inference.evaluation import Evaluation, evaluate_volumes
 from ffn_core.inference.reconcile import reconcile
@@ -34,7 +34,7 @@ class Summary:
     subvolumes: int
 
 
-def assemble(config: SegmentConfig) -> Summary:
+def assemble(config: ResolvedSegment) -> Summary:
     """Reconcile the finished subvolumes into the result file; returns what they took."""
     folder, grid = config.directory, config.grid
     files = [segmentation_files.finished_path(folder, sub.index) for sub in grid.subvolumes]
@@ -69,11 +69,10 @@ def assemble(config: SegmentConfig) -> Summary:
     return Summary(count, sum(map(segmentation_files.load_fovs, files)), len(files))
 
 
-def score(config: SegmentConfig) -> Evaluation:
-    """Compare the result with the ground truth, and keep the scores."""
+def score(config: ResolvedSegment, labels: str) -> Evaluation:
+    """Compare the result with the ground truth ``labels``, and keep the scores."""
     folder, region = config.directory, config.grid.region
-    assert config.labels is not None
-    truth = open_labels(config.labels, config.cache_bytes)
+    truth = open_labels(labels, config.cache_bytes)
     ids = open_labels(segmentation_files.result(folder), config.cache_bytes)
     evaluation = evaluate_volumes(truth, ids, region.start_zyx)
     run_files.write_json(folder / segmentation_files.EVALUATION, dataclasses.asdict(evaluation))

@@ -28,7 +28,7 @@ from numpy.lib.npyio import NpzFile
 from experiments.config.config_file import without_secrets
 from experiments.config.parsing import from_dict
 from experiments.reporting import run_files
-from experiments.segment.config import SegmentConfig
+from experiments.segment.config import ResolvedSegment
 from ffn_core.errors import InputError
 from ffn_core.inference.canvas import FloodState
 from ffn_core.inference.segmentation import State
@@ -49,8 +49,8 @@ def result(folder: Path) -> str:
     return f"{folder / SEGMENTATION}:{DATASET}"
 
 
-def write_config(folder: Path, config: SegmentConfig) -> None:
-    """Make the folder of a resolved config, whole or not at all; secrets of its launcher masked.
+def write_config(folder: Path, config: ResolvedSegment) -> None:
+    """Write the config of a folder, whole or not at all; secrets of the launcher are masked.
 
     Raises:
         InputError: An option that workers need holds a secret.
@@ -60,7 +60,7 @@ def write_config(folder: Path, config: SegmentConfig) -> None:
         partial.write_text(yaml.safe_dump(values, sort_keys=False))
 
 
-def load_config(folder: Path) -> SegmentConfig:
+def load_config(folder: Path) -> ResolvedSegment:
     """The config of a segmentation's folder.
 
     Raises:
@@ -73,7 +73,7 @@ def load_config(folder: Path) -> SegmentConfig:
             f"{folder} is no folder of experiments.segment, or damaged"
             f" ({' '.join(str(error).split())})"
         ) from None
-    return from_dict(SegmentConfig, values)
+    return from_dict(ResolvedSegment, values)
 
 
 def write_todo(folder: Path, subvolumes: Sequence[int]) -> None:

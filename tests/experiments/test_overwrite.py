@@ -15,7 +15,7 @@ from experiments.data import __main__
 from experiments.data.cache import write_volumes
 from experiments.reporting import run_files
 from experiments.segment import segmentation_files
-from experiments.segment.config import RegionConfig, SegmentConfig
+from experiments.segment.config import ResolvedRegion, ResolvedSegment
 from experiments.throughput import measurement
 from ffn_core.output_list import LIST
 from ffn_core.sampling.coordinates import Coordinates
@@ -50,12 +50,14 @@ def world(tmp_path, monkeypatch, volumes, coordinates) -> Path:
     for name, content in coordinates.items():
         Path(name).write_bytes(content)
     write_volumes("seg/segmentation.h5", {"segmentation": volumes["labels"]})
-    config = SegmentConfig(
+    config = ResolvedSegment(
         checkpoint="/nowhere",
         image=f"{tmp_path}/v.h5:image",
+        mean=0.0,
+        stddev=1.0,
         fov_zyx=[5, 5, 5],
         deltas_zyx=[1, 1, 1],
-        region=RegionConfig([0, 0, 0], list(SHAPE)),
+        region=ResolvedRegion(start_zyx=[0, 0, 0], size_zyx=list(SHAPE)),
     )
     segmentation_files.write_config(Path("seg"), config)
     run_files.write_json(Path("seg") / run_files.RESULT, {})

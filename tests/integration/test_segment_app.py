@@ -25,7 +25,7 @@ from experiments.reporting import run_files
 from experiments.reporting.mlflow_sync import LINK, MlflowSync, RunIdentity
 from experiments.reporting.terminal import Terminal
 from experiments.segment import segmentation_files
-from experiments.segment.config import SegmentConfig
+from experiments.segment.config import ResolvedSegment, SegmentConfig
 from experiments.segment.flooding import Worker
 from experiments.segment.pipeline import carry_out, segment
 from experiments.segment.resolve import resolve
@@ -112,7 +112,7 @@ def command(*overrides: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def config(columns: Path, run_dir: Path, out: Path, **values) -> SegmentConfig:
+def config(columns: Path, run_dir: Path, out: Path, **values) -> ResolvedSegment:
     return resolve(
         from_dict(
             SegmentConfig,

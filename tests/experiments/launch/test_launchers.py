@@ -20,7 +20,7 @@ from experiments.launch.launchers import (
     rank_of,
     ranks_here,
 )
-from experiments.segment.config import SegmentConfig
+from experiments.segment.config import ResolvedRegion, ResolvedSegment
 from experiments.segment.processes import worker_commands
 from experiments.segment.tasks import Task, task_of
 from experiments.sweep.slurm_job import inside_job
@@ -211,8 +211,18 @@ def test_a_new_entry_starts_segment_workers(jsrun, monkeypatch, tmp_path):
     program = tmp_path / "jsrun"
     program.touch(mode=0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    segmentation = SegmentConfig(
-        "c", out=str(tmp_path), processes=4, threads_per_process=2, launcher=jsrun.launcher
+    segmentation = ResolvedSegment(
+        checkpoint="c",
+        image="em.h5:raw",
+        mean=128.0,
+        stddev=33.0,
+        fov_zyx=[7, 7, 7],
+        deltas_zyx=[2, 2, 2],
+        region=ResolvedRegion(size_zyx=[32, 32, 32]),
+        out=str(tmp_path),
+        processes=4,
+        threads_per_process=2,
+        launcher=jsrun.launcher,
     )
     worker = [sys.executable, "-m", "experiments.segment_worker", str(tmp_path), "--tasks", "4"]
     words = ["jsrun", "--np", "4", "-c", "2", "--smpiargs=off"]

@@ -22,7 +22,7 @@ from experiments.reporting.redaction import (
 )
 from experiments.reporting.terminal import Terminal
 from experiments.segment import segmentation_files
-from experiments.segment.config import SegmentConfig
+from experiments.segment.config import ResolvedSegment
 from experiments.sweep import slurm_job
 from ffn_core.errors import InputError
 
@@ -142,13 +142,22 @@ def test_a_secret_that_ranks_would_need_is_refused(tmp_path):
 
 def test_a_segmentation_keeps_none(tmp_path):
     environment = {"AWS_SECRET_ACCESS_KEY": "hunter2"}
-    values = {"checkpoint": "c", "image": "v.h5:raw", "launcher": {"environment": environment}}
-    segmentation_files.write_config(tmp_path, from_dict(SegmentConfig, values))
+    values = {
+        "checkpoint": "c",
+        "image": "v.h5:raw",
+        "mean": 128.0,
+        "stddev": 33.0,
+        "fov_zyx": [7, 7, 7],
+        "deltas_zyx": [2, 2, 2],
+        "region": {"size_zyx": [32, 32, 32]},
+        "launcher": {"environment": environment},
+    }
+    segmentation_files.write_config(tmp_path, from_dict(ResolvedSegment, values))
     assert "hunter2" not in (tmp_path / run_files.CONFIG).read_text()
     assert segmentation_files.load_config(tmp_path).image == "v.h5:raw"
     values["image"] = "precomputed:https://me:hunter2@host/v"
     with pytest.raises(InputError, match=r"^image holds a secret"):
-        segmentation_files.write_config(tmp_path, from_dict(SegmentConfig, values))
+        segmentation_files.write_config(tmp_path, from_dict(ResolvedSegment, values))
 
 
 def test_a_job_that_has_ended_keeps_none(tmp_path):

@@ -4,39 +4,63 @@ import pytest
 
 from experiments.config.cluster import LauncherConfig
 from experiments.config.parsing import from_dict
-from experiments.segment.config import SegmentConfig
+from experiments.segment.config import ResolvedSegment, SegmentConfig, SubvolumeConfig
 from ffn_core.errors import InputError
+from ffn_core.geometry import Box
 
-MINIMAL = SegmentConfig(checkpoint="c", image="em.h5:raw")
+VALUES = {
+    "checkpoint": "/r/c",
+    "image": "/d/em.h5:raw",
+    "mean": 128.0,
+    "stddev": 33.0,
+    "fov_zyx": [7, 7, 7],
+    "deltas_zyx": [2, 2, 2],
+    "region": {"start_zyx": [0, 0, 0], "size_zyx": [32, 32, 32]},
+}
+RESOLVED = from_dict(ResolvedSegment, VALUES)
 
 
 def test_identity_follows_the_result_and_not_the_speed():
-    faster = replace(MINIMAL, batch_size=8, processes=4, save_every_s=1.0, labels="l.h5:x")
+    faster = replace(RESOLVED, batch_size=8, processes=4, save_every_s=1.0, labels="l.h5:x")
     faster = replace(faster, launcher=LauncherConfig("mpi"), cache_bytes=0)
-    assert faster.identity == MINIMAL.identity
-    assert faster.directory == MINIMAL.directory
-    other = from_dict(
-        SegmentConfig, {"checkpoint": "c", "image": "em.h5:raw", "flood": {"segment": 0.5}}
-    )
-    assert other.identity != MINIMAL.identity
-    assert MINIMAL.directory.name == f"em-c-{MINIMAL.identity}"
+    assert faster.identity == RESOLVED.identity
+    assert faster.directory == RESOLVED.directory
+    other = from_dict(ResolvedSegment, VALUES | {"flood": {"segment": 0.5}})
+    assert other.identity != RESOLVED.identity
+
+
+def test_the_name_is_that_of_before_there_were_two_types():
+    assert RESOLVED.directory.name == "em-c-6c8922a2"
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_a_resolved_segmentation_leaves_nothing_open(name):
+    with pytest.raises(InputError, match=f"option {name} is missing"):
+        from_dict(ResolvedSegment, {k: v for k, v in VALUES.items() if k != name})
+    with pytest.raises(InputError, match=r"option region\.size_zyx is missing"):
+        from_dict(ResolvedSegment, VALUES | {"region": {}})
+
+
+def test_the_grid_of_an_uncut_region_is_one_subvolume_and_of_a_cut_one_overlaps_by_two_fovs():
+    assert [s.box for s in RESOLVED.grid.subvolumes] == [Box((0, 0, 0), (32, 32, 32))]
+    cut = replace(RESOLVED, subvolume=SubvolumeConfig(size_zyx=[32, 32, 23]))
+    assert [s.box.start_zyx[2] for s in cut.grid.subvolumes] == [0, 9]
 
 
 def test_identity_tells_raw_weights_from_averaged_and_keeps_that_of_older_segmentations():
-    raw = replace(MINIMAL, weights="raw")
-    assert raw.identity != MINIMAL.identity
-    assert MINIMAL.identity == "6a9d5295"
+    raw = replace(RESOLVED, weights="raw")
+    assert raw.identity != RESOLVED.identity
 
 
 def test_a_segmentation_in_float32_is_that_from_before_there_was_a_choice():
-    assert replace(MINIMAL, precision="float32").identity == MINIMAL.identity
-    assert replace(MINIMAL, precision="bfloat16").identity != MINIMAL.identity
+    assert replace(RESOLVED, precision="float32").identity == RESOLVED.identity
+    assert replace(RESOLVED, precision="bfloat16").identity != RESOLVED.identity
 
 
 def test_flood_defaults_are_those_of_the_library():
     from ffn_core.inference.settings import FloodSettings
 
-    assert MINIMAL.flood.settings == FloodSettings()
+    assert RESOLVED.flood.settings == FloodSettings()
 
 
 @pytest.mark.parametrize(

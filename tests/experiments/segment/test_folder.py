@@ -13,7 +13,7 @@ from experiments.reporting import run_files
 from experiments.reporting.terminal import Terminal
 from experiments.segment import pipeline, segmentation_files
 from experiments.segment.checkpoints import _prepare_folder
-from experiments.segment.config import RegionConfig, SegmentConfig
+from experiments.segment.config import ResolvedRegion, ResolvedSegment
 from experiments.segment.folder import check_folder, claim_folder, inputs_of
 from ffn_core.errors import InputError
 from ffn_core.inference.segmentation import State
@@ -36,18 +36,20 @@ def world(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
-def config(world: Path, out: str, **values) -> SegmentConfig:
+def config(world: Path, out: str, **values) -> ResolvedSegment:
     """A resolved config."""
     given = {
         "checkpoint": str(world / "run" / "checkpoints" / "step-000000000001"),
         "image": f"{world}/v.h5:image",
+        "mean": 0.0,
+        "stddev": 1.0,
         "fov_zyx": [5, 5, 5],
         "deltas_zyx": [1, 1, 1],
-        "region": RegionConfig([0, 0, 0], list(SHAPE)),
+        "region": ResolvedRegion(start_zyx=[0, 0, 0], size_zyx=list(SHAPE)),
         "pictures": False,
         "out": out,
     }
-    return SegmentConfig(**given | values)
+    return ResolvedSegment(**given | values)
 
 
 @pytest.fixture
@@ -55,7 +57,7 @@ def workers(monkeypatch) -> list[str]:
     """Workers that find one object of the whole volume; returns what was given to them."""
     started = []
 
-    def work(config: SegmentConfig, *_: object) -> None:
+    def work(config: ResolvedSegment, *_: object) -> None:
         if segmentation_files.unfinished(config.directory, 1):
             started.append(config.identity)
             ids = np.full(SHAPE, 1, np.uint32)
@@ -68,7 +70,7 @@ def workers(monkeypatch) -> list[str]:
     return started
 
 
-def run(config: SegmentConfig) -> int:
+def run(config: ResolvedSegment) -> int:
     """`segment.segment` as the command ends it."""
     try:
         pipeline.segment(config, Terminal())
