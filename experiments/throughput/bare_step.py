@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from experiments.config.config_file import load_config
 from experiments.config.schema import Config
@@ -98,21 +97,20 @@ def make_step(config: Config) -> BareStep:
     """The step of one rank of ``config``; TensorFlow must be configured before."""
     import numpy as np
 
-    from ffn_core.model import ConvStack
-    from ffn_core.training.averaging import AveragedWeights
-    from ffn_core.training.optimizers import make_optimizer
-    from ffn_core.training.train_step import TrainStep
+    from ffn_core.training.train_step import make_train_step
 
     micro = config.model.micro_batch_size
-    model = ConvStack(config.model.size, config.seed, config.model.precision)
-    optimizer: Any = make_optimizer(
-        config.optimizer.name, config.optimizer.arguments, model.weights
-    )
-    fovs = config.cluster.local_batch_size
-    half_life = config.averaging.half_life_fovs
-    average = AveragedWeights(model.weights, fovs, half_life) if half_life else None
-    step = TrainStep(
-        model, optimizer, lambda total: total, fovs, micro, config.optimizer.clip, average=average
+    step = make_train_step(
+        config.model.size,
+        config.seed,
+        config.optimizer.name,
+        config.optimizer.arguments,
+        reduce_sum=lambda total: total,
+        fovs_per_step=config.cluster.local_batch_size,
+        micro_batch=micro,
+        clip=config.optimizer.clip,
+        precision=config.model.precision,
+        half_life_fovs=config.averaging.half_life_fovs,
     )
     rng = np.random.default_rng(0)
     shape = (micro, *config.model.geometry.fov_zyx, 1)

@@ -15,13 +15,10 @@ from experiments.trainer.checkpointing import Checkpointer, diverged
 from experiments.trainer.metrics import Meter
 from experiments.trainer.timing import REDUCE, TrainingClock
 from experiments.trainer.validator import Validator
-from ffn_core.model import ConvStack
-from ffn_core.training.averaging import AveragedWeights
 from ffn_core.training.batches import MicroBatch, micro_batch_size
 from ffn_core.training.distributed import Collectives
 from ffn_core.training.examples import CanvasSource, ExampleStream
-from ffn_core.training.optimizers import make_optimizer
-from ffn_core.training.train_step import StepResult, TrainStep
+from ffn_core.training.train_step import StepResult, make_train_step
 
 
 class Trainer:
@@ -51,11 +48,6 @@ class Trainer:
 
         source, held_out = canvas_sources(config)
         self._streams = self._make_streams(source)
-        model = ConvStack(config.model.size, config.seed, config.model.precision)
-        optimizer = make_optimizer(config.optimizer.name, config.optimizer.arguments, model.weights)
-        half_life, average = config.averaging.half_life_fovs, None
-        if half_life:
-            average = AveragedWeights(model.weights, self._fovs_per_step, half_life)
         cluster = config.cluster
         size = micro_batch_size(
             cluster.group.common_nodes * cluster.local_batch_size,
@@ -63,29 +55,32 @@ class Trainer:
             config.model.micro_batch_size,
         )
         self._batch = MicroBatch(size, config.model.geometry.fov_zyx)
-        self._train_step = TrainStep(
-            model,
-            optimizer,
-            collectives.reduce_sum,
-            self._fovs_per_step,
-            size,
-            config.optimizer.clip,
+        self._train_step = step = make_train_step(
+            config.model.size,
+            config.seed,
+            config.optimizer.name,
+            config.optimizer.arguments,
+            reduce_sum=collectives.reduce_sum,
+            fovs_per_step=self._fovs_per_step,
+            micro_batch=size,
+            clip=config.optimizer.clip,
+            precision=config.model.precision,
+            half_life_fovs=config.averaging.half_life_fovs,
             first_stream=cluster.group.nodes_of(self._rank).start * cluster.local_batch_size,
-            average=average,
         )
         self._checkpointer = Checkpointer(
             config,
             run_dir / CHECKPOINTS,
             run_dir / BEST,
             collectives,
-            model,
-            optimizer,
-            average,
+            step.model,
+            step.optimizer,
+            step.average,
             self._streams,
         )
         self._meter = Meter(config, collectives)
         self._validator = Validator(
-            config, held_out, collectives, self._train_step.predict, average, run_dir
+            config, held_out, collectives, step.predict, step.average, run_dir
         )
         self._scores = ScoreHistory(config.score_name, config.score.last)
         self._step, elapsed_s = 0, 0.0

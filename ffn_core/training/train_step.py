@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from ffn_core.model import ConvStack
+from ffn_core.model_size import ModelSize
 from ffn_core.training.averaging import AveragedWeights
 from ffn_core.training.noise_scale import (
     SKETCH_SIZE,
@@ -18,6 +19,7 @@ from ffn_core.training.noise_scale import (
     first_group,
     gradient_moments,
 )
+from ffn_core.training.optimizers import make_optimizer
 
 OBJECT_PROBABILITY = 0.95
 """Soft label of object voxels; all others have one minus this (Januszewski et al. 2018)."""
@@ -142,6 +144,21 @@ class TrainStep(tf.Module):
         signs, places = draw_sketch(parameters)
         self._sketch_signs, self._sketch_places = tf.constant(signs), tf.constant(places)
 
+    @property
+    def model(self) -> ConvStack:
+        """The network, whose weights each step changes."""
+        return self._model
+
+    @property
+    def optimizer(self) -> Any:
+        """The built Keras optimizer."""
+        return self._optimizer
+
+    @property
+    def average(self) -> AveragedWeights | None:
+        """Of the weights, after each step; None where there is none."""
+        return self._average
+
     def accumulate(self, image: tf.Tensor, seed: tf.Tensor, is_object: tf.Tensor) -> tf.Tensor:
         """Add a micro-batch to the buffer and return its predicted logits (b, z, y, x, 1).
 
@@ -214,3 +231,45 @@ class TrainStep(tf.Module):
         loss, norm2, difference2, stop, done = (float(value) for value in measured)
         moments = gradient_moments(*self._groups, difference2, norm2)
         return StepResult(loss, float(np.sqrt(norm2)), moments, round(stop), round(done))
+
+
+def make_train_step(
+    size: ModelSize,
+    seed: int,
+    optimizer: str,
+    arguments: Mapping[str, Any],
+    *,
+    reduce_sum: Callable[[tf.Tensor], tf.Tensor],
+    fovs_per_step: int,
+    micro_batch: int,
+    clip: float | None,
+    precision: str = "float32",
+    half_life_fovs: float = 0,
+    first_stream: int = 0,
+) -> TrainStep:
+    """Build a network, its optimizer, and the step that trains one by the other.
+
+    Args:
+        size: of the network.
+        seed: of its first weights.
+        optimizer: one of `ffn_core.training.optimizers.NAMES`.
+        arguments: of the optimizer, see `make_optimizer`.
+        reduce_sum: as the next three, see `TrainStep`.
+        fovs_per_step: FOVs of one step, summed over all nodes.
+        micro_batch: FOVs in one pass.
+        clip: largest magnitude of an entry of the averaged gradient; None for no clipping.
+        precision: of the convolutions, one of `ffn_core.model_size.PRECISIONS`.
+        half_life_fovs: of the averaged weights; 0 to keep none.
+        first_stream: see `TrainStep`.
+
+    Raises:
+        InputError: for an optimizer that there is not, or arguments that it does not take.
+    """
+    model = ConvStack(size, seed, precision)
+    built = make_optimizer(optimizer, arguments, model.weights)
+    average = None
+    if half_life_fovs:
+        average = AveragedWeights(model.weights, fovs_per_step, half_life_fovs)
+    return TrainStep(
+        model, built, reduce_sum, fovs_per_step, micro_batch, clip, first_stream, average
+    )

@@ -2,12 +2,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ffn_core.model import ConvStack
 from ffn_core.model_size import ModelSize
-from ffn_core.training.averaging import AveragedWeights
 from ffn_core.training.noise_scale import SKETCH_SIZE, draw_sketch, gradient_moments
-from ffn_core.training.optimizers import make_optimizer
-from ffn_core.training.train_step import TrainStep, fov_losses
+from ffn_core.training.train_step import fov_losses, make_train_step
 
 SIZE = ModelSize(depth=2, features=2)
 FOV = (3, 3, 3)
@@ -17,13 +14,20 @@ def make_step(
     fovs, micro_batch=1, clip=None, optimizer="sgd", zero=False, ranks_sum=None, first_stream=0
 ):
     """A step with its model; ``zero`` sets all weights to 0, so that logits equal seeds."""
-    model = ConvStack(SIZE, seed=0)
+    step = make_train_step(
+        SIZE,
+        0,
+        optimizer,
+        {},
+        reduce_sum=ranks_sum or tf.identity,
+        fovs_per_step=fovs,
+        micro_batch=micro_batch,
+        clip=clip,
+        first_stream=first_stream,
+    )
     if zero:
-        model.assign([np.zeros(w.shape, np.float32) for w in model.weights])
-    built = make_optimizer(optimizer, {}, model.weights)
-    sum_up = ranks_sum or tf.identity
-    step = TrainStep(model, built, sum_up, fovs, micro_batch, clip, first_stream=first_stream)
-    return model, step
+        step.model.assign([np.zeros(w.shape, np.float32) for w in step.model.weights])
+    return step.model, step
 
 
 def examples(count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -226,16 +230,23 @@ def test_each_step_starts_empty_and_applies_its_own_rate():
 
 
 def test_the_average_follows_the_weights_after_each_step():
-    model = ConvStack(SIZE, seed=0)
-    average = AveragedWeights(model.weights, fovs_per_step=2, half_life_fovs=2)
-    optimizer = make_optimizer("adam", {}, model.weights)
-    step = TrainStep(model, optimizer, tf.identity, 2, 2, None, average=average)
+    step = make_train_step(
+        SIZE,
+        0,
+        "adam",
+        {},
+        reduce_sum=tf.identity,
+        fovs_per_step=2,
+        micro_batch=2,
+        clip=None,
+        half_life_fovs=2,
+    )
     seen = []
     for _ in range(3):
         step.accumulate(*examples(2))
         step.apply(step.reduce(), 0.01)
-        seen.append(values(model))
-    for first, second, third, found in zip(*seen, average.values(), strict=True):
+        seen.append(values(step.model))
+    for first, second, third, found in zip(*seen, step.average.values(), strict=True):
         np.testing.assert_allclose(found, (first + 2 * second + 4 * third) / 7, atol=1e-6)
         assert np.abs(third - found).max() > 1e-3
 
