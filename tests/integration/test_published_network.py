@@ -68,8 +68,8 @@ def test_canvases_at_balanced_coordinates_are_filled_without_any_training(config
 
 
 def test_bfloat16_fills_them_as_well(config):
-    """F1 within 0.005 of that in float32, over fewer canvases where bfloat16 is emulated."""
-    canvases = CANVASES if native_bfloat16(cpu_flags()) else 2
+    """F1 within 0.005 of that in float32, over one canvas where bfloat16 is emulated."""
+    canvases = CANVASES if native_bfloat16(cpu_flags()) else 1
     exact, rounded = (flooded(config, precision, canvases) for precision in PRECISIONS)
     assert rounded.published.f1 == pytest.approx(exact.published.f1, abs=0.005)
     assert rounded.loss_sum != exact.loss_sum, "the same to the last bit: nothing was rounded"
