@@ -6,10 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from analysis import predict
 from analysis.figures import registry
 from analysis.figures.__main__ import main
+from analysis.figures.style import Drawing
 from analysis.pictures import __main__
 from analysis.results import __main__ as results
 from analysis.results import notebooks
@@ -97,8 +99,11 @@ COMMANDS = {
 def command(request, world, monkeypatch) -> Command:
     monkeypatch.setenv("FFN_SCALING_STORE", "recorded")  # which notebooks would set for good
     # What is drawn does not matter here, and takes its time.
-    two = {name: registry.FIGURES[name] for name in ("throughput", "noise_scale")}
+    empty = Drawing(Figure(figsize=(1, 1)), "nothing")
+    two = {"throughput": lambda _: empty, "noise_scale": registry.FIGURES["noise_scale"]}
     monkeypatch.setattr(registry, "FIGURES", two)
+    monkeypatch.setattr("analysis.prediction.figure.prediction", lambda *_: empty)
+    monkeypatch.setattr("analysis.figures.scaling_models.fitted_models", lambda *_: empty)
     monkeypatch.setattr(results, "page", lambda *_: ("a page", {"prediction.png": b"a picture"}))
     return COMMANDS[request.param]
 
