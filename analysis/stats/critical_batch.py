@@ -5,20 +5,19 @@ Source of the curve: McCandlish et al. 2018, "An Empirical Model of Large-Batch 
 E = S * B examples to one target, with the critical batch size B_crit = E_min / S_min.
 
 A run that ended before the target says that it needs more steps than it had: a right-censored
-observation. Leaving such runs out would make large batches look cheap (Tobin 1958).
+observation. Leaving such runs out would make large batches look cheap (Tobin 1958). A run at the
+target by its first evaluation needs at most the steps it had then: a left-censored one.
 """
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import optimize, special, stats
+from scipy import stats
 
-_LEAST_SCATTER = 1e-6
-"""Smallest standard deviation of log(steps): exact data have none, and the likelihood no bound."""
+from analysis.stats.step_likelihood import Observed
 
 
 @dataclass(frozen=True)
@@ -92,44 +91,42 @@ def fit_critical_batch(
     batch_size: np.ndarray,
     steps: np.ndarray,
     at_least: np.ndarray | None = None,
+    at_most: np.ndarray | None = None,
     *,
     level: float = 0.95,
 ) -> CriticalBatch:
     """Fits S_min and E_min by maximum likelihood, log(steps) scattering normally around the curve.
 
-    Where every run reached the target that is least squares.
+    Where the steps of every run are known that is least squares.
 
     Args:
         batch_size: (n,) FOVs per optimizer step.
-        steps: (n,) optimizer steps to the target; NaN where it was not reached.
-        at_least: (n,) steps that each run had, of which those matter that missed the target;
-            without it they are left out.
+        steps: (n,) optimizer steps to the target; NaN where they are not known.
+        at_least: (n,) steps at which such a run had not reached the target; without it these runs
+            are left out.
+        at_most: (n,) steps by which such a run had reached it; NaN or without it: never.
         level: coverage of the interval of B_crit (first-order, symmetric in its logarithm).
 
     Raises:
         ValueError: fewer than two different batch sizes reached the target.
     """
-    batch = np.asarray(batch_size, dtype=float)
-    needed = np.asarray(steps, dtype=float)
-    had = np.full(batch.shape, np.nan) if at_least is None else np.asarray(at_least, dtype=float)
-    reached = np.isfinite(batch) & np.isfinite(needed) & (needed > 0)
-    censored = np.isfinite(batch) & np.isnan(needed) & np.isfinite(had) & (had > 0)
-    if np.unique(batch[reached]).size < 2:
+    known = _observed(batch_size, steps, at_least, at_most)
+    reached = np.concatenate([known.batch, known.bounded[np.isfinite(known.by)]])
+    if np.unique(reached).size < 2:
         raise ValueError("at least two batch sizes must reach the target")
-    known = _Observed(batch[reached], needed[reached], batch[censored], had[censored])
     log_steps, log_fovs, scatter = known.most_likely()
     min_steps, min_fovs = float(np.exp(log_steps)), float(np.exp(log_fovs))
     covariance = known.covariance(log_steps, log_fovs, scatter)
     # Of log(E_min / S_min).
     contrast = np.array([-1.0 / min_steps, 1.0 / min_fovs])
-    freedom = known.needed.size - 2
+    freedom = known.informative - 2
     quantile = stats.t.ppf((1 + level) / 2, freedom) if freedom > 0 else np.nan
     half = quantile * np.sqrt(contrast @ covariance @ contrast)
     log_critical = log_fovs - log_steps
     # Where one bound of the hyperbola is not seen in the data the other end of the interval is inf.
     with np.errstate(over="ignore"):
         low, high = np.exp(log_critical - half), np.exp(log_critical + half)
-    used = batch[reached | censored]
+    used = np.concatenate([known.batch, known.bounded])
     return CriticalBatch(
         min_steps=min_steps,
         min_fovs=min_fovs,
@@ -137,12 +134,32 @@ def fit_critical_batch(
         low=float(low),
         high=float(high),
         residual=scatter,
-        count=int(known.needed.size),
-        missed=int(known.had.size),
+        count=known.informative,
+        missed=int(np.isinf(known.by).sum()),
         smallest=float(used.min()),
         largest=float(used.max()),
         covariance=covariance,
     )
+
+
+def _observed(
+    batch_size: np.ndarray,
+    steps: np.ndarray,
+    at_least: np.ndarray | None,
+    at_most: np.ndarray | None,
+) -> Observed:
+    """Runs sorted into those whose steps are known and those bounded; others are left out."""
+    batch = np.asarray(batch_size, dtype=float)
+    needed = np.asarray(steps, dtype=float)
+    unknown = np.full(batch.shape, np.nan)
+    after = unknown if at_least is None else np.asarray(at_least, dtype=float)
+    by = unknown if at_most is None else np.asarray(at_most, dtype=float)
+    by = np.where(np.isnan(by), np.inf, by)
+    reached = np.isfinite(batch) & np.isfinite(needed) & (needed > 0)
+    # Between 0 and infinity lies every run: that says nothing.
+    says = (after > 0) | np.isfinite(by)
+    bounded = np.isfinite(batch) & np.isnan(needed) & np.isfinite(after) & says
+    return Observed(batch[reached], needed[reached], batch[bounded], after[bounded], by[bounded])
 
 
 def fit_runs(runs: pd.DataFrame) -> CriticalBatch | None:
@@ -150,7 +167,8 @@ def fit_runs(runs: pd.DataFrame) -> CriticalBatch | None:
 
     Args:
         runs: columns global_batch_size, optimizer_step (to the target, NaN where it was missed)
-            and steps_done (of the whole run).
+            and steps_done (of the whole run); where it has after_steps and by_steps, a run at the
+            target by its first evaluation (after_steps 0) counts as needing at most by_steps.
     """
     reaching = runs.loc[runs["optimizer_step"].notna(), "global_batch_size"].nunique()
     if runs["global_batch_size"].nunique() < 3 or reaching < 2:
@@ -164,88 +182,13 @@ def fit_every_run(runs: pd.DataFrame) -> CriticalBatch:
     Raises:
         ValueError: fewer than two different batch sizes reached the target.
     """
-    columns = ("global_batch_size", "optimizer_step", "steps_done")
-    return fit_critical_batch(*(runs[c].to_numpy(dtype=float) for c in columns))
-
-
-@dataclass(frozen=True)
-class _Observed:
-    """Runs that reached the target (`batch`, `needed` steps) and that did not (`missed`, `had`)."""
-
-    batch: np.ndarray
-    needed: np.ndarray
-    missed: np.ndarray
-    had: np.ndarray
-
-    def most_likely(self) -> tuple[float, float, float]:
-        """log(S_min), log(E_min), and the standard deviation of log(steps)."""
-        start = np.log([self.needed.min() / 2, (self.needed * self.batch).min() / 2])
-        squares = optimize.least_squares(self._residuals, start, xtol=1e-14, ftol=1e-14, gtol=1e-14)
-        scatter = float(np.sqrt(np.mean(squares.fun**2)))
-        if not self.had.size:
-            return float(squares.x[0]), float(squares.x[1]), scatter
-        bounds = [(-30.0, 60.0), (-30.0, 60.0), (np.log(_LEAST_SCATTER), 10.0)]
-        fits = [
-            optimize.minimize(self._surprise, x, jac=True, method="L-BFGS-B", bounds=bounds)
-            for x in self._starts(squares.x)
-        ]
-        best = min(fits, key=lambda fit: fit.fun).x
-        return float(best[0]), float(best[1]), float(np.exp(best[2]))
-
-    def covariance(self, log_steps: float, log_fovs: float, scatter: float) -> np.ndarray:
-        """(2, 2) of S_min and E_min, from the curvature of the fit; NaN without freedom.
-
-        Not of their logarithms: in those, data without a sign of S_min would seem to fix it at 0.
-        """
-        freedom = self.needed.size - 2
-        if freedom < 1:
-            return np.full((2, 2), np.nan)
-        batch = np.concatenate([self.batch, self.missed])
-        slopes = np.stack([np.ones_like(batch), 1 / batch], axis=1)
-        slopes /= (np.exp(log_steps) + np.exp(log_fovs) / batch)[:, None]
-        short = (_curve(self.missed, log_steps, log_fovs) - np.log(self.had)) / scatter
-        hazard = _hazard(short)
-        weight = np.concatenate([np.ones(self.needed.size), hazard * (hazard + short)])
-        information = slopes.T @ (weight[:, None] * slopes)
-        return np.linalg.pinv(information) * (scatter**2 * self.needed.size / freedom)
-
-    def _starts(self, squares: np.ndarray) -> list[np.ndarray]:
-        """Where to look from: least squares, and the likeliest of a grid.
-
-        The likelihood has a second, poorer maximum, at which no run's steps depend on its batch.
-        """
-        steps = np.concatenate([self.needed, self.had])
-        fovs = self.needed * self.batch
-        grid = itertools.product(
-            np.log(np.geomspace(steps.min() / 10, steps.max(), 8)),
-            np.log(np.geomspace(fovs.min() / 4, fovs.max(), 5)),
-            np.log([0.1, 0.4]),
-        )
-        likely = sorted((np.array(x) for x in grid), key=lambda x: self._surprise(x)[0])
-        return [np.append(squares, np.log(0.15)), *likely[:3]]
-
-    def _residuals(self, logs: np.ndarray) -> np.ndarray:
-        return _curve(self.batch, logs[0], logs[1]) - np.log(self.needed)
-
-    def _surprise(self, x: np.ndarray) -> tuple[float, np.ndarray]:
-        """Negative log-likelihood of log(S_min), log(E_min), log(scatter), and its gradient."""
-        scatter = np.exp(x[2])
-        apart = self._residuals(x[:2]) / scatter
-        short = (_curve(self.missed, x[0], x[1]) - np.log(self.had)) / scatter
-        hazard = _hazard(short)
-        value = apart.size * x[2] + 0.5 * apart @ apart - special.log_ndtr(short).sum()
-        by_curve = np.concatenate([apart, -hazard]) / scatter
-        batch = np.concatenate([self.batch, self.missed])
-        share = np.exp(x[0] - _curve(batch, x[0], x[1]))  # of S_min in the steps
-        by_scatter = apart.size - apart @ apart + hazard @ short
-        return float(value), np.array([by_curve @ share, by_curve @ (1 - share), by_scatter])
-
-
-def _curve(batch: np.ndarray, log_steps: float, log_fovs: float) -> np.ndarray:
-    """log(S_min + E_min / B)."""
-    return np.logaddexp(log_steps, log_fovs - np.log(batch))
-
-
-def _hazard(short: np.ndarray) -> np.ndarray:
-    """phi(x) / Phi(x), also far below zero."""
-    return np.exp(-0.5 * short**2 - 0.5 * np.log(2 * np.pi) - special.log_ndtr(short))
+    batch, steps, done = (
+        runs[c].to_numpy(dtype=float) for c in ("global_batch_size", "optimizer_step", "steps_done")
+    )
+    if "after_steps" not in runs:
+        return fit_critical_batch(batch, steps, done)
+    at_once = np.isfinite(steps) & (runs["after_steps"].to_numpy(dtype=float) == 0)
+    by = np.where(at_once, runs["by_steps"].to_numpy(dtype=float), np.nan)
+    return fit_critical_batch(
+        batch, np.where(at_once, np.nan, steps), np.where(at_once, 0.0, done), by
+    )

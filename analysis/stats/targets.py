@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from scipy import optimize
 
 from analysis.runs.runs import Runs
 from analysis.stats.intervals import bootstrap_interval
@@ -14,6 +15,7 @@ from analysis.stats.intervals import bootstrap_interval
 F1_TARGETS = (0.5, 0.7, 0.8, 0.9)
 # Validation F1 swings between evaluations: a target counts when so many in a row average it.
 WINDOW = 3
+_UNKNOWN = (math.nan, math.nan)
 
 
 def first_reached(x: np.ndarray, score: np.ndarray, target: float, window: int = 1) -> float:
@@ -48,6 +50,41 @@ def first_reached(x: np.ndarray, score: np.ndarray, target: float, window: int =
     return float(x[index - 1] + share * (x[index] - x[index - 1]))
 
 
+def monotone(score: np.ndarray) -> np.ndarray:
+    """The nondecreasing curve nearest to single evaluations (isotonic least squares, Barlow 1972).
+
+    The first noisy evaluation above a target comes too early, and the earlier the more evaluations
+    there are, which flatters large batches; a mean over a window comes too late. This curve errs to
+    neither side (`analysis.stats.simulated_targets`). A run that dies after the target pulls it down
+    again, and counts as not having reached it. Undefined scores (NaN) stay.
+    """
+    result = np.asarray(score, dtype=float).copy()
+    defined = np.isfinite(result)
+    if defined.any():
+        result[defined] = optimize.isotonic_regression(result[defined]).x
+    return result
+
+
+def bracket(x: np.ndarray, score: np.ndarray, target: float) -> tuple[float, float]:
+    """The two evaluations between which a score first reaches a target.
+
+    Args:
+        x: (n,) increasing and above 0: FOVs or steps of the evaluations.
+        score: (n,) at x, single evaluations; undefined scores (NaN) are skipped.
+        target: reached when a score is at least this.
+
+    Returns:
+        After which and by which: (0, first) where the first evaluation is there already, (last,
+        inf) where none is, (0, inf) without a defined score.
+    """
+    defined = np.isfinite(score)
+    x, score = np.asarray(x, dtype=float)[defined], np.asarray(score, dtype=float)[defined]
+    reached = np.flatnonzero(score >= target - 1e-12)
+    known = np.concatenate([[0.0], x, [math.inf]])
+    index = int(reached[0]) if reached.size else len(x)
+    return float(known[index]), float(known[index + 1])
+
+
 def highest(score: np.ndarray, window: int = 1) -> float:
     """The highest mean of `window` evaluations in a row; NaN where there are fewer."""
     defined = np.asarray(score, dtype=float)[np.isfinite(score)]
@@ -61,13 +98,23 @@ def targets_table(
     metric: str = "validation/f1",
     targets: Sequence[float] = F1_TARGETS,
     window: int = 1,
+    *,
+    rising: bool = False,
 ) -> pd.DataFrame:
     """FOVs, wall time and optimizer steps to each target, for every run with the metric.
 
+    Args:
+        runs: with their histories.
+        metric: the score.
+        targets: values of it.
+        window: evaluations averaged, see `first_reached`.
+        rising: whether the score is first replaced by its `monotone` curve.
+
     Returns:
         One row per run and target: run_id, target, fovs, elapsed_s, optimizer_step, NaN where the
-        target was not reached (or the time not recorded), and fovs_done and steps_done, FOVs and
-        optimizer steps by the last evaluation. Steps not recorded follow from FOVs / (nodes * local
+        target was not reached (or the time not recorded); after_steps and by_steps, steps of the
+        two evaluations around the first that reaches it (see `bracket`; NaN with a window above
+        1); and fovs_done and steps_done, FOVs and optimizer steps by the last evaluation. Steps not recorded follow from FOVs / (nodes * local
         batch size).
     """
     rows = []
@@ -76,8 +123,12 @@ def targets_table(
     for run_id, curve in scores.groupby("run_id"):
         fovs = curve["fovs"].to_numpy(dtype=float)
         steps = curve["optimizer_step"].fillna(curve["fovs"] / batch[run_id]).to_numpy()
+        score = curve["value"].to_numpy(dtype=float)
+        score = monotone(score) if rising else score
         for target in targets:
-            at = first_reached(fovs, curve["value"].to_numpy(), target, window)
+            at = first_reached(fovs, score, target, window)
+            # Smoothed scores have no bracket: they lag.
+            after, by = bracket(steps, score, target) if window == 1 else _UNKNOWN
             rows.append(
                 {
                     "run_id": run_id,
@@ -85,12 +136,15 @@ def targets_table(
                     "fovs": at,
                     "elapsed_s": _at(at, fovs, curve["elapsed_s"].to_numpy()),
                     "optimizer_step": _at(at, fovs, steps),
+                    "after_steps": after,
+                    "by_steps": by,
                     "fovs_done": fovs[-1],
                     "steps_done": float(steps[-1]),
                 }
             )
     reached = ["run_id", "target", "fovs", "elapsed_s", "optimizer_step"]
-    return pd.DataFrame(rows, columns=[*reached, "fovs_done", "steps_done"])
+    bounds = ["after_steps", "by_steps", "fovs_done", "steps_done"]
+    return pd.DataFrame(rows, columns=[*reached, *bounds])
 
 
 def _at(fovs: float, known_fovs: np.ndarray, values: np.ndarray) -> float:
