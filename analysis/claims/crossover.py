@@ -3,66 +3,123 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from analysis.claims.learning_rate_rules import STUDY, rule_difference
-from analysis.claims.scored_runs import Studies, describe, ended, ruled, scored_points, with_warmup
-from analysis.claims.seed_intervals import resampled_interval
-from analysis.claims.verdict import (
-    MEASURED,
-    UNDECIDED,
-    UNKNOWN,
-    Verdict,
-    decide_within,
-    power_of_two,
+from analysis.claims.plan import LEVEL
+from analysis.claims.scored_runs import (
+    Studies,
+    alive,
+    describe,
+    ended,
+    ruled,
+    scored_points,
+    with_warmup,
 )
+from analysis.claims.verdict import Finding, no_runs
 from analysis.runs.runs import Runs
-from analysis.stats.intervals import Interval
-
-PUBLISHED_CROSSOVER: Final = (16.0, 32.0)
-"""Published: linear up to 16 nodes, square root from the next measured count, 32."""
+from analysis.stats.hypothesis_tests import Inverted
+from analysis.stats.intervals import mean_estimate
 
 NOISE: Final = "noise_scale/simple"
 LATE_SHARE: Final = 0.25
 """The noise scale at convergence is the median over this last share of the FOVs."""
 
-TRAINED: Final = 0.5
-"""Only runs that reach this F1 tell a noise scale at convergence."""
+_STEPS_PER_DOUBLING: Final = 64
 
 
-def crossover_verdicts(studies: Studies) -> list[Verdict]:
-    """The crossover node count, and the noise scale as its prediction."""
+def crossover(studies: Studies) -> Finding:
+    """log2 of the node count from which linear scaling is behind."""
     points = scored_points(studies, STUDY)
     difference = rule_difference(points).dropna()
+    if difference.empty:
+        return no_runs(STUDY, why="no seed with both rules at every node count")
     crossings = difference.apply(crossover_nodes, axis="columns").astype(float)
-    noise = late_noise_scale(studies, points)
-    evidence = pd.DataFrame({"crossover_nodes": crossings, "noise_scale_fovs": noise})
-    evidence = evidence.rename_axis("seed").reset_index()
-    return [
-        _crossover(points, difference, evidence),
-        _prediction(points, difference, noise, evidence),
-    ]
+    evidence = crossings.rename("crossover_nodes").rename_axis("seed").reset_index()
+    return Finding(log2_crossover(difference), describe(points), evidence)
 
 
-def log2_crossover(difference: pd.DataFrame, less: pd.Series | None = None) -> Interval:
-    """log2 of the node count at which the mean over seeds crosses; -inf or inf where it does not.
+def noise_predicts_crossover(studies: Studies) -> Finding:
+    """log2 of the global batch at the crossover over the noise scale."""
+    points = scored_points(studies, STUDY)
+    difference = rule_difference(points).dropna()
+    noise = late_noise_scale(studies, ruled(with_warmup(points), "sqrt"))
+    if difference.empty or noise.empty:
+        return no_runs(STUDY, why=f"no seed with both rules, or none with `{NOISE}`,")
+    batch = float(points["local_batch_size"].iloc[0])
+    crossing = log2_crossover(difference)
+    late = mean_estimate(np.log2(noise.to_numpy(dtype=float) / batch))
+    if crossing.value is None or late.bounds() is None:
+        reason = crossing.reason or late.reason
+        unknown = Inverted(None, crossing.count, lambda _: (math.nan, math.nan), reason)
+        return Finding(unknown, describe(points))
+    middle = crossing.value - float(late.value or 0.0)
+
+    def interval(level: float) -> tuple[float, float]:
+        """The two err independently: the halves of their intervals add in quadrature."""
+        low, high = crossing.interval(level)
+        ends = late.bounds(level)
+        assert ends is not None
+        if math.isinf(middle):
+            return low - ends[1], high - ends[0]
+        half = (ends[1] - ends[0]) / 2
+        centre = float(crossing.value or 0.0)
+        return middle - math.hypot(centre - low, half), middle + math.hypot(high - centre, half)
+
+    evidence = noise.rename("noise_scale_fovs").rename_axis("seed").reset_index()
+    effect = Inverted(middle, min(crossing.count, late.count), interval)
+    return Finding(effect, describe(points), evidence)
+
+
+FINDERS: Final[Mapping[str, Callable[[Studies], Finding]]] = {
+    "crossover": crossover,
+    "noise_predicts_crossover": noise_predicts_crossover,
+}
+
+
+def log2_crossover(difference: pd.DataFrame) -> Inverted:
+    """log2 of the node count at which the mean over seeds crosses zero.
+
+    Its interval holds every count at which the t interval of the mean difference, interpolated in
+    log2(nodes) for each seed, holds 0 (test inversion: no resampling). It is open (infinite) where
+    that of the smallest count is not wholly above 0, or that of the largest not wholly below.
 
     Args:
-        difference: F1 of linear minus square-root scaling, index seed, columns nodes.
-        less: by seed: what is subtracted, as its mean over the same seeds.
+        difference: F1 of linear minus square-root scaling, index seed, columns nodes; no NaN.
     """
-    nodes, values = difference.columns, difference.to_numpy(dtype=float)
-    shift = np.zeros(len(values)) if less is None else less.reindex(difference.index).to_numpy()
+    count = len(difference)
+    values = difference.to_numpy(dtype=float)
+    logs = np.log2(difference.columns.to_numpy(dtype=float))
+    if count < 2:
+        return Inverted(None, count, lambda _: (-math.inf, math.inf), "one seed shows no spread")
+    steps = int(_STEPS_PER_DOUBLING * (logs[-1] - logs[0])) + 1
+    grid = np.linspace(logs[0], logs[-1], steps)
+    each = np.stack([np.interp(grid, logs, row) for row in values])
+    mean, error = each.mean(axis=0), each.std(axis=0, ddof=1) / math.sqrt(count)
 
-    def of_seeds(picked: np.ndarray) -> float:
-        crossing = crossover_nodes(pd.Series(values[picked].mean(axis=0), index=nodes))
-        with np.errstate(divide="ignore"):
-            return float(np.log2(crossing) - shift[picked].mean())
+    if float(error.max()) <= 1e-12:
+        reason = f"all {count} seeds are equal: their spread is unknown"
+        return Inverted(None, count, lambda _: (-math.inf, math.inf), reason)
+    crossing = crossover_nodes(pd.Series(values.mean(axis=0), index=2**logs))
+    value = -math.inf if crossing == 0 else math.log2(crossing)
 
-    return resampled_interval(of_seeds, len(values))
+    def interval(level: float) -> tuple[float, float]:
+        half = stats.t.ppf((1 + level) / 2, count - 1) * error
+        low, high = mean - half, mean + half
+        may = grid[(low <= 0) & (high >= 0)]
+        before, beyond = low[0] <= 0, high[-1] >= 0
+        if not may.size:
+            # Ahead or behind everywhere, or a jump from the one to the other between two counts.
+            ends = (-math.inf, logs[0]) if before else (logs[-1], math.inf)
+            return ends if before or beyond else (value, value)
+        return -math.inf if before else float(may[0]), math.inf if beyond else float(may[-1])
+
+    return Inverted(value, count, interval)
 
 
 def crossover_nodes(difference: pd.Series) -> float:
@@ -89,14 +146,22 @@ def crossover_nodes(difference: pd.Series) -> float:
     return float(2 ** (logs[last] + share * (logs[last + 1] - logs[last])))
 
 
+def crossover_bounds(difference: pd.DataFrame) -> tuple[float, float, float] | None:
+    """Node count of the crossover with its interval, 0 or inf beyond those tried; None unknown."""
+    found = log2_crossover(difference)
+    bounds = found.bounds(LEVEL)
+    if found.value is None or bounds is None:
+        return None
+    return float(2.0**found.value), float(2.0 ** bounds[0]), float(2.0 ** bounds[1])
+
+
 def late_noise_scale(studies: Studies, points: pd.DataFrame) -> pd.Series:
     """Noise scale at convergence in FOVs, by seed.
 
-    Geometric mean over node counts of the median over the last quarter of each run, of warmed-up
-    square-root runs that train. Values that are not positive and finite are left out.
+    Geometric mean over node counts of the median over the last quarter of each of these runs that
+    survived. Values that are not positive and finite are left out.
     """
-    trained = ruled(with_warmup(points), "sqrt")
-    trained = trained[trained["score"] >= TRAINED]
+    trained = alive(points)
     if trained.empty:
         return pd.Series(dtype=float)
     names = trained["experiment"].unique()
@@ -112,40 +177,3 @@ def late_noise_of_runs(runs: Runs) -> pd.Series:
     last = rows["run_id"].map(runs.history.groupby("run_id")["fovs"].max()).astype(float)
     late = rows[(rows["fovs"] >= (1 - LATE_SHARE) * last) & np.isfinite(rows["value"])]
     return late[late["value"] > 0].groupby("run_id")["value"].median()
-
-
-def _crossover(points: pd.DataFrame, difference: pd.DataFrame, evidence: pd.DataFrame) -> Verdict:
-    low, high = PUBLISHED_CROSSOVER
-    key, claim = "crossover", f"The rules cross between {low:g} and {high:g} nodes"
-    measure = "node count from which square-root scaling stays ahead in the mean over seeds"
-    rule = (
-        f"supported: interval within a factor of two of {low:g} to {high:g}; not supported: "
-        "interval outside it. The network and data of the published study are larger, so that "
-        "its crossover need not be this one's"
-    )
-    if difference.empty:
-        reason = f"no seed has both rules at every node count yet: {describe(points)}"
-        return Verdict(key, claim, UNDECIDED, UNKNOWN, measure, rule, MEASURED, reason, evidence)
-    logs = log2_crossover(difference)
-    verdict = decide_within(logs, math.log2(low) - 1, math.log2(high) + 1)
-    effect = power_of_two(logs)
-    return Verdict(key, claim, verdict, effect, measure, rule, MEASURED, describe(points), evidence)
-
-
-def _prediction(
-    points: pd.DataFrame, difference: pd.DataFrame, noise: pd.Series, evidence: pd.DataFrame
-) -> Verdict:
-    key = "noise_predicts_crossover"
-    claim = "The gradient noise scale at convergence predicts the crossover to a factor of two"
-    measure = "global batch size at the crossover over the noise scale, means over seeds"
-    rule = "supported: interval within 1/2 to 2; not supported: interval outside it"
-    known = difference[difference.index.isin(noise.index)]
-    if known.empty:
-        lacking = f"no seed has both rules at every node count and {NOISE} of a trained run"
-        reason = f"{lacking}: {describe(points)}"
-        return Verdict(key, claim, UNDECIDED, UNKNOWN, measure, rule, MEASURED, reason, evidence)
-    batch = float(points["local_batch_size"].iloc[0])
-    logs = log2_crossover(known, np.log2(noise / batch))
-    verdict = decide_within(logs, -1.0, 1.0)
-    effect = power_of_two(logs)
-    return Verdict(key, claim, verdict, effect, measure, rule, MEASURED, describe(points), evidence)

@@ -3,87 +3,150 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import numpy as np
 import pandas as pd
 
 from analysis.claims.crossover import late_noise_scale
-from analysis.claims.scored_runs import Studies, describe, ended, ruled, scored_points, with_warmup
-from analysis.claims.seed_intervals import seed_interval
-from analysis.claims.verdict import (
-    MEASURED,
-    MODELLED,
-    UNDECIDED,
-    UNKNOWN,
-    Verdict,
-    decide,
-    decide_within,
-    power_of_two,
-)
+from analysis.claims.plan import PRIMARY
+from analysis.claims.scored_runs import Studies, describe, ended, scored_points
+from analysis.claims.verdict import MODELLED, NOT_REACHED, Finding, no_runs
 from analysis.reference import published
+from analysis.runs.runs import Runs
 from analysis.stats.critical_batch import CriticalBatch, fit_runs
-from analysis.stats.intervals import Interval
-from analysis.stats.targets import F1_TARGETS, targets_table
+from analysis.stats.hypothesis_tests import Inverted
+from analysis.stats.intervals import Estimate, log_ratio_estimate, mean_estimate
+from analysis.stats.targets import targets_table
 
-STUDIES: Final = ("batch_size", "lr_rules")
-"""`lr_rules` holds the same points: square-root scaling, warmed up."""
+STUDY: Final = "data_cost"
+FEW: Final = 1
+MANY: Final = 64
+MODEL: Final = f"{MODELLED}: FOVs of this study over the published throughput"
 
-WINDOW: Final = 3
-LEAST_COUNTS: Final = 3
-WORTH: Final = math.log2(1.1)
-"""A tenth more data or time is the least that matters."""
-
-
-def data_cost_verdicts(studies: Studies) -> list[Verdict]:
-    """Small batches need less data; large ones are faster on real nodes; the critical batch."""
-    points = batch_points(studies)
-    reached = reached_table(studies, points)
-    target = best_target(reached)
-    table = reached[reached["target"] == target] if target is not None else reached.iloc[:0]
-    return [
-        _data(points, table, target),
-        _time(points, table, target),
-        _critical(studies, points, table, target),
-    ]
+Costed = Callable[[Studies, float | None], Finding]
 
 
-def batch_points(studies: Studies) -> pd.DataFrame:
-    """Warmed-up square-root points with Adam: what varies is the number of nodes."""
-    points = ruled(with_warmup(scored_points(studies, *STUDIES)), "sqrt")
-    return points[points["optimizer"] == "adam"]
+def small_batch_data(studies: Studies, target: float | None) -> Finding:
+    """log2 of FOVs to the target at many nodes over those at few."""
+    points, reached = cost_points(studies, target)
+    if reached.empty:
+        return _nothing(target)
+    return cost_ratio(reached, _by_nodes(reached), MANY, FEW, points, f"target F1 {target:g}")
 
 
-def reached_table(studies: Studies, points: pd.DataFrame) -> pd.DataFrame:
-    """FOVs to each target per point; NaN where not reached.
+def large_batch_time(studies: Studies, target: float | None) -> Finding:
+    """log2 of the modelled time to the target at few nodes over that at many."""
+    points, reached = cost_points(studies, target)
+    if reached.empty:
+        return _nothing(target)
+    rate = published_rate(reached["nodes"].to_numpy())
+    timed = reached.assign(fovs=reached["fovs"] / rate, fovs_done=reached["fovs_done"] / rate)
+    return cost_ratio(timed, _by_nodes(timed), FEW, MANY, points, f"target F1 {target:g}", MODEL)
 
-    Columns run_id, target, fovs, optimizer_step, steps_done and processed (steps and FOVs of the
-    whole run), nodes, seed, global_batch_size.
+
+def noise_predicts_critical_batch(studies: Studies, target: float | None) -> Finding:
+    """log2 of the fitted critical batch over the noise scale."""
+    points, reached = cost_points(studies, target)
+    if reached.empty:
+        return _nothing(target)
+    fit = fit_runs(reached)
+    noise = late_noise_scale(studies, points).dropna()
+    evidence = critical_evidence(reached, noise)
+    effect = _critical_over_noise(fit, noise)
+    return Finding(effect, describe(points), evidence, note=f"target F1 {target:g}")
+
+
+FINDERS: Final[Mapping[str, Costed]] = {
+    one.__name__: one for one in (small_batch_data, large_batch_time, noise_predicts_critical_batch)
+}
+
+
+def cost_points(studies: Studies, target: float | None) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Points of the study, and the cost of the target for each; both empty without a target."""
+    points = scored_points(studies, STUDY)
+    if target is None or points.empty:
+        return points.iloc[:0], pd.DataFrame()
+    runs = ended(studies[STUDY])
+    return points, reached_table(runs, points, (target,))
+
+
+def reached_table(
+    runs: Runs, points: pd.DataFrame, targets: tuple[float, ...], metric: str = PRIMARY
+) -> pd.DataFrame:
+    """FOVs to each target per point, by the monotone curve of single evaluations.
+
+    Returns:
+        The columns of `targets_table`, and nodes, seed and global_batch_size of the points.
     """
-    tables = []
-    for name in STUDIES:
-        here = points.loc[points["experiment"] == name, "run_id"]
-        if here.empty:
-            continue
-        runs = ended(studies[name])
-        runs = runs.select(runs.table["run_id"].isin(here))
-        processed = runs.history.groupby("run_id")["fovs"].max().rename("processed")
-        tables.append(targets_table(runs, window=WINDOW).merge(processed, on="run_id"))
-    columns = ["run_id", "target", "fovs", "optimizer_step", "steps_done", "processed"]
-    if not tables:
-        return pd.DataFrame(columns=[*columns, "nodes", "seed", "global_batch_size"])
+    table = targets_table(runs, metric, targets, rising=True)
     known = points[["run_id", "nodes", "seed", "global_batch_size"]]
-    return pd.concat(tables, ignore_index=True)[columns].merge(known, on="run_id")
+    return table.merge(known, on="run_id")
 
 
-def best_target(reached: pd.DataFrame) -> float | None:
-    """The highest target that every seed of at least three node counts reaches; None if none."""
-    for target in sorted(F1_TARGETS, reverse=True):
-        rows = reached[reached["target"] == target]
-        complete = rows.groupby("nodes")["fovs"].apply(lambda v: bool(v.notna().all()))
-        if int(complete.sum()) >= LEAST_COUNTS:
-            return target
-    return None
+def cost_ratio(
+    table: pd.DataFrame,
+    arms: pd.Series,
+    above: int | str,
+    below: int | str,
+    points: pd.DataFrame,
+    note: str,
+    kind: str = "measured",
+) -> Finding:
+    """log2 of the cost in one arm over that in another, paired by seed.
+
+    A run that missed the target costs at least what it processed. Then the ratio is a bound: from
+    below where the arm above missed, from above where the other did; pairs that both missed say
+    nothing.
+
+    Args:
+        table: columns seed, fovs (NaN where missed) and fovs_done.
+        arms: of each row.
+        above: arm in the numerator.
+        below: arm in the denominator.
+        points: all points, to name them.
+        note: more about the measure.
+        kind: measured or modelled.
+    """
+    missed = table["fovs"].isna()
+    cost = table.assign(arm=arms, cost=table["fovs"].fillna(table["fovs_done"]), missed=missed)
+    costs = cost.pivot_table(index="seed", columns="arm", values="cost")
+    lacks = cost.pivot_table(index="seed", columns="arm", values="missed", aggfunc="max")
+    evidence = cost_table(cost)
+    if above not in costs or below not in costs:
+        return no_runs(STUDY, why=f"no pair of {above} and {below}")
+    pairs = costs[[above, below]].dropna().index
+    numerator, denominator = (lacks[arm].loc[pairs].to_numpy(dtype=bool) for arm in (above, below))
+    known = ~(numerator & denominator)
+    if not known.any():
+        lost = Estimate(None, None, 0, 0, "no run reached the target")
+        takes = "a longer budget: no pair has a run that reached the target"
+        return Finding(lost, describe(points), evidence, outcome=NOT_REACHED, takes=takes)
+    sides = (costs[arm].loc[pairs].to_numpy(dtype=float)[known] for arm in (above, below))
+    effect = log_ratio_estimate(*sides)
+    bound = _bound(bool(numerator[known].any()), bool(denominator[known].any()))
+    if bound == "none":
+        reason = "runs on both sides missed the target: the ratio is not bounded"
+        effect = Estimate(effect.value, None, 0, effect.count, reason)
+    if bound in ("low", "high"):
+        note += f", a {'lower' if bound == 'low' else 'upper'} bound: runs missed the target"
+    return Finding(effect, describe(points), evidence, note=note, kind=kind, bound=bound)
+
+
+def cost_table(costs: pd.DataFrame) -> pd.DataFrame:
+    """Per arm: cost to the target (geometric mean, range), seeds, and how many reached it.
+
+    Args:
+        costs: columns arm, cost (a lower bound where missed) and missed.
+    """
+    grouped = costs.groupby("arm")
+    logs = costs.assign(log=np.log(costs["cost"].to_numpy(dtype=float))).groupby("arm")["log"]
+    table = grouped["cost"].agg(lowest="min", highest="max")
+    table.insert(0, "cost", np.exp(logs.mean()))
+    table["seeds"] = grouped.size()
+    table["reached"] = table["seeds"] - grouped["missed"].sum().astype(int)
+    return table.reset_index()
 
 
 def published_rate(nodes: np.ndarray) -> np.ndarray:
@@ -100,136 +163,70 @@ def published_rate(nodes: np.ndarray) -> np.ndarray:
     return np.exp(logs)
 
 
-def cost_table(table: pd.DataFrame) -> pd.DataFrame:
-    """Per node count: FOVs to the target (mean, range), seeds that reach it, modelled hours.
-
-    A run that did not reach the target counts with the FOVs it processed, a lower bound.
-    """
-    bounded = table.assign(cost=table["fovs"].fillna(table["processed"]))
-    grouped = bounded.groupby("nodes")
-    result = grouped["cost"].agg(fovs="mean", lowest="min", highest="max").reset_index()
-    result["seeds"] = grouped.size().to_numpy()
-    result["reached"] = grouped["fovs"].count().to_numpy()
-    result["modelled_hours"] = result["fovs"] / published_rate(result["nodes"].to_numpy()) / 3600
-    return result
-
-
-def _data(points: pd.DataFrame, table: pd.DataFrame, target: float | None) -> Verdict:
-    key, claim = "small_batch_data", "Small batches are more data-efficient than large ones"
-    rule = "supported: interval of the ratio above 1; not supported: below 1.1"
-    if target is None:
-        return _no_target(key, claim, "FOVs to a target F1", rule, MEASURED, points)
-    few, many = int(table["nodes"].min()), int(table["nodes"].max())
-    bounded = table.assign(cost=table["fovs"].fillna(table["processed"]))
-    costs = np.log2(bounded.pivot_table(index="seed", columns="nodes", values="cost"))
-    logs = seed_interval((costs[many] - costs[few]).to_numpy())
-    measure = f"FOVs to F1 {target} at {many} nodes over those at {few}"
-    if table.loc[table["nodes"] == many, "fovs"].isna().any():
-        measure += " (a lower bound: not every run reached it within its budget)"
-    verdict = decide(logs, supported_above=0.0, refuted_below=WORTH)
-    evidence = cost_table(table).drop(columns="modelled_hours")
-    return Verdict(
-        key,
-        claim,
-        verdict,
-        power_of_two(logs),
-        measure,
-        rule,
-        MEASURED,
-        describe(points),
-        evidence,
-    )
-
-
-def _time(points: pd.DataFrame, table: pd.DataFrame, target: float | None) -> Verdict:
-    key, claim = "large_batch_time", "Large batches reach the target sooner on real nodes"
-    rule = "supported: interval of the speed-up above 1; not supported: below 1.1"
-    kind = f"{MODELLED}: FOVs of this study over the published throughput"
-    if target is None:
-        return _no_target(key, claim, "time to a target F1", rule, kind, points)
-    table = table[table["nodes"] <= published.throughput()["nodes"].max()]
-    every = table.groupby("nodes")["fovs"].apply(lambda fovs: bool(fovs.notna().all()))
-    complete = [int(nodes) for nodes in every.index[every]]
-    few, many = min(complete), max(complete)
-    costs = table.pivot_table(index="seed", columns="nodes", values="fovs")
-    hours = costs[[few, many]].dropna() / published_rate(np.array([few, many]))
-    logs = seed_interval(np.log2((hours[few] / hours[many]).to_numpy()))
-    measure = (
-        f"time to F1 {target} at {few} node{'s' if few > 1 else ''} over that at {many}, the most "
-        "at which every seed reached it"
-    )
-    verdict = decide(logs, supported_above=0.0, refuted_below=WORTH)
-    evidence = cost_table(table)
-    return Verdict(
-        key, claim, verdict, power_of_two(logs), measure, rule, kind, describe(points), evidence
-    )
-
-
-def _critical(
-    studies: Studies, points: pd.DataFrame, table: pd.DataFrame, target: float | None
-) -> Verdict:
-    key = "noise_predicts_critical_batch"
-    claim = "The gradient noise scale at convergence predicts the critical batch to a factor of two"
-    rule = "supported: interval within 1/2 to 2; not supported: interval outside it"
-    measure = "fitted critical batch size over the noise scale"
-    if target is None:
-        return _no_target(key, claim, measure, rule, MEASURED, points)
-    fit = fit_runs(table)
-    noise = late_noise_scale(studies, points).dropna()
-    evidence = _critical_evidence(table, noise)
-    # Far beyond the largest batch tried the data only say that it is larger.
-    if fit is None or fit.unseen or noise.empty:
-        lacking = "no noise scale" if noise.empty else "the data do not bound the critical batch"
-        reason = f"{lacking}: {describe(points)}"
-        return Verdict(key, claim, UNDECIDED, UNKNOWN, measure, rule, MEASURED, reason, evidence)
-    interval = _log2_ratio(fit, noise)
-    verdict = decide_within(interval, -1.0, 1.0)
-    full = f"{measure}, for F1 {target}"
-    effect = power_of_two(interval)
-    return Verdict(key, claim, verdict, effect, full, rule, MEASURED, describe(points), evidence)
-
-
-def _log2_ratio(fit: CriticalBatch, noise: pd.Series) -> Interval:
-    """Of the critical batch, fitted to all seeds, over the noise scale, averaged over seeds.
-
-    The two err independently: the halves of their intervals, in the logarithm, add in quadrature.
-    """
-    late = seed_interval(np.log2(noise.to_numpy(dtype=float)))
-    critical, low, high = np.log2([fit.batch_size, fit.low, fit.high])
-    ratio = critical - late.estimate
-    return Interval(
-        float(ratio),
-        float(ratio - np.hypot(critical - low, late.high - late.estimate)),
-        float(ratio + np.hypot(high - critical, late.estimate - late.low)),
-        late.count,
-    )
-
-
-def _critical_evidence(table: pd.DataFrame, noise: pd.Series) -> pd.DataFrame:
+def critical_evidence(table: pd.DataFrame, noise: pd.Series) -> pd.DataFrame:
     """Critical batch fitted to all seeds, and to each alone, beside the noise scale; in FOVs."""
     fits = {"all": fit_runs(table)} | {str(s): fit_runs(rows) for s, rows in table.groupby("seed")}
     late = {str(seed): value for seed, value in noise.items()}
-    late["all"] = (
-        float(np.exp(np.log(noise.to_numpy(dtype=float)).mean())) if len(noise) else np.nan
-    )
+    if len(noise):
+        late["all"] = float(np.exp(np.log(noise.to_numpy(dtype=float)).mean()))
     rows = [
         {
             "seed": seed,
-            "critical_batch": np.nan if fit is None else fit.batch_size,
-            "low": np.nan if fit is None else fit.low,
-            "high": np.nan if fit is None else fit.high,
-            "noise_scale": late.get(seed, np.nan),
+            "critical_batch": None if fit is None else fit.batch_size,
+            "low": None if fit is None else fit.low,
+            "high": None if fit is None else fit.high,
+            "noise_scale": late.get(seed),
         }
         for seed, fit in fits.items()
     ]
     return pd.DataFrame(rows)
 
 
-def _no_target(
-    key: str, claim: str, measure: str, rule: str, kind: str, points: pd.DataFrame
-) -> Verdict:
-    reason = (
-        f"no F1 target of {', '.join(map(str, F1_TARGETS))} is reached by every seed of "
-        f"{LEAST_COUNTS} node counts: {describe(points)}"
-    )
-    return Verdict(key, claim, UNDECIDED, UNKNOWN, measure, rule, kind, reason)
+def _critical_over_noise(fit: CriticalBatch | None, noise: pd.Series) -> Inverted:
+    """log2 of the critical batch, fitted to all seeds, over the noise scale, averaged over seeds.
+
+    The two err independently: their standard errors add in quadrature, with the degrees of freedom
+    of the one that has fewer.
+    """
+
+    def unknown(reason: str) -> Inverted:
+        return Inverted(None, 0, lambda _: (-math.inf, math.inf), reason)
+
+    if fit is None:
+        return unknown("it takes three batch sizes, two of which reach the target")
+    late = mean_estimate(np.log2(noise.to_numpy(dtype=float)))
+    if late.value is None or late.error is None:
+        return unknown(f"of the noise scale: {late.reason}")
+    # Far beyond the largest batch tried the data only say that it is larger.
+    if fit.unseen or math.isnan(fit.low):
+        return unknown("the data do not bound the critical batch")
+    value = math.log2(fit.batch_size) - late.value
+    half = math.log2(fit.high / fit.batch_size) if fit.high < math.inf else math.inf
+    half_level = Estimate(0.0, 1.0, fit.count - 2, fit.count).bounds()
+    assert half_level is not None
+    error = math.hypot(half / half_level[1], late.error)
+    joint = Estimate(value, error, min(fit.count - 2, late.freedom), late.count)
+
+    def interval(level: float) -> tuple[float, float]:
+        found = joint.bounds(level)
+        assert found is not None
+        return found
+
+    return Inverted(value, late.count, interval)
+
+
+def _bound(numerator: bool, denominator: bool) -> str:
+    """From which side the ratio is bounded where runs in these arms missed the target."""
+    if numerator and denominator:
+        return "none"
+    return "low" if numerator else "high" if denominator else ""
+
+
+def _by_nodes(table: pd.DataFrame) -> pd.Series:
+    return table["nodes"]
+
+
+def _nothing(target: float | None) -> Finding:
+    if target is None:
+        return no_runs(STUDY, why="no target set by the pilot, or no finished point")
+    return no_runs(STUDY)

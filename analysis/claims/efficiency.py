@@ -1,36 +1,114 @@
-"""The claim about weak-scaling efficiency at 2048 nodes, from models of published points. Pure."""
+"""Claims about scaling: coupling of real ranks, and what models of published points foretell."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import pandas as pd
 
-from analysis.claims.verdict import MODELLED, Verdict, decide_within
+from analysis.claims.plan import LEVEL
+from analysis.claims.scored_runs import Studies, ended
+from analysis.claims.verdict import MODELLED, Finding, no_runs
 from analysis.reference import published
-from analysis.stats.intervals import Interval
+from analysis.stats.intervals import mean_estimate
 from analysis.stats.model_average import average_models
 
+STUDY: Final = "throughput"
+COUPLING: Final = "scaling/coupling_efficiency"
 KIND: Final = f"{MODELLED}: scaling models fitted to the published throughput"
-WIDEST: Final = 0.1
-"""An interval wider than this to either side predicts nothing."""
 
 
-def efficiency_verdicts(throughput: pd.DataFrame | None = None) -> list[Verdict]:
-    """Whether scaling models foretell 1024 nodes from fewer, and the 68 % stated for 2048.
+def coupling(studies: Studies) -> Finding:
+    """Coupling efficiency of two real ranks, weak scaling."""
+    if STUDY not in studies:
+        return no_runs(STUDY)
+    runs = ended(studies[STUDY])
+    table = runs.table.assign(coupling=runs.table["run_id"].map(runs.last(COUPLING)))
+    table = table[(table["nodes"] == 2) & ~table["emulated"].astype(bool)].dropna(
+        subset=["coupling"]
+    )
+    if table.empty:
+        return no_runs(STUDY, why=f"no real run on two ranks with `{COUPLING}`")
+    smallest = table[table["local_batch_size"] == table["local_batch_size"].max()]
+    values = smallest["coupling"].to_numpy(dtype=float)
+    shown = smallest[["nodes", "local_batch_size", "coupling"]]
+    return Finding(mean_estimate(values, "run"), f"{len(values)} real runs on two ranks", shown)
 
-    Args:
-        throughput: columns nodes, fovs_per_second; None for the published one.
-    """
-    table = published.throughput() if throughput is None else throughput
+
+def efficiency_1024(_: Studies) -> Finding:
+    """Models of 1 to 512 nodes against the published efficiency at 1024."""
+    table = published.throughput()
     measured = dict(zip(table["nodes"], table["fovs_per_second"], strict=True))
     at_1024 = measured[1024] / (1024 * measured[1])
-    stated = published.EFFICIENCY_AT_2048_NODES
-    return [
-        _foretold(table[table["nodes"] < 1024], 1024, at_1024, "read off the published figure"),
-        _foretold(table, 2048, stated, "stated in the abstract"),
-    ]
+    return foretold(table[table["nodes"] < 1024], 1024, at_1024)
+
+
+def efficiency_2048(_: Studies) -> Finding:
+    """Models of 1 to 1024 nodes against the efficiency stated for 2048."""
+    return foretold(published.throughput(), 2048, published.EFFICIENCY_AT_2048_NODES)
+
+
+FINDERS: Final[Mapping[str, Callable[[Studies], Finding]]] = {
+    one.__name__: one for one in (coupling, efficiency_1024, efficiency_2048)
+}
+
+
+@dataclass(frozen=True)
+class Foretold:
+    """A model's prediction minus what was published, judged by its 95 % interval as a whole.
+
+    The model is right where the interval holds 0 and stays within `FORETOLD` of it, and wrong where
+    the interval misses 0. p-values are 0 or 1: an interval of prediction is no test over runs.
+    """
+
+    value: float
+    low: float
+    high: float
+    count: int
+    reason: str = ""
+
+    def bounds(self, level: float = LEVEL) -> tuple[float, float]:
+        """The interval; it is known at one level only."""
+        del level
+        return self.low, self.high
+
+    def p_above(self, bound: float) -> float:
+        """0 where the prediction holds and is narrow enough, or misses on the upper side."""
+        missed_above = self.low > 0 and bound > 0
+        right = self.low <= 0 <= self.high and self.low > bound
+        return 0.0 if missed_above or right else 1.0
+
+    def p_below(self, bound: float) -> float:
+        """Likewise on the lower side."""
+        missed_below = self.high < 0 and bound < 0
+        right = self.low <= 0 <= self.high and self.high < bound
+        return 0.0 if missed_below or right else 1.0
+
+
+def foretold(throughput: pd.DataFrame, nodes: int, published_value: float) -> Finding:
+    """What models of some throughput foretell for a node count, against its published efficiency.
+
+    Args:
+        throughput: columns nodes and fovs_per_second, 1 node among them.
+        nodes: count to foretell.
+        published_value: efficiency there.
+    """
+    largest = int(throughput["nodes"].max())
+    table = modelled_efficiency(throughput, [*throughput["nodes"].astype(int), nodes])
+    last = table.iloc[-1]
+    value, low, high = (float(last[c]) - published_value for c in ("efficiency", "low", "high"))
+    fps = dict(zip(throughput["nodes"], throughput["fovs_per_second"], strict=True))
+    evidence = table.assign(published=[fps[n] / (n * fps[1]) for n in fps] + [published_value])
+    return Finding(
+        Foretold(value, low, high, len(throughput)),
+        f"{len(throughput)} published points, 1 to {largest} nodes",
+        evidence,
+        note=f"modelled {last['efficiency']:.1%}, published {published_value:.1%}",
+        kind=KIND,
+    )
 
 
 def modelled_efficiency(throughput: pd.DataFrame, nodes: list[int]) -> pd.DataFrame:
@@ -47,33 +125,4 @@ def modelled_efficiency(throughput: pd.DataFrame, nodes: list[int]) -> pd.DataFr
     bounds = {"efficiency": "fovs_per_second", "low": "low", "high": "high"}
     return pd.DataFrame(
         {"nodes": nodes} | {name: predicted[column] / ideal for name, column in bounds.items()}
-    )
-
-
-def _foretold(throughput: pd.DataFrame, nodes: int, published_value: float, source: str) -> Verdict:
-    largest = int(throughput["nodes"].max())
-    table = modelled_efficiency(throughput, [*throughput["nodes"].astype(int), nodes])
-    last = table.iloc[-1]
-    estimate, low, high = (float(last[c]) for c in ("efficiency", "low", "high"))
-    effect = Interval(estimate, low, high, len(throughput))
-    # The interval must cover the published value and be narrow enough to say something.
-    gap = Interval(
-        estimate - published_value, low - published_value, high - published_value, effect.count
-    )
-    covered = gap.low <= 0 <= gap.high
-    verdict = decide_within(gap, -WIDEST, WIDEST) if covered else decide_within(gap, 0.0, 0.0)
-    fps = dict(zip(throughput["nodes"], throughput["fovs_per_second"], strict=True))
-    evidence = table.assign(published=[fps[n] / (n * fps[1]) for n in fps] + [published_value])
-    return Verdict(
-        f"efficiency_{nodes}",
-        f"Scaling models fitted to 1 to {largest} nodes foretell the efficiency at {nodes} nodes, "
-        f"{published_value:.0%} ({source})",
-        verdict,
-        effect,
-        f"modelled efficiency at {nodes} nodes",
-        f"supported: interval holds the published value and stays within {WIDEST} of it; not "
-        "supported: interval misses it",
-        KIND,
-        f"{len(throughput)} published points, 1 to {largest} nodes",
-        evidence,
     )

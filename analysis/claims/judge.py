@@ -1,41 +1,72 @@
-"""Every claim judged at once, and the verdicts as tables. Pure."""
+"""Every claim of the plan judged at once, and the verdicts as tables. Pure."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any, Final
 
 import pandas as pd
 
-from analysis.claims.accuracy import accuracy_verdict
-from analysis.claims.crossover import crossover_verdicts
-from analysis.claims.data_cost import data_cost_verdicts
-from analysis.claims.efficiency import efficiency_verdicts
-from analysis.claims.learning_rate_rules import real_data_verdict, rule_verdicts
-from analysis.claims.optimizers import optimizer_verdicts
-from analysis.claims.rate_growth import rate_growth_verdicts
+from analysis.claims import (
+    crossover,
+    data_cost,
+    efficiency,
+    growing,
+    learning_rate_rules,
+    optimizers,
+    rate_growth,
+    segmentation,
+)
+from analysis.claims.claim import Claim
+from analysis.claims.plan import CLAIMS
 from analysis.claims.scored_runs import Studies
-from analysis.claims.segmentation import segmentation_verdicts
-from analysis.claims.verdict import Verdict
-from analysis.stats.intervals import Interval
+from analysis.claims.verdict import (
+    MEASURED,
+    Finding,
+    Size,
+    Verdict,
+    corrected,
+    settle,
+)
+from analysis.stats.intervals import Estimate
+
+FINDERS: Final[Mapping[str, Any]] = {
+    **rate_growth.FINDERS,
+    **learning_rate_rules.FINDERS,
+    **crossover.FINDERS,
+    **optimizers.FINDERS,
+    **segmentation.FINDERS,
+    **efficiency.FINDERS,
+}
+"""What finds the effect of a claim in the studies, by its key."""
+
+COSTED: Final[Mapping[str, data_cost.Costed]] = {**data_cost.FINDERS, **growing.FINDERS}
+"""The same of claims about the cost of the target score, which the pilot sets."""
 
 
-def judge(studies: Studies) -> list[Verdict]:
-    """A verdict on every claim, undecided where runs are missing."""
-    return [
-        *rule_verdicts(studies),
-        *crossover_verdicts(studies),
-        *data_cost_verdicts(studies),
-        *optimizer_verdicts(studies),
-        *rate_growth_verdicts(studies),
-        *efficiency_verdicts(),
-        accuracy_verdict(studies),
-        *segmentation_verdicts(studies),
-        real_data_verdict(studies),
-    ]
+def judge(studies: Studies, target: float | None = None) -> list[Verdict]:
+    """A verdict on every claim of the plan, in its order.
+
+    Args:
+        studies: recorded studies by name; claims whose study is not among them are not run yet.
+        target: score whose cost the study asks for, as the pilot set it; None before.
+    """
+    return corrected([settle(claim, find(claim, studies, target)) for claim in CLAIMS])
+
+
+def find(claim: Claim, studies: Studies, target: float | None) -> Finding:
+    """What the studies give for a claim; nothing for one that this machine cannot test."""
+    if not claim.testable:
+        return Finding(Estimate(None, None, 0, 0, claim.takes), "no run on this machine can tell")
+    if claim.key in COSTED:
+        return COSTED[claim.key](studies, target)
+    found: Finding = FINDERS[claim.key](studies)
+    return found
 
 
 def verdict_table(verdicts: list[Verdict]) -> pd.DataFrame:
-    """One row per claim: key, claim, verdict, measure, estimate, low, high, count, kind, ..."""
+    """One row per claim: key, claim, verdict, measure, estimate, low, high, count, ..."""
     rows = [
         {
             "key": one.key,
@@ -46,30 +77,59 @@ def verdict_table(verdicts: list[Verdict]) -> pd.DataFrame:
             "low": one.effect.low,
             "high": one.effect.high,
             "count": one.effect.count,
+            "p_value": one.p_value,
+            "adjusted_p_value": one.adjusted,
+            "family": one.family,
             "kind": one.kind,
             "rule": one.rule,
             "basis": one.basis,
+            "needs": one.needs,
+            "finding": one.finding,
         }
         for one in verdicts
     ]
     return pd.DataFrame(rows)
 
 
-def effect_text(effect: Interval) -> str:
-    """`0.12 (0.05 to 0.19)`, without bounds where there are none, `-` where nothing is known."""
-    if math.isnan(effect.estimate):
+def plan_table() -> pd.DataFrame:
+    """The plan itself, a row for each claim: what decides it, by which runs, with what power."""
+    rows = [
+        {
+            "claim": claim.claim,
+            "tests": claim.finding,
+            "part": claim.part,
+            "runs": ", ".join(claim.studies) or "-",
+            "rule": claim.rule(),
+            "family": claim.family or "-",
+            "seeds": claim.seeds if claim.family else None,
+            "power": claim.power() if claim.family else "-",
+        }
+        for claim in CLAIMS
+    ]
+    return pd.DataFrame(rows)
+
+
+def effect_text(effect: Size) -> str:
+    """`0.12 (0.05 to 0.19)`, `no interval` where there is none, `-` where nothing is known."""
+    if effect.estimate is None:
         return "-"
-    if math.isnan(effect.low):
-        return f"{effect.estimate:.3g} (no interval)"
-    return f"{effect.estimate:.3g} ({effect.low:.3g} to {effect.high:.3g})"
+    if effect.low is None or effect.high is None:
+        return f"{_number(effect.estimate)} (no interval)"
+    return f"{_number(effect.estimate)} ({_number(effect.low)} to {_number(effect.high)})"
 
 
 def verdict_sentence(verdict: Verdict) -> str:
     """The finding in words, as Markdown."""
-    known = not math.isnan(verdict.effect.estimate)
+    known = verdict.effect.estimate is not None
     size = f" {_capital(verdict.measure)}: {effect_text(verdict.effect)}." if known else ""
-    source = f"{verdict.basis}; {verdict.kind}."
-    return f"**{_capital(verdict.verdict)}**: {verdict.claim}.{size} *({source})*"
+    needs = f" {_capital(verdict.needs)}." if verdict.needs else ""
+    kind = verdict.kind if known else MEASURED
+    source = f"{verdict.basis}; {kind}" if known else verdict.basis
+    return f"**{_capital(verdict.verdict)}**: {verdict.claim}.{size}{needs} *({source}.)*"
+
+
+def _number(value: float) -> str:
+    return f"{value:.3g}" if math.isfinite(value) else "no bound"
 
 
 def _capital(text: str) -> str:

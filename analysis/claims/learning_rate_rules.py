@@ -1,71 +1,126 @@
-"""Claims about learning-rate rules and warm-up, on synthetic and on real data. Pure."""
+"""Claims about learning-rate rules, base rate and warm-up. Pure."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Final
 
 import pandas as pd
 
-from analysis.claims.scored_runs import Studies, describe, ruled, scored_points, with_warmup
-from analysis.claims.seed_intervals import contrast, contrast_table, mean_over_nodes, seed_interval
-from analysis.claims.verdict import MEASURED, UNDECIDED, UNKNOWN, Verdict, decide
+from analysis.claims.plan import LARGE, SMALL, WARMUP_AT
+from analysis.claims.scored_runs import Studies, at, describe, ruled, scored_points, with_warmup
+from analysis.claims.seed_intervals import contrast, death_contrast, score_contrast
+from analysis.claims.verdict import NOT_REACHED, Finding, no_runs
+from analysis.stats.intervals import mean_estimate
 
-STUDY: Final = "lr_rules"
-REAL: Final = "fib25_sweep"
-LARGEST_SMALL: Final = 16
-"""Node counts up to this are small: the published boundary of linear scaling."""
+STUDY: Final = "rules"
+LOW_BASE: Final = "rules_low_base"
+COLD: Final = "no_warmup"
+GATE: Final = "fib25_gate"
+REAL: Final = "fib25_rules"
 
-MATTERS: Final = 0.02
-"""Smallest difference in F1 that matters."""
-
-_RULE = f"supported: whole interval above 0; not supported: whole interval below {MATTERS}"
+Contrast = Callable[[pd.DataFrame, pd.DataFrame], Finding]
 
 
-def rule_verdicts(studies: Studies) -> list[Verdict]:
-    """Linear at small counts, square-root at large ones, warm-up for either rule."""
-    points = scored_points(studies, STUDY)
-    linear, root = ruled(points, "linear"), ruled(points, "sqrt")
-    between = rule_difference(points)
-    small, large = _split(between)
-    against = "both warmed up"
-    return [
-        _of_difference(
-            "linear_small",
-            f"Linear scaling with warm-up wins at small node counts (2 to {LARGEST_SMALL})",
-            small,
-            f"F1 of linear minus F1 of square-root scaling, {against}",
-            with_warmup(pd.concat([linear, root])),
-        ),
-        _of_difference(
-            "sqrt_large",
-            f"Square-root scaling wins at large node counts (above {LARGEST_SMALL})",
-            -large,
-            f"F1 of square-root minus F1 of linear scaling, {against}",
-            with_warmup(pd.concat([linear, root])),
-        ),
-        _warmup("warmup_linear", "linear", linear),
-        _warmup("warmup_sqrt", "square-root", root),
+def linear_small(studies: Studies) -> Finding:
+    """Linear minus square-root scaling at small node counts."""
+    points = at(scored_points(studies, STUDY), SMALL)
+    return _between(score_contrast, points, "linear", "sqrt", STUDY)
+
+
+def sqrt_large(studies: Studies) -> Finding:
+    """Square-root minus linear scaling at the large node count."""
+    points = at(scored_points(studies, STUDY), LARGE)
+    return _between(score_contrast, points, "sqrt", "linear", STUDY)
+
+
+def linear_dies(studies: Studies) -> Finding:
+    """Deaths of linear against square-root scaling at the large node count."""
+    points = at(scored_points(studies, STUDY), LARGE)
+    return _between(death_contrast, points, "linear", "sqrt", STUDY)
+
+
+def unscaled_as_good(studies: Studies) -> Finding:
+    """The rate of one node minus square-root scaling at all node counts."""
+    points = at(scored_points(studies, STUDY), (*SMALL, *LARGE))
+    return _between(score_contrast, points, "none", "sqrt", STUDY)
+
+
+def linear_low_base(studies: Studies) -> Finding:
+    """Linear minus square-root scaling at the large node count, from a quarter of the base."""
+    points = at(scored_points(studies, LOW_BASE), LARGE)
+    return _between(score_contrast, points, "linear", "sqrt", LOW_BASE)
+
+
+def linear_dies_base(studies: Studies) -> Finding:
+    """Deaths of linear scaling at the large node count: from the base, and from a quarter of it."""
+    sides = [
+        at(ruled(with_warmup(scored_points(studies, name)), "linear"), LARGE)
+        for name in (STUDY, LOW_BASE)
     ]
+    return _compare(death_contrast, sides[0], sides[1], STUDY, LOW_BASE)
 
 
-def real_data_verdict(studies: Studies) -> Verdict:
-    """Square-root scaling at large node counts, on the real volume."""
-    points = with_warmup(scored_points(studies, REAL))
-    _, large = _split(rule_difference(points))
-    return _of_difference(
-        "sqrt_large_real",
-        f"On FIB-25, too, square-root scaling wins at large node counts (above {LARGEST_SMALL})",
-        -large,
-        "F1 of square-root minus F1 of linear scaling, both warmed up",
-        points,
-        -rule_difference(points),
+def warmup_linear(studies: Studies) -> Finding:
+    """With minus without warm-up, linear scaling."""
+    return _compare(score_contrast, *_warm_and_cold(studies, "linear"), STUDY, COLD)
+
+
+def warmup_sqrt(studies: Studies) -> Finding:
+    """With minus without warm-up, square-root scaling."""
+    return _compare(score_contrast, *_warm_and_cold(studies, "sqrt"), STUDY, COLD)
+
+
+def warmup_deaths(studies: Studies) -> Finding:
+    """Deaths without against with warm-up, linear scaling."""
+    warm, cold = (at(points, LARGE) for points in _warm_and_cold(studies, "linear"))
+    return _compare(death_contrast, cold, warm, STUDY, COLD)
+
+
+def real_gate(studies: Studies) -> Finding:
+    """F1 minus that of calling every voxel object, on the real volume."""
+    points = scored_points(studies, GATE).dropna(subset=["baseline"])
+    if points.empty:
+        return no_runs(GATE, why="no finished point with `baseline/f1`")
+    gain = points["score"] - points["baseline"]
+    shown = points[["nodes", "seed", "lr_peak", "score", "baseline", "auc"]]
+    return Finding(mean_estimate(gain.to_numpy(dtype=float)), describe(points), shown)
+
+
+def sqrt_large_real(studies: Studies) -> Finding:
+    """Square-root minus linear scaling at the large node count, on the real volume."""
+    points = at(scored_points(studies, REAL), LARGE)
+    found = _between(score_contrast, points, "sqrt", "linear", REAL)
+    learnt = (points["score"] > points["baseline"]) if len(points) else pd.Series(dtype=bool)
+    if found.outcome or learnt.any() or points["baseline"].isna().any():
+        return found
+    takes = "a larger network: no run beats calling every voxel object"
+    return replace(found, outcome=NOT_REACHED, takes=takes)
+
+
+FINDERS: Final[Mapping[str, Callable[[Studies], Finding]]] = {
+    one.__name__: one
+    for one in (
+        linear_small,
+        sqrt_large,
+        linear_dies,
+        unscaled_as_good,
+        linear_low_base,
+        linear_dies_base,
+        warmup_linear,
+        warmup_sqrt,
+        warmup_deaths,
+        real_gate,
+        sqrt_large_real,
     )
+}
 
 
 def rule_difference(points: pd.DataFrame) -> pd.DataFrame:
     """F1 of linear minus F1 of square-root scaling, warmed up: index seed, columns nodes > 1.
 
-    At one node the two rules are the same.
+    At one node the two rules are the same. Dead runs count with their score: they are behind.
     """
     warm = with_warmup(points)
     warm = warm[warm["nodes"] > 1]
@@ -77,49 +132,24 @@ def warmup_difference(points: pd.DataFrame) -> pd.DataFrame:
     return contrast(with_warmup(points), with_warmup(points, warm=False))
 
 
-def _split(difference: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Columns of the small and of the large node counts."""
-    small = difference.columns.to_numpy(dtype=int) <= LARGEST_SMALL
-    return difference.loc[:, small], difference.loc[:, ~small]
+def _warm_and_cold(studies: Studies, rule: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    warm = at(ruled(with_warmup(scored_points(studies, STUDY)), rule), WARMUP_AT)
+    cold = at(ruled(with_warmup(scored_points(studies, COLD), warm=False), rule), WARMUP_AT)
+    return warm, cold
 
 
-def _warmup(key: str, name: str, points: pd.DataFrame) -> Verdict:
-    difference = warmup_difference(points)
-    return _of_difference(
-        key,
-        f"Warm-up matters for {name} scaling at large node counts (above {LARGEST_SMALL})",
-        _split(difference)[1],
-        "F1 with minus F1 without warm-up",
-        points,
-        difference,
-    )
+def _between(
+    compare: Contrast, points: pd.DataFrame, first: str, second: str, study: str
+) -> Finding:
+    """Two rules of one study, both warmed up."""
+    warm = with_warmup(points)
+    return _compare(compare, ruled(warm, first), ruled(warm, second), study)
 
 
-def _of_difference(
-    key: str,
-    claim: str,
-    difference: pd.DataFrame,
-    measure: str,
-    points: pd.DataFrame,
-    shown: pd.DataFrame | None = None,
-) -> Verdict:
-    """Verdict on a difference in F1 that the claim says is positive.
-
-    Args:
-        key: as in `Verdict`.
-        claim: likewise.
-        measure: likewise.
-        difference: index seed, columns nodes: what is judged.
-        points: what it comes from.
-        shown: more of the same difference as evidence; None for what is judged.
-    """
-    per_seed = mean_over_nodes(difference)
-    evidence = contrast_table(difference if shown is None else shown)
-    counts = ", ".join(str(n) for n in difference.columns)
-    if per_seed.empty:
-        reason = f"no seed has both sides at every node count yet: {describe(points)}"
-        return Verdict(key, claim, UNDECIDED, UNKNOWN, measure, _RULE, MEASURED, reason, evidence)
-    effect = seed_interval(per_seed.to_numpy())
-    verdict = decide(effect, supported_above=0.0, refuted_below=MATTERS)
-    full = f"{measure}, mean over nodes {counts}"
-    return Verdict(key, claim, verdict, effect, full, _RULE, MEASURED, describe(points), evidence)
+def _compare(
+    compare: Contrast, first: pd.DataFrame, second: pd.DataFrame, *studies: str
+) -> Finding:
+    if first.empty or second.empty:
+        return no_runs(*studies)
+    found = compare(first, second)
+    return replace(found, basis=f"{describe(pd.concat([first, second]))}; {found.basis}")

@@ -1,94 +1,74 @@
-"""Claims about which optimizers survive the large batch, from the study `optimizers`. Pure."""
+"""Claims about which optimizers are good at the large batch, each at its tuned rate. Pure."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import pandas as pd
 
-from analysis.claims.scored_runs import Studies, describe, score_table, scored_points
-from analysis.claims.seed_intervals import contrast, seed_interval
-from analysis.claims.verdict import (
-    MEASURED,
-    SUPPORTED,
-    UNDECIDED,
-    UNKNOWN,
-    Verdict,
-    decide,
-)
+from analysis.claims.plan import LARGE
+from analysis.claims.scored_runs import Studies, alive, at, describe, score_table, scored_points
+from analysis.claims.seed_intervals import contrast
+from analysis.claims.verdict import Finding, no_runs
+from analysis.stats.hypothesis_tests import Weakest
+from analysis.stats.intervals import Estimate, mean_estimate
 
-STUDY: Final = "optimizers"
+STUDY: Final = "optimizers_tuned"
 ADAPTIVE: Final = ("adagrad", "rmsprop", "adam", "lamb")
-PLAIN: Final = ("sgd", "momentum")
-MARGIN: Final = 0.05
-"""Adam may fall behind the best rival by this much F1 and still count as one of the best."""
-
-RETAINED: Final = 0.8
-"""An optimizer survives when it keeps this share of the best score at the smallest node count."""
-
-_WORDS = {SUPPORTED: "yes", UNDECIDED: "undecided"}
+PLAIN: Final = "momentum"
+RIVALS: Final = ("adagrad", "rmsprop", "lamb", "momentum")
 
 
-def optimizer_verdicts(studies: Studies) -> list[Verdict]:
-    """Adam is among the best at the largest batch; adaptive optimizers beat plain ones there."""
-    points = scored_points(studies, STUDY)
-    evidence = survival_table(points)
-    counts = sorted(points["nodes"].unique())
-    largest = points[points["nodes"] == counts[-1]] if counts else points
-    return [_adam(points, largest, evidence), _adaptive(points, largest, evidence)]
+def adam_best(studies: Studies) -> Finding:
+    """Adam minus each rival at the large node count; the one it beats least decides."""
+    points = at(scored_points(studies, STUDY), LARGE)
+    if missing := _missing(points, ("adam", *RIVALS)):
+        return no_runs(STUDY, why=f"no finished point with {missing}")
+    adam = _of(points, "adam")
+    effect = Weakest(tuple(_gain(adam, _of(points, rival)) for rival in RIVALS))
+    note = f"here {RIVALS[effect.index]}"
+    return Finding(effect, describe(points), survivors(points), note=note)
 
 
-def survival_table(points: pd.DataFrame) -> pd.DataFrame:
-    """Per optimizer and node count: score over seeds, and whether it survives there.
-
-    It survives where the interval of its score lies above `RETAINED` times the best mean score at
-    the smallest node count, and does not where it lies below.
-    """
-    table = score_table(points, ["nodes", "optimizer"])
-    if table.empty:
-        return table.assign(survives="")
-    smallest = table[table["nodes"] == table["nodes"].min()]
-    level = RETAINED * float(smallest["score"].max())
-    survives = []
-    for row in table.itertuples():
-        same = (points["nodes"] == row.nodes) & (points["optimizer"] == row.optimizer)
-        interval = seed_interval(points.loc[same, "score"].to_numpy())
-        survives.append(_WORDS.get(decide(interval, level, level), "no"))
-    table["survives"] = survives
-    return table.sort_values(["nodes", "score"], ascending=[True, False], ignore_index=True)
+def adaptive_survive(studies: Studies) -> Finding:
+    """Mean of the adaptive optimizers minus momentum at the large node count."""
+    points = at(scored_points(studies, STUDY), LARGE)
+    if missing := _missing(points, (*ADAPTIVE, PLAIN)):
+        return no_runs(STUDY, why=f"no finished point with {missing}")
+    effect, co_primary = (
+        mean_estimate(adaptive_gain(points, value).to_numpy()) for value in ("score", "auc")
+    )
+    return Finding(effect, describe(points), survivors(points), co_primary)
 
 
-def _adam(points: pd.DataFrame, largest: pd.DataFrame, evidence: pd.DataFrame) -> Verdict:
-    key, claim = "adam_best", "Adam is among the best optimizers at the largest batch"
-    measure = "F1 of Adam minus F1 of its best rival"
-    rule = f"supported: interval above -{MARGIN}; not supported: interval below -{MARGIN}"
-    adam = largest[largest["optimizer"] == "adam"]
-    rivals = largest[largest["optimizer"] != "adam"]
-    if adam.empty or rivals.empty:
-        reason = f"Adam and a rival are needed at one node count: {describe(points)}"
-        return Verdict(key, claim, UNDECIDED, UNKNOWN, measure, rule, MEASURED, reason, evidence)
-    best = rivals.groupby("optimizer")["score"].mean().idxmax()
-    difference = contrast(adam, rivals[rivals["optimizer"] == best])
-    effect = seed_interval(difference.to_numpy(dtype=float).ravel())
-    verdict = decide(effect, supported_above=-MARGIN, refuted_below=-MARGIN)
-    full = f"{measure} ({best}) at {int(adam['nodes'].iloc[0])} nodes"
-    return Verdict(key, claim, verdict, effect, full, rule, MEASURED, describe(points), evidence)
+FINDERS: Final[Mapping[str, Callable[[Studies], Finding]]] = {
+    one.__name__: one for one in (adam_best, adaptive_survive)
+}
 
 
-def _adaptive(points: pd.DataFrame, largest: pd.DataFrame, evidence: pd.DataFrame) -> Verdict:
-    key = "adaptive_survive"
-    claim = "Adaptive optimizers survive the largest batch better than SGD and momentum"
-    measure = "mean F1 of the adaptive minus mean F1 of the plain optimizers"
-    rule = "supported: interval above 0; not supported: interval below 0.02"
-    table = largest.pivot_table(index="seed", columns="optimizer", values="score")
-    wanted = [*ADAPTIVE, *PLAIN]
-    if not set(wanted) <= set(table.columns):
-        missing = ", ".join(sorted(set(wanted) - set(table.columns)))
-        reason = f"at the largest node count these have no point yet: {missing}; {describe(points)}"
-        return Verdict(key, claim, UNDECIDED, UNKNOWN, measure, rule, MEASURED, reason, evidence)
-    table = table[wanted].dropna()
-    gap = table[list(ADAPTIVE)].mean(axis=1) - table[list(PLAIN)].mean(axis=1)
-    effect = seed_interval(gap.to_numpy())
-    verdict = decide(effect, supported_above=0.0, refuted_below=0.02)
-    full = f"{measure} at {int(largest['nodes'].iloc[0])} nodes"
-    return Verdict(key, claim, verdict, effect, full, rule, MEASURED, describe(points), evidence)
+def adaptive_gain(points: pd.DataFrame, value: str) -> pd.Series:
+    """By seed: mean over the adaptive optimizers minus momentum; seeds of which all survived."""
+    table = alive(points).pivot_table(index="seed", columns="optimizer", values=value)
+    table = table.reindex(columns=[*ADAPTIVE, PLAIN]).dropna()
+    return table[list(ADAPTIVE)].mean(axis="columns") - table[PLAIN]
+
+
+def survivors(points: pd.DataFrame) -> pd.DataFrame:
+    """Per node count and optimizer: score of the runs that survived, and how many died."""
+    table = score_table(alive(points), ["nodes", "optimizer"])
+    died = points.groupby(["nodes", "optimizer"])["dead"].agg(died="sum", of="size").reset_index()
+    merged = died.merge(table, on=["nodes", "optimizer"], how="left")
+    return merged.sort_values(["nodes", "score"], ascending=[True, False], ignore_index=True)
+
+
+def _gain(first: pd.DataFrame, second: pd.DataFrame) -> Estimate:
+    return mean_estimate(contrast(alive(first), alive(second)).to_numpy(dtype=float).ravel())
+
+
+def _of(points: pd.DataFrame, optimizer: str) -> pd.DataFrame:
+    return points[points["optimizer"] == optimizer]
+
+
+def _missing(points: pd.DataFrame, wanted: tuple[str, ...]) -> str:
+    return ", ".join(sorted(set(wanted) - set(points["optimizer"])))

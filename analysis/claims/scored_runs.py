@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from analysis.claims.plan import CO_PRIMARY, DEAD_BELOW, LAST, PRIMARY
 from analysis.runs.recipes import latest_of_each_point
 from analysis.runs.runs import Runs
-from analysis.runs.summary import FINAL_EVALUATIONS
 
-SCORE = f"validation F1, mean of the last {FINAL_EVALUATIONS} evaluations"
+SCORE = f"{PRIMARY}, mean of the last {LAST} evaluations"
+BASELINE = "baseline/f1"
 
 Studies = Mapping[str, Runs]
 
@@ -34,7 +35,7 @@ _COLUMNS = (
 def ended(runs: Runs) -> Runs:
     """Points that came to their end, one run each: finished ones, and those that diverged.
 
-    A diverged run is a result, not a mishap: it scores 0. It is known by its `outcome`; where that
+    A diverged run is a result, not a mishap: it has died. It is known by its `outcome`; where that
     is not recorded, failed runs are left out.
     """
     if runs.table.empty:
@@ -46,10 +47,21 @@ def ended(runs: Runs) -> Runs:
     return kept if kept.table.empty else latest_of_each_point(kept)
 
 
-def scored_points(studies: Studies, *names: str) -> pd.DataFrame:
-    """Points of the named studies: identity, recipe and `score` (see `SCORE`).
+def scored_points(
+    studies: Studies, *names: str, metric: str = PRIMARY, last: int = LAST
+) -> pd.DataFrame:
+    """Points of the named studies with what came out; runs without the score are left out.
 
-    Points that several studies share count once. Runs without a score are left out.
+    Args:
+        studies: recorded studies by name.
+        names: of those to pool; points that several share count once.
+        metric: the score.
+        last: evaluations that its mean is over.
+
+    Returns:
+        Identity and recipe; score; auc (the co-primary) and baseline (F1 of calling every voxel
+        object), NaN where not recorded; dead: whether the run diverged or its last score lies below
+        `DEAD_BELOW`.
     """
     tables = []
     for name in names:
@@ -57,16 +69,35 @@ def scored_points(studies: Studies, *names: str) -> pd.DataFrame:
             continue
         runs = ended(studies[name])
         table = runs.table.reindex(columns=[*_COLUMNS])
-        score = table["run_id"].map(runs.last("validation/f1", FINAL_EVALUATIONS))
+        ids = table["run_id"]
+        diverged = pd.Series(False, index=table.index)
         if "outcome" in runs.table:
-            score = score.mask(runs.table["outcome"] == "diverged", 0.0)
-        tables.append(table.assign(score=score).dropna(subset=["score"]))
+            diverged = runs.table["outcome"] == "diverged"
+        scored = table.assign(
+            score=ids.map(runs.last(metric, last)).mask(diverged, 0.0),
+            auc=ids.map(runs.last(CO_PRIMARY, last)),
+            baseline=ids.map(runs.last(BASELINE)),
+            dead=(ids.map(runs.last(metric)) < DEAD_BELOW) | diverged,
+        )
+        tables.append(scored.dropna(subset=["score"]))
     filled = [table for table in tables if not table.empty]
     if not filled:
-        return pd.DataFrame(columns=[*_COLUMNS, "score"])
+        return pd.DataFrame(columns=[*_COLUMNS, "score", "auc", "baseline", "dead"]).astype(
+            {"dead": bool}
+        )
     point = [c for c in _COLUMNS if c not in ("run_id", "experiment", "emulated")]
     pooled = pd.concat(filled, ignore_index=True).drop_duplicates(point, ignore_index=True)
     return pooled.astype({"nodes": int, "seed": int})
+
+
+def alive(points: pd.DataFrame) -> pd.DataFrame:
+    """Points that did not die."""
+    return points[~points["dead"]]
+
+
+def at(points: pd.DataFrame, nodes: Sequence[int]) -> pd.DataFrame:
+    """Points at some node counts."""
+    return points[points["nodes"].isin(nodes)]
 
 
 def with_warmup(points: pd.DataFrame, warm: bool = True) -> pd.DataFrame:

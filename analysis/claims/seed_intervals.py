@@ -1,83 +1,35 @@
-"""Confidence over a handful of seeds, and contrasts that keep the seeds paired. Pure."""
+"""Contrasts that keep the seeds paired, and deaths counted apart. Pure."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+from typing import Final
 
-import numpy as np
 import pandas as pd
-from scipy import stats
 
-from analysis.stats.intervals import Interval, Values, bootstrap_interval
+from analysis.claims.scored_runs import alive
+from analysis.claims.verdict import Finding
+from analysis.stats.hypothesis_tests import Deaths
+from analysis.stats.intervals import Estimate, mean_estimate, mean_interval
 
-METHOD = (
-    "Intervals are 95 % percentile bootstraps of the mean over seeds (4000 resamples), widened "
-    "around the mean by sqrt(n/(n-1)) t(n-1)/z: with a handful of seeds the plain percentile "
-    "interval cannot leave their range and is far too narrow "
-    "(Hesterberg 2015, section 4.3). One seed gives no interval, and no verdict."
+METHOD: Final = (
+    "Intervals are 95 % Student t intervals over seeds, paired by seed; those of ratios are of "
+    "their logarithms. Deaths are counted apart, compared by Fisher's exact test, and left out of "
+    "score differences. Holm's correction over each family of claims decides what stands."
 )
 
 
-LEAST_RESAMPLED = 5
-_RESAMPLES = 4000
-
-
-def seed_interval(values: Values, level: float = 0.95) -> Interval:
-    """Interval of the mean over seeds, as `METHOD` says.
-
-    Args:
-        values: (n,) one value per seed; NaN values are dropped.
-        level: coverage, in (0, 1).
-    """
-    plain = bootstrap_interval(values, statistic=np.mean, level=level)
-    n = plain.count
-    if n < 2:
-        return plain
-    tail = (1 + level) / 2
-    widen = math.sqrt(n / (n - 1)) * float(stats.t.ppf(tail, n - 1) / stats.norm.ppf(tail))
-    low = plain.estimate - widen * (plain.estimate - plain.low)
-    high = plain.estimate + widen * (plain.high - plain.estimate)
-    return Interval(plain.estimate, low, high, n)
-
-
-def resampled_interval(
-    statistic: Callable[[np.ndarray], float], count: int, level: float = 0.95
-) -> Interval:
-    """Interval of a statistic that is no mean over seeds, and may be infinite.
-
-    Seeds are resampled whole; percentiles are expanded to allow for their small number (Hesterberg
-    2015, section 4.3). Fewer than `LEAST_RESAMPLED` seeds give no bounds: the expanded percentiles
-    would lie beyond the resamples.
-
-    Args:
-        statistic: of the (count,) indices of seeds, repeats among them.
-        count: of seeds.
-        level: coverage, in (0, 1).
-    """
-    estimate = statistic(np.arange(count))
-    if count < LEAST_RESAMPLED:
-        return Interval(estimate, math.nan, math.nan, count)
-    picks = np.random.default_rng(0).integers(count, size=(_RESAMPLES, count))
-    values = np.array([statistic(picked) for picked in picks])
-    quantile = math.sqrt(count / (count - 1)) * float(stats.t.ppf((1 + level) / 2, count - 1))
-    tail = float(stats.norm.cdf(-quantile))
-    # Not interpolated: between a number and an infinity lies nothing.
-    low, high = np.quantile(values, [tail, 1 - tail], method="nearest")
-    return Interval(estimate, float(low), float(high), count)
-
-
-def contrast(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
+def contrast(first: pd.DataFrame, second: pd.DataFrame, value: str = "score") -> pd.DataFrame:
     """Score of `first` minus that of `second`, paired by seed and node count.
 
     Args:
-        first: columns seed, nodes, score; one row per point.
+        first: columns seed, nodes and the value; one row per point.
         second: likewise.
+        value: column of the score.
 
     Returns:
         Index seed, one column per node count that both hold; NaN where a seed lacks one of them.
     """
-    tables = [t.pivot_table(index="seed", columns="nodes", values="score") for t in (first, second)]
+    tables = [t.pivot_table(index="seed", columns="nodes", values=value) for t in (first, second)]
     difference = tables[0] - tables[1]
     return difference.dropna(axis="columns", how="all").dropna(axis="index", how="all")
 
@@ -91,7 +43,7 @@ def contrast_table(difference: pd.DataFrame) -> pd.DataFrame:
     """Per node count: nodes, difference with low and high, seeds."""
     rows = []
     for nodes in difference.columns:
-        interval = seed_interval(difference[nodes].to_numpy(dtype=float))
+        interval = mean_interval(difference[nodes].to_numpy(dtype=float))
         rows.append(
             {
                 "nodes": int(nodes),
@@ -102,3 +54,56 @@ def contrast_table(difference: pd.DataFrame) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows, columns=["nodes", "difference", "low", "high", "seeds"])
+
+
+def score_contrast(first: pd.DataFrame, second: pd.DataFrame) -> Finding:
+    """What `first` gains over `second` in score, over pairs of which both survived.
+
+    Args:
+        first: points as of `scored_points`, at the node counts the claim is about.
+        second: likewise, at the same node counts.
+    """
+    both = (alive(first), alive(second))
+    difference = contrast(*both)
+    counts = sorted(set(first["nodes"]) & set(second["nodes"]))
+    pairs = len(contrast(first, second).dropna())
+    lost = [n for n in counts if n not in difference.columns]
+    per_seed = mean_over_nodes(difference)
+    effect = mean_estimate(per_seed.to_numpy())
+    if lost:
+        named = ", ".join(map(str, lost))
+        effect = Estimate(None, None, 0, 0, f"no pair survived at nodes {named}")
+    elif not counts:
+        effect = Estimate(None, None, 0, 0, "no seed has both sides at one node count")
+    co_primary = mean_estimate(mean_over_nodes(contrast(*both, value="auc")).to_numpy())
+    died = f"; {pairs - len(per_seed)} of {pairs} pairs left out, in which one died"
+    return Finding(
+        effect,
+        f"{len(first)} and {len(second)} runs" + (died if len(per_seed) < pairs else ""),
+        with_deaths(contrast_table(difference), first, second),
+        co_primary,
+    )
+
+
+def death_contrast(first: pd.DataFrame, second: pd.DataFrame) -> Finding:
+    """How much more often `first` died than `second`, as points of `scored_points`."""
+    effect = Deaths(int(first["dead"].sum()), len(first), int(second["dead"].sum()), len(second))
+    basis = (
+        f"{effect.dead} of {effect.runs} died against {effect.other_dead} of {effect.other_runs}"
+    )
+    counts = pd.DataFrame({"nodes": sorted(set(first["nodes"]) | set(second["nodes"]))})
+    return Finding(effect, basis, with_deaths(counts, first, second))
+
+
+def with_deaths(table: pd.DataFrame, first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
+    """A table by node count with how many runs of either side died there."""
+    died = [points.groupby("nodes")["dead"] for points in (first, second)]
+    added = pd.DataFrame(
+        {
+            "died": died[0].sum(),
+            "of": died[0].size(),
+            "other_died": died[1].sum(),
+            "other_of": died[1].size(),
+        }
+    )
+    return table.merge(added.reset_index(names="nodes"), on="nodes", how="outer")

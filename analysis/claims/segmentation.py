@@ -1,49 +1,70 @@
-"""Claims about how well trained networks segment, from scored checkpoints. Pure."""
+"""Claims about how well trained networks segment, from scored checkpoints. Pure.
+
+Scores are over assigned voxels, so that what was left unsegmented does not hide what was merged,
+and coverage is judged beside them, so that leaving more out does not look better.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Final
 
-import numpy as np
 import pandas as pd
 
 from analysis.claims.scored_runs import Studies, ended
-from analysis.claims.seed_intervals import seed_interval
-from analysis.claims.verdict import MEASURED, UNDECIDED, UNKNOWN, Verdict, decide
-from analysis.stats.intervals import Interval
+from analysis.claims.verdict import Finding, no_runs
+from analysis.stats.intervals import mean_estimate, paired_estimate
 
-METRIC: Final = "segmentation/are"
-MARGIN: Final = 0.05
-"""An adapted Rand error this much higher still counts as segmenting as well."""
+STUDY: Final = "segments"
+ERROR: Final = "segmentation/assigned_are"
+COVERAGE: Final = "segmentation/coverage"
+FEW: Final = 4
+MANY: Final = 64
 
-_HINT = f"`{METRIC}` is recorded by experiments.segment_checkpoints"
-
-
-def segmentation_verdicts(studies: Studies) -> list[Verdict]:
-    """Errors fall along training; networks trained on many nodes segment as well."""
-    scores = error_table(studies)
-    return [_falls(scores), _as_well(scores)]
+_LACKING: Final = "no segmented checkpoints (experiments.segment_checkpoints)"
 
 
-def error_table(studies: Studies) -> pd.DataFrame:
-    """Adapted Rand error of every run whose checkpoints were segmented.
+def segmentation_improves(studies: Studies) -> Finding:
+    """Error over the first third of the checkpoints minus over the last, mean of a seed's runs."""
+    scores = checkpoint_table(studies, ERROR)
+    several = scores[scores["checkpoints"] >= 3]
+    if several.empty:
+        return no_runs(STUDY, why=_LACKING)
+    # The runs of a seed are not independent: one value of each seed.
+    gain = (several["first"] - several["last"]).groupby(several["seed"]).mean()
+    return Finding(mean_estimate(gain.to_numpy()), _basis(several), _both(studies))
+
+
+def segmentation_at_scale(studies: Studies) -> Finding:
+    """Error at few nodes minus at many."""
+    return _few_and_many(studies, ERROR, FEW, MANY)
+
+
+def coverage_at_scale(studies: Studies) -> Finding:
+    """Coverage at many nodes minus at few."""
+    return _few_and_many(studies, COVERAGE, MANY, FEW)
+
+
+FINDERS: Final[Mapping[str, Callable[[Studies], Finding]]] = {
+    one.__name__: one for one in (segmentation_improves, segmentation_at_scale, coverage_at_scale)
+}
+
+
+def checkpoint_table(studies: Studies, metric: str) -> pd.DataFrame:
+    """A score of every run of the study whose checkpoints were segmented.
 
     Returns:
-        experiment, nodes, seed, checkpoints, first and last (mean over the first and last third of
-        its checkpoints, of those that all runs at its node count have).
+        nodes, seed, checkpoints, first and last (mean over the first and last third of its
+        checkpoints, of those that all runs at its node count have).
     """
     rows = []
-    for name, runs in studies.items():
-        kept = ended(runs)
-        if kept.table.empty:
-            continue
-        errors = in_common(kept.metric(METRIC))
-        for _, curve in errors.groupby("run_id"):
+    if STUDY in studies:
+        kept = ended(studies[STUDY])
+        for _, curve in in_common(kept.metric(metric)).groupby("run_id"):
             values = curve["value"].to_numpy(dtype=float)
             third = max(len(values) // 3, 1)
             rows.append(
                 {
-                    "experiment": name,
                     "nodes": int(curve["nodes"].iloc[0]),
                     "seed": int(curve["seed"].iloc[0]),
                     "checkpoints": len(values),
@@ -51,8 +72,8 @@ def error_table(studies: Studies) -> pd.DataFrame:
                     "last": float(values[-third:].mean()),
                 }
             )
-    columns = ["experiment", "nodes", "seed", "checkpoints", "first", "last"]
-    return pd.DataFrame(rows, columns=columns).sort_values(columns[:3], ignore_index=True)
+    columns = ["nodes", "seed", "checkpoints", "first", "last"]
+    return pd.DataFrame(rows, columns=columns).sort_values(columns[:2], ignore_index=True)
 
 
 def in_common(errors: pd.DataFrame) -> pd.DataFrame:
@@ -64,34 +85,22 @@ def in_common(errors: pd.DataFrame) -> pd.DataFrame:
     return errors[have == runs]
 
 
-def _falls(scores: pd.DataFrame) -> Verdict:
-    key, claim = "segmentation_improves", "Segmentation improves along training"
-    measure = "adapted Rand error over the first third of the checkpoints minus over the last"
-    rule = f"supported: interval above 0; not supported: interval below {MARGIN}"
-    several = scores[scores["checkpoints"] >= 3]
-    if several.empty:
-        reason = f"no run has three segmented checkpoints: {_HINT}"
-        return Verdict(key, claim, UNDECIDED, UNKNOWN, measure, rule, MEASURED, reason, scores)
-    effect = seed_interval((several["first"] - several["last"]).to_numpy())
-    verdict = decide(effect, supported_above=0.0, refuted_below=MARGIN)
-    return Verdict(key, claim, verdict, effect, measure, rule, MEASURED, _basis(several), scores)
-
-
-def _as_well(scores: pd.DataFrame) -> Verdict:
-    key = "segmentation_at_scale"
-    claim = "Networks trained on many nodes segment as well as those trained on few"
-    rule = f"supported: interval above -{MARGIN}; not supported: interval below -{MARGIN}"
-    measure = "adapted Rand error at the fewest nodes minus at the most"
-    if scores["nodes"].nunique() < 2:
-        reason = f"it takes segmented checkpoints at two node counts: {_HINT}"
-        return Verdict(key, claim, UNDECIDED, UNKNOWN, measure, rule, MEASURED, reason, scores)
-    few, many = scores["nodes"].min(), scores["nodes"].max()
+def _few_and_many(studies: Studies, metric: str, first: int, second: int) -> Finding:
+    scores = checkpoint_table(studies, metric)
     by_seed = scores.pivot_table(index="seed", columns="nodes", values="last")
-    gap = (by_seed[few] - by_seed[many]).dropna().to_numpy()
-    effect = seed_interval(gap) if gap.size else Interval(np.nan, np.nan, np.nan, 0)
-    verdict = decide(effect, supported_above=-MARGIN, refuted_below=-MARGIN)
-    full = f"{measure} ({few} and {many}), last third of the checkpoints"
-    return Verdict(key, claim, verdict, effect, full, rule, MEASURED, _basis(scores), scores)
+    if not {first, second} <= set(by_seed.columns):
+        return no_runs(STUDY, why=_LACKING)
+    pairs = by_seed[[first, second]].dropna()
+    effect = paired_estimate(pairs[first].to_numpy(), pairs[second].to_numpy())
+    return Finding(effect, _basis(scores), _both(studies))
+
+
+def _both(studies: Studies) -> pd.DataFrame:
+    """Error and coverage of every run, side by side."""
+    error, coverage = (checkpoint_table(studies, metric) for metric in (ERROR, COVERAGE))
+    known = ["nodes", "seed", "checkpoints"]
+    names = {"first": "first_coverage", "last": "last_coverage"}
+    return error.merge(coverage.rename(columns=names), on=known, how="left")
 
 
 def _basis(scores: pd.DataFrame) -> str:

@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import yaml
 
@@ -35,20 +35,34 @@ def planned_points(experiment: str, size: str = "small", conf: Path = CONF) -> i
 
     Args:
         experiment: name of a file in conf/experiment.
-        size: name of a file in conf/size, whose values the preset may refer to.
+        size: name of a file in conf/size, whose values the preset may refer to, unless it names
+            one itself.
         conf: folder of the configuration.
     """
     preset = conf / "experiment" / f"{experiment}.yaml"
     if not preset.is_file():
         return None
-    values = yaml.safe_load((conf / "size" / f"{size}.yaml").read_text())["size"]
-    swept = yaml.safe_load(preset.read_text()).get("hydra", {}).get("sweeper", {}).get("params")
+    written = yaml.safe_load(preset.read_text())
+    values = yaml.safe_load((conf / "size" / f"{_size(written, size)}.yaml").read_text())["size"]
+    swept = written.get("hydra", {}).get("sweeper", {}).get("params")
     if not swept:
         return None
     return math.prod(
         _choices(_REFERENCE.sub(lambda found: str(values[found[1]]), str(value)))
         for value in swept.values()
     )
+
+
+def pilot_target(conf: Path = CONF) -> float | None:
+    """The score whose cost the study asks for; None until the pilot has set it."""
+    value = yaml.safe_load((conf / "tuned" / "study.yaml").read_text())["target"]
+    return None if value == "???" else float(value)
+
+
+def _size(written: dict[str, Any], size: str) -> str:
+    """The size that a preset names in its defaults, else the given one."""
+    named = [d["override /size"] for d in written.get("defaults", []) if "override /size" in d]
+    return named[-1] if named else size
 
 
 def _choices(value: str) -> int:

@@ -23,6 +23,7 @@ from analysis.figures.registry import FIGURES
 from analysis.figures.scaling_models import fitted_models
 from analysis.figures.style import STYLE, Drawing
 from analysis.recorded import provenance
+from analysis.recorded.export import pilot_target
 from analysis.results import overview_figures
 from analysis.results.overview_figures import predicted
 from analysis.runs.sources import default_store, is_tracking_uri, load_studies
@@ -58,7 +59,6 @@ OVERVIEWS: Mapping[str, Callable[[Studies], Drawing]] = {
     "final_scores": overview_figures.final_scores,
     "rule_differences": overview_figures.rule_differences,
     "optimizers": overview_figures.optimizers,
-    "data_and_time": overview_figures.data_and_time,
     "scaling_models": lambda _: fitted_models(published_throughput()),
     "prediction": predicted,
 }
@@ -105,15 +105,17 @@ class Report:
     Attributes:
         store: MLflow tracking URI or folder of recorded studies.
         studies: runs of each study by name.
+        target: score whose cost the study asks for; None before the pilot has set it.
     """
 
     store: str
     studies: Studies
+    target: float | None = None
 
     @cached_property
     def verdicts(self) -> dict[str, Verdict]:
         """Verdict on every claim, by key."""
-        return {one.key: one for one in judge(self.studies)}
+        return {one.key: one for one in judge(self.studies, self.target)}
 
     def figure(self, name: str, study: str | None = None) -> Picture | Missing:
         """A figure by name: one of `OVERVIEWS`, or one of `analysis.figures.FIGURES` of a study."""
@@ -152,6 +154,8 @@ class Report:
         return Text("\n".join([*lines, *self.notes(*names)]))
 
     def _draw(self, name: str, study: str | None) -> Drawing:
+        if name == "data_and_time":
+            return overview_figures.data_and_time(self.studies, self.target)
         if study is None:
             return OVERVIEWS[name](self.studies)
         if study not in self.studies or self.studies[study].table.empty:
@@ -166,7 +170,7 @@ def open_report(store: str | None = None) -> Report:
         InputError: there is no such store, or no study in it.
     """
     where = store or default_store()
-    return Report(where, load_studies(where))
+    return Report(where, load_studies(where), pilot_target())
 
 
 def without_ids(caption: str) -> str:

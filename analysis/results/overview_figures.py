@@ -8,15 +8,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from analysis.claims.crossover import PUBLISHED_CROSSOVER, late_noise_scale, log2_crossover
-from analysis.claims.data_cost import batch_points, best_target, cost_table, reached_table
-from analysis.claims.learning_rate_rules import STUDY as RULES
+from analysis.claims.crossover import crossover_bounds, late_noise_scale
+from analysis.claims.data_cost import cost_table, published_rate
 from analysis.claims.learning_rate_rules import rule_difference, warmup_difference
-from analysis.claims.optimizers import RETAINED
-from analysis.claims.optimizers import STUDY as OPTIMIZERS
-from analysis.claims.scored_runs import SCORE, Studies, describe, scored_points
+from analysis.claims.plan import PUBLISHED_CROSSOVER
+from analysis.claims.scored_runs import Studies, describe, ruled, with_warmup
 from analysis.claims.seed_intervals import contrast_table
-from analysis.claims.verdict import power_of_two
 from analysis.figures.style import (
     BLUE,
     COLUMN_WIDTH_IN,
@@ -35,6 +32,7 @@ from analysis.figures.style import (
 from analysis.prediction.answer import Question
 from analysis.prediction.figure import prediction
 from analysis.prediction.inputs import training_cost
+from analysis.results.first_edition import cost_rows, optimizer_points, rule_points
 from analysis.runs.grouping import groups
 from analysis.runs.study import NothingToDraw
 from analysis.stats.model_average import published_throughput
@@ -49,9 +47,12 @@ _INTERVALS: Final = "Bars: 95 % intervals over seeds, where there are several."
 
 def final_scores(studies: Studies) -> Drawing:
     """Final F1 of every learning-rate rule against nodes, with and without warm-up."""
-    points = scored_points(studies, RULES)
+    shown_points = rule_points(studies)
+    points = shown_points.points
     if points["nodes"].nunique() < 2:
-        raise NothingToDraw(f"`{RULES}` has finished points at fewer than two node counts")
+        raise NothingToDraw(
+            f"`{shown_points.studies}` has finished points at fewer than two node counts"
+        )
     figure, (with_warmup, without) = panels(2, height_in=2.6)
     shown = {**_RULES, _UNSCALED[0]: _UNSCALED[1:]}
     for ax, warm in ((with_warmup, True), (without, False)):
@@ -63,8 +64,8 @@ def final_scores(studies: Studies) -> Drawing:
         ax.set_title("with warm-up" if warm else "without warm-up")
     with_warmup.legend(loc="lower left")
     caption = sentences(
-        f"Final score ({SCORE}) of each learning-rate rule against nodes: lines are means over",
-        "seeds, small points the seeds.",
+        f"Final score ({shown_points.score}) of each learning-rate rule against nodes: lines are",
+        "means over seeds, small points the seeds.",
         f"{_capital(describe(points))}.",
     )
     return Drawing(figure, caption)
@@ -72,15 +73,18 @@ def final_scores(studies: Studies) -> Drawing:
 
 def rule_differences(studies: Studies) -> Drawing:
     """What linear scaling gains over square-root, and warm-up over none, against nodes."""
-    points = scored_points(studies, RULES)
+    shown_points = rule_points(studies)
+    points = shown_points.points
     between = rule_difference(points)
     if between.empty:
-        raise NothingToDraw(f"`{RULES}` has no seed with both rules at one node count")
+        raise NothingToDraw(
+            f"`{shown_points.studies}` has no seed with both rules at one node count"
+        )
     figure, (rules, warmup) = panels(2, height_in=2.9)
     _draw_differences(rules, between, DARK, "linear minus square root", 0)
     low, high = PUBLISHED_CROSSOVER
     rules.axvspan(low, high, color=GREY, alpha=0.2, linewidth=0, label="published crossover")
-    noise = late_noise_scale(studies, points)
+    noise = late_noise_scale(studies, ruled(with_warmup(points), "sqrt"))
     if len(noise):
         batch = float(points["local_batch_size"].iloc[0])
         at = noise.to_numpy() / batch
@@ -100,14 +104,15 @@ def rule_differences(studies: Studies) -> Drawing:
     rules.set_title("linear minus square root, warmed up")
     warmup.set_title("with minus without warm-up")
     caption = sentences(
-        f"Differences in final score ({SCORE}), paired by seed (small points). {_INTERVALS}",
+        f"Differences in final score ({shown_points.score}), paired by seed (small points).",
+        _INTERVALS,
         "Grey: between the last node count of linear and the first of square-root scaling in the",
         "published study.",
         "Orange: node count whose global batch is the gradient noise scale at convergence, range"
         " over seeds."
         if len(noise)
         else "",
-        "Diamond: where the mean crosses zero for good, with its 95 % interval (seeds resampled);"
+        "Diamond: where the mean crosses zero for good, with its 95 % interval (test inversion);"
         " it may reach beyond the node counts tried."
         if crossed
         else "",
@@ -118,9 +123,12 @@ def rule_differences(studies: Studies) -> Drawing:
 
 def optimizers(studies: Studies) -> Drawing:
     """Final F1 of every optimizer against nodes."""
-    points = scored_points(studies, OPTIMIZERS)
+    shown_points = optimizer_points(studies)
+    points = shown_points.points
     if points["optimizer"].nunique() < 2:
-        raise NothingToDraw(f"`{OPTIMIZERS}` has finished points of fewer than two optimizers")
+        raise NothingToDraw(
+            f"`{shown_points.studies}` has finished points of fewer than two optimizers"
+        )
     figure, (ax,) = panels(1, width_in=COLUMN_WIDTH_IN * 1.5, height_in=2.8)
     names = sorted(points["optimizer"].unique())
     colours = dict(zip(names, (*SERIES, DARK), strict=False))
@@ -128,30 +136,28 @@ def optimizers(studies: Studies) -> Drawing:
     for index, name in enumerate(names):
         rows = points[points["optimizer"] == name]
         _draw_scores(ax, rows, name, colours[name], index - middle)
-    first = points[points["nodes"] == points["nodes"].min()]
-    level = RETAINED * float(first.groupby("optimizer")["score"].mean().max())
-    ax.axhline(level, color=GREY, linestyle=":", linewidth=1, label="survives above")
     _finish(ax, points["nodes"], "Final validation F1")
     ax.set_ylim(-0.03, 1)
     figure.legend(*ax.get_legend_handles_labels(), loc="outside right upper")
     caption = sentences(
-        f"Final score ({SCORE}) of each optimizer at its own base rate against nodes, square-root",
-        "scaling with warm-up: lines are means over seeds, small points the seeds (set apart",
-        f"sideways). Dotted: {RETAINED:.0%} of the best mean at the smallest node count.",
+        f"Final score ({shown_points.score}) of each optimizer at its own rate against nodes, with",
+        "warm-up: lines are means over seeds, small points the seeds (set apart sideways).",
         f"{_capital(describe(points))}.",
     )
     return Drawing(figure, caption)
 
 
-def data_and_time(studies: Studies) -> Drawing:
+def data_and_time(studies: Studies, target: float | None = None) -> Drawing:
     """FOVs to the target and the time they take on real nodes, against nodes."""
-    points = batch_points(studies)
-    reached = reached_table(studies, points)
-    target = best_target(reached)
-    if target is None:
+    shown, rows, target = cost_rows(studies, target)
+    points = shown.points
+    if target is None or rows.empty:
         raise NothingToDraw("no F1 target is reached by every seed of three node counts")
-    rows = reached[reached["target"] == target]
-    table = cost_table(rows)
+    cost = rows["fovs"].fillna(rows["fovs_done"])
+    table = cost_table(rows.assign(arm=rows["nodes"], cost=cost, missed=rows["fovs"].isna()))
+    table = table.rename(columns={"arm": "nodes", "cost": "fovs"})
+    rate = published_rate(table["nodes"].to_numpy())
+    table["modelled_hours"] = table["fovs"] / rate / 3600
     figure, (data, time) = panels(2, height_in=2.6)
     met = table["reached"] == table["seeds"]
     for ax, column, colour in ((data, "fovs", BLUE), (time, "modelled_hours", VERMILION)):
@@ -176,7 +182,7 @@ def data_and_time(studies: Studies) -> Drawing:
     data.set_title("data: measured")
     time.set_title("time: modelled")
     caption = sentences(
-        f"Left: FOVs to validation F1 {target}, mean over seeds; small points: seeds. Right: the",
+        f"Left: FOVs to F1 {target}, geometric mean over seeds; small points: seeds. Right: the",
         "time those FOVs would take at the published throughput of as many KNL nodes: modelled,",
         "a smaller network on other data, so that only ratios mean anything.",
         f"{_capital(describe(points))}.",
@@ -213,14 +219,17 @@ def _draw_crossover(ax: Axes, difference: pd.DataFrame) -> bool:
         ax: with the differences on it.
         difference: F1 of linear minus square-root scaling, index seed, columns nodes.
     """
-    crossing = power_of_two(log2_crossover(difference.dropna()))
+    found = crossover_bounds(difference.dropna())
+    if found is None:
+        return False
+    estimate, low, high = found
     nodes = difference.columns.to_numpy(dtype=float)
     smallest, largest = nodes.min() / _MARGIN, nodes.max() * _MARGIN
-    if not smallest <= crossing.estimate <= largest:
+    if not smallest <= estimate <= largest:
         return False
-    ends = np.clip([crossing.low, crossing.high], smallest, largest)
+    ends = np.clip([low, high], smallest, largest)
     ax.plot(ends, [0, 0], color=VERMILION, linewidth=2.2, zorder=4)
-    ax.plot(crossing.estimate, 0, "D", color=VERMILION, zorder=5, label="crossover")
+    ax.plot(estimate, 0, "D", color=VERMILION, zorder=5, label="crossover")
     return True
 
 
@@ -246,7 +255,7 @@ def predicted(studies: Studies, hours: float = 0.1) -> Drawing:
         studies: of which `batch_size` gives the FOVs.
         hours: time allowed; short, since the network of this study is small.
     """
-    target = best_target(reached_table(studies, batch_points(studies)))
+    _, _, target = cost_rows(studies, None)
     if STUDY not in studies or target is None:
         raise NothingToDraw(f"`{STUDY}` has no target F1 that three node counts reach")
     try:

@@ -7,10 +7,10 @@ from typing import Any, Final
 
 import pandas as pd
 
-from analysis.claims.judge import effect_text
+from analysis.claims.judge import effect_text, plan_table
 from analysis.claims.scored_runs import SCORE
 from analysis.claims.seed_intervals import METHOD
-from analysis.claims.verdict import NOT_SUPPORTED, SUPPORTED, UNDECIDED, Verdict
+from analysis.claims.verdict import STATUSES, Verdict
 from analysis.recorded.provenance import one_fact
 from analysis.reference.published import ARXIV
 from analysis.results.findings import Picture, Report, seeds_of
@@ -108,7 +108,9 @@ def _verdicts(verdicts: list[Verdict]) -> str:
             "verdict": f"**{one.verdict}**",
             "effect (95 % interval)": effect_text(one.effect),
             "effect is": one.measure,
+            "adjusted p": one.adjusted,
             "kind": one.kind.partition(":")[0],
+            "what it would take": one.needs or "-",
         }
         for one in verdicts
     ]
@@ -117,22 +119,19 @@ def _verdicts(verdicts: list[Verdict]) -> str:
             "## Verdicts",
             _count(verdicts),
             markdown_table(pd.DataFrame(rows)),
-            f"The score of a run is its {SCORE}. {METHOD} Some effects are no means over "
-            "seeds: the slope of the best rate has the Student t interval of its fit over node "
-            "counts, the critical batch over the noise scale that of its fit to all seeds and of "
-            "the noise scale over seeds, in quadrature, the crossover that of whole seeds "
-            "resampled, and modelled efficiencies have the prediction interval of the averaged "
-            "models. Undecided "
-            "is what the runs cannot tell: points are missing, or the interval holds both answers.",
+            f"The score of a run is its {SCORE}. {METHOD} Undecided is what the runs cannot tell; "
+            "not reached, what they ended before; not testable here, what takes another machine.",
+            "### The plan",
+            "Written before the runs (`analysis/claims/plan.py`); the judge reads its rules there.",
+            markdown_table(plan_table()),
         ]
     )
 
 
 def _count(verdicts: list[Verdict]) -> str:
     """How many claims came out how."""
-    kinds = (SUPPORTED, NOT_SUPPORTED, UNDECIDED)
-    counts = {kind: sum(one.verdict == kind for one in verdicts) for kind in kinds}
-    said = ", ".join(f"{count} {kind}" for kind, count in counts.items())
+    counts = {kind: sum(one.verdict == kind for one in verdicts) for kind in STATUSES}
+    said = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
     return f"{len(verdicts)} claims: {said}."
 
 

@@ -31,7 +31,7 @@ SECTIONS = (
         "learning_rate_rules",
         "Learning-rate rules and warm-up",
         "Which rule should set the learning rate at which node count, and does it need a warm-up?",
-        ("lr_rules", "lr_scan"),
+        ("rules", "rules_low_base", "no_warmup", "tune_rates", "lr_rules", "lr_scan"),
         (
             ("final_scores", None),
             ("rule_differences", None),
@@ -41,10 +41,15 @@ SECTIONS = (
         (
             "linear_small",
             "sqrt_large",
+            "linear_dies",
+            "unscaled_as_good",
             "crossover",
             "noise_predicts_crossover",
+            "linear_low_base",
+            "linear_dies_base",
             "warmup_linear",
             "warmup_sqrt",
+            "warmup_deaths",
             "rate_growth",
         ),
     ),
@@ -53,7 +58,7 @@ SECTIONS = (
         "Batch size and the gradient noise scale",
         "What does a large batch cost in data, what does it save in time, and can that be told in "
         "advance from the gradient noise?",
-        ("batch_size", "lr_rules"),
+        ("data_cost", "growing_batch", "batch_size", "lr_rules"),
         (
             ("data_and_time", None),
             ("cost_to_target", "batch_size"),
@@ -62,13 +67,19 @@ SECTIONS = (
             ("scores_vs_time", "batch_size"),
             ("noise_scale", "batch_size"),
         ),
-        ("small_batch_data", "large_batch_time", "noise_predicts_critical_batch"),
+        (
+            "small_batch_data",
+            "large_batch_time",
+            "noise_predicts_critical_batch",
+            "growing_batch_data",
+            "growing_batch_time",
+        ),
     ),
     Section(
         "optimizers",
         "Optimizers",
         "Which optimizer survives the large batch?",
-        ("optimizers",),
+        ("optimizers_tuned", "optimizers"),
         (("optimizers", None),),
         ("adam_best", "adaptive_survive"),
     ),
@@ -76,7 +87,7 @@ SECTIONS = (
         "scaling",
         "Weak and strong scaling",
         "How far does throughput follow the nodes?",
-        ("weak_scaling", "strong_scaling"),
+        ("weak_scaling", "strong_scaling", "throughput"),
         (
             ("throughput", "weak_scaling"),
             ("parallel_efficiency", "weak_scaling"),
@@ -85,7 +96,7 @@ SECTIONS = (
             ("parallel_efficiency", "strong_scaling"),
             ("scaling_models", None),
         ),
-        ("efficiency_1024", "efficiency_2048"),
+        ("efficiency_measured", "coupling", "efficiency_1024", "efficiency_2048"),
     ),
     Section(
         "prediction",
@@ -107,9 +118,9 @@ SECTIONS = (
         "segmentation",
         "Segmentation",
         "Is the trained network any good, and as good when trained on many nodes?",
-        ("checkpoints",),
+        ("segments", "checkpoints"),
         (("evaluation", "checkpoints"), ("segmentations", "checkpoints")),
-        ("segmentation_improves", "segmentation_at_scale"),
+        ("segmentation_improves", "segmentation_at_scale", "coverage_at_scale"),
     ),
     Section(
         "real_data",
@@ -117,8 +128,8 @@ SECTIONS = (
         "Do the learning-rate rules differ on a real volume as they do on the synthetic one? "
         "FIB-25, downsampled twofold, with a small network: the budget is a small part of what "
         "real data need, so only differences between points mean anything.",
-        ("fib25_sweep",),
+        ("fib25_gate", "fib25_rules", "fib25_sweep"),
         (("recipes_vs_fovs", "fib25_sweep"),),
-        ("sqrt_large_real",),
+        ("real_gate", "sqrt_large_real"),
     ),
 )

@@ -192,7 +192,7 @@ class Deaths:
         return "" if self.count else "one side has no run"
 
     def bounds(self, level: float = 0.95) -> tuple[float, float] | None:
-        """Newcombe's (1998, method 10) interval of a difference of shares, from Wilson's of each."""
+        """Newcombe's (1998, method 10) interval of a difference of shares."""
         if self.value is None:
             return None
         low, high = wilson_interval(self.dead, self.runs, level)
@@ -204,7 +204,7 @@ class Deaths:
         )
 
     def p_above(self, bound: float) -> float | None:
-        """One-sided p-value: exact (Fisher 1922) at a bound of 0, else by inverting the interval."""
+        """One-sided p-value: Fisher's exact one at a bound of 0, else by inverting the interval."""
         if self.value is None:
             return None
         if bound == 0:

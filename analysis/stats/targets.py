@@ -114,8 +114,8 @@ def targets_table(
         One row per run and target: run_id, target, fovs, elapsed_s, optimizer_step, NaN where the
         target was not reached (or the time not recorded); after_steps and by_steps, steps of the
         two evaluations around the first that reaches it (see `bracket`; NaN with a window above
-        1); and fovs_done and steps_done, FOVs and optimizer steps by the last evaluation. Steps not recorded follow from FOVs / (nodes * local
-        batch size).
+        1); and fovs_done and steps_done, FOVs and optimizer steps by the last evaluation. Steps not
+        recorded follow from FOVs / (nodes * local batch size).
     """
     rows = []
     batch = runs.table.set_index("run_id")["global_batch_size"]

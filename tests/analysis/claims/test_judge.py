@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.claims.accuracy import accuracy_verdict
 from analysis.claims.crossover import (
     crossover_nodes,
     crossover_verdicts,
@@ -22,6 +21,7 @@ from analysis.claims.optimizers import optimizer_verdicts, survival_table
 from analysis.claims.rate_growth import best_rate_table, rate_growth_verdicts, scan_points
 from analysis.claims.scored_runs import ended, scored_points
 from analysis.claims.segmentation import in_common, segmentation_verdicts
+from analysis.claims.training import accuracy_verdict
 from analysis.claims.verdict import NOT_SUPPORTED, SUPPORTED, UNDECIDED
 from analysis.runs.runs import Runs
 from analysis.stats.critical_batch import CriticalBatch
