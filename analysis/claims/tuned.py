@@ -53,6 +53,15 @@ def best_rate(points: pd.DataFrame) -> float | None:
     return vertex(rows["lr_peak"].to_numpy(dtype=float), rows["score"].to_numpy(dtype=float))
 
 
+def grid_best(points: pd.DataFrame) -> float | None:
+    """The rate of the grid with the highest mean score of runs that survived; None if none did."""
+    living = points[~points["dead"]]
+    if living.empty:
+        return None
+    means = living.groupby("lr_peak")["score"].mean()
+    return float(means.index[int(means.to_numpy().argmax())])
+
+
 def best_rates(points: pd.DataFrame, by: str = "nodes") -> pd.DataFrame:
     """Best rate for each value of a column: that column, lr_peak (NaN: at an edge), rates, runs."""
     rows = [

@@ -27,6 +27,8 @@ from ffn_core.outputs import Outputs, committed
 
 CONF: Final = REPOSITORY / "conf"
 
+UNSET: Final = "???"
+
 _REFERENCE = re.compile(r"\$\{size\.(\w+)\}")
 
 
@@ -44,6 +46,7 @@ def planned_points(experiment: str, size: str = "small", conf: Path = CONF) -> i
         return None
     written = yaml.safe_load(preset.read_text())
     values = yaml.safe_load((conf / "size" / f"{_size(written, size)}.yaml").read_text())["size"]
+    values |= tuned_values(conf)
     swept = written.get("hydra", {}).get("sweeper", {}).get("params")
     if not swept:
         return None
@@ -55,8 +58,13 @@ def planned_points(experiment: str, size: str = "small", conf: Path = CONF) -> i
 
 def pilot_target(conf: Path = CONF) -> float | None:
     """The score whose cost the study asks for; None until the pilot has set it."""
-    value = yaml.safe_load((conf / "tuned" / "study.yaml").read_text())["target"]
-    return None if value == "???" else float(value)
+    value = tuned_values(conf)["target"]
+    return None if value == UNSET else float(value)
+
+
+def tuned_values(conf: Path = CONF) -> dict[str, float | str]:
+    """What the pilot sets, by name; `UNSET` where it has not yet."""
+    return dict(yaml.safe_load((conf / "tuned" / "study.yaml").read_text()))
 
 
 def _size(written: dict[str, Any], size: str) -> str:

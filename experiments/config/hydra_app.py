@@ -144,7 +144,10 @@ def one_line(error: Exception) -> str:
     """The message of an exception, and of the one that caused it, on one line, without secrets."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     told = (line for line in lines if not line.startswith(("Set the environment", "full_key")))
-    return redacted_text(" ".join(told))
+    text = " ".join(told)
+    if "Missing mandatory value" in text:
+        text += "; if it is one of conf/tuned/study.yaml, the study's pilot sets it: run that first"
+    return redacted_text(text)
 
 
 def register_section(name: str, cls: type[T]) -> None:

@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
+from omegaconf.errors import MissingMandatoryValue
 
-from experiments.config.hydra_app import CONF, register_schema, to_config
+from analysis.recorded.export import UNSET, tuned_values
+from experiments.config.hydra_app import CONF, one_line, register_schema, to_config
 from experiments.config.schema import Config
 from experiments.launch.prepare import check
 
@@ -18,6 +20,10 @@ CHOICES = sorted(
 )
 
 
+PILOT = [f"++size.{name}=1e-3" for name, value in tuned_values(CONF).items() if value == UNSET]
+"""Stands for what the pilot has not set yet, so that what needs it can be checked before."""
+
+
 def composed(*overrides: str) -> Config:
     GlobalHydra.instance().clear()
     register_schema()
@@ -27,7 +33,7 @@ def composed(*overrides: str) -> Config:
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_preset_composes_and_is_valid(preset):
-    config = composed(f"experiment={preset}")
+    config = composed(f"experiment={preset}", *PILOT)
     check(config)
     assert config.tracking.experiment == preset
 
@@ -38,6 +44,18 @@ def test_preset_says_its_command_cost_and_expectation(preset):
     assert f"experiment={preset}" in text
     assert "Cost:" in text
     assert "Expect" in text
+
+
+def test_a_part_that_needs_the_pilot_refuses_to_start_without_it():
+    with pytest.raises(MissingMandatoryValue) as missing:
+        composed("experiment=rules", "++size.rate_1='???'")
+    assert "conf/tuned/study.yaml" in one_line(missing.value)
+
+
+def test_the_second_edition_gives_the_largest_batch_500_steps():
+    for preset in ("rules", "data_cost", "growing_batch"):
+        config = composed(f"experiment={preset}", *PILOT)
+        assert config.budget.in_steps(64) >= 500
 
 
 @pytest.mark.parametrize("choice", CHOICES)

@@ -1,0 +1,111 @@
+"""Sets what the pilot may set: `python -m analysis.tuned --store STORE [--write]`.
+
+Prints the best rate of every node count and optimizer and the target score, from the recorded pilot
+studies, and with --write puts them into conf/tuned/study.yaml. Nothing else of the study depends on
+the pilot.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import pandas as pd
+
+from analysis.claims.plan import PRIMARY
+from analysis.claims.scored_runs import Studies, ended, scored_points
+from analysis.claims.tuned import best_rate, grid_best, target
+from analysis.recorded.export import CONF
+from analysis.runs.sources import load_studies
+from ffn_core.errors import InputError
+
+RATES: Final = "tune_rates"
+OPTIMIZERS: Final = "tune_optimizers"
+GATE: Final = "fib25_gate"
+FILE: Final = CONF / "tuned" / "study.yaml"
+
+
+def tuned(studies: Studies) -> tuple[dict[str, float], list[str]]:
+    """What the pilot sets, by name, as far as its studies are there, and what is doubtful of it.
+
+    A best rate at the edge of the grid, or without a maximum, is the best of the grid.
+    """
+    values: dict[str, float] = {}
+    doubts: list[str] = []
+    rates = scored_points(studies, RATES)
+    groups = [(f"rate_{nodes}", group) for nodes, group in rates.groupby("nodes")]
+    others = scored_points(studies, OPTIMIZERS)
+    groups += [
+        (f"{name}_{nodes}", group)
+        for (name, nodes), group in others.groupby(["optimizer", "nodes"])
+    ]
+    for name, group in groups:
+        rate = best_rate(group)
+        if rate is None:
+            rate = grid_best(group)
+            doubts.append(f"{name}: no maximum within the rates tried; the best of them is taken")
+        if rate is not None:
+            values[name] = rate
+    if "rate_1" in values:
+        values["low_base"] = values["rate_1"] / 4
+    gate = scored_points(studies, GATE)
+    if len(gate):
+        values["fib25_base"] = float(gate.sort_values("score")["lr_base"].iloc[-1])
+    if len(rates):
+        scores = half_way(studies, rates)
+        chosen = target(scores, float(rates["baseline"].max()))
+        if chosen is None:
+            doubts.append("target: no score above calling every voxel object is reached by all")
+        else:
+            values["target"] = chosen
+    return values, doubts
+
+
+def half_way(studies: Studies, rates: pd.DataFrame) -> pd.Series:
+    """Highest score by half the budget of the runs at the best grid rate of each node count."""
+    best = {nodes: grid_best(group) for nodes, group in rates.groupby("nodes")}
+    kept = rates[rates["lr_peak"] == rates["nodes"].map(best)]
+    history = ended(studies[RATES]).history
+    rows = history[(history["metric"] == PRIMARY) & history["run_id"].isin(kept["run_id"])]
+    last = rows["run_id"].map(rows.groupby("run_id")["fovs"].max())
+    return rows[rows["fovs"] <= last / 2].groupby("run_id")["value"].max()
+
+
+def with_values(text: str, values: Mapping[str, float]) -> str:
+    """The file with some values set, its comments kept."""
+    for name, value in values.items():
+        text, count = re.subn(rf"(?m)^{name}: [^ #\n]+", f"{name}: {value:.4g}", text)
+        if count != 1:
+            raise InputError(f"{FILE} has no line {name}: ...")
+    return text
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m analysis.tuned", description=__doc__)
+    parser.add_argument("--store", required=True, help="MLflow tracking URI or recorded studies")
+    parser.add_argument("--write", action="store_true", help=f"into {FILE.relative_to(CONF)}")
+    parser.add_argument("--file", type=Path, default=FILE, help="the file to write")
+    arguments = parser.parse_args(argv)
+    try:
+        values, doubts = tuned(load_studies(arguments.store))
+        if not values:
+            raise InputError(f"no finished point of {RATES}, {OPTIMIZERS} or {GATE} in the store")
+        if arguments.write:
+            arguments.file.write_text(with_values(arguments.file.read_text(), values))
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    for name, value in values.items():
+        print(f"{name}: {value:.4g}")
+    for doubt in doubts:
+        print(f"note: {doubt}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
