@@ -130,7 +130,8 @@ def cost_ratio(
         reason = "runs on both sides missed the target: the ratio is not bounded"
         effect = Estimate(effect.value, None, 0, effect.count, reason)
     if bound in ("low", "high"):
-        note += f", a {'lower' if bound == 'low' else 'upper'} bound: runs missed the target"
+        side = "below" if bound == "low" else "above"
+        note += f", bounded from {side} only: runs missed the target"
     return Finding(effect, describe(points), evidence, note=note, kind=kind, bound=bound)
 
 

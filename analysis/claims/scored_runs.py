@@ -85,8 +85,10 @@ def scored_points(
         return pd.DataFrame(columns=[*_COLUMNS, "score", "auc", "baseline", "dead"]).astype(
             {"dead": bool}
         )
-    point = [c for c in _COLUMNS if c not in ("run_id", "experiment", "emulated")]
-    pooled = pd.concat(filled, ignore_index=True).drop_duplicates(point, ignore_index=True)
+    pooled = pd.concat(filled, ignore_index=True)
+    if len(filled) > 1:
+        point = [c for c in _COLUMNS if c not in ("run_id", "experiment", "emulated")]
+        pooled = pooled.drop_duplicates(point, ignore_index=True)
     return pooled.astype({"nodes": int, "seed": int})
 
 

@@ -1,43 +1,26 @@
 import math
 
-import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.claims.seed_intervals import contrast, contrast_table, mean_over_nodes, seed_interval
-from analysis.claims.verdict import (
-    NOT_SUPPORTED,
-    SUPPORTED,
-    UNDECIDED,
-    decide,
-    decide_within,
-    power_of_two,
+from analysis.claims.seed_intervals import (
+    contrast,
+    contrast_table,
+    death_contrast,
+    mean_over_nodes,
+    score_contrast,
 )
-from analysis.stats.intervals import Interval
 
 
-@pytest.mark.parametrize("seeds", [3, 5])
-def test_the_interval_covers_the_truth_about_as_often_as_it_says(seeds):
-    rng = np.random.default_rng(0)
-    covered = sum(
-        one.low <= 0.3 <= one.high
-        for one in (seed_interval(rng.normal(0.3, 0.1, seeds)) for _ in range(400))
-    )
-    # The plain percentile interval of three values covers three times in four at best.
-    assert 0.92 <= covered / 400 <= 0.99
-
-
-def test_one_seed_has_no_interval_and_equal_seeds_a_point():
-    assert math.isnan(seed_interval([0.5]).low)
-    assert seed_interval([0.5, 0.5, 0.5]) == Interval(0.5, 0.5, 0.5, 3)
-    assert seed_interval([]).count == 0
+def points(scores, dead=()):
+    """Rows (seed, nodes, score); a seed in `dead` has died."""
+    rows = pd.DataFrame(scores, columns=["seed", "nodes", "score"])
+    return rows.assign(auc=rows["score"] / 2, dead=rows["seed"].isin(dead))
 
 
 def test_contrasts_are_paired_by_seed_and_nodes():
-    first = pd.DataFrame(
-        {"seed": [1, 1, 2, 3], "nodes": [4, 64, 4, 4], "score": [0.8, 0.5, 0.7, 1]}
-    )
-    second = pd.DataFrame({"seed": [2, 1, 1], "nodes": [4, 4, 64], "score": [0.6, 0.5, 0.9]})
+    first = points([(1, 4, 0.8), (1, 64, 0.5), (2, 4, 0.7), (3, 4, 1.0)])
+    second = points([(2, 4, 0.6), (1, 4, 0.5), (1, 64, 0.9)])
     difference = contrast(first, second)
     assert difference.loc[1].tolist() == pytest.approx([0.3, -0.4])
     assert difference.loc[2, 4] == pytest.approx(0.1)
@@ -50,35 +33,22 @@ def test_contrasts_are_paired_by_seed_and_nodes():
     assert math.isnan(table["low"].iloc[1])
 
 
-@pytest.mark.parametrize(
-    ("low", "high", "expected"),
-    [
-        (0.01, 0.3, SUPPORTED),
-        (-0.01, 0.3, UNDECIDED),
-        (-0.3, 0.019, NOT_SUPPORTED),
-        (0.001, 0.01, NOT_SUPPORTED),  # beyond doubt, but too small to matter
-        (-0.3, 0.05, UNDECIDED),
-        (math.nan, math.nan, UNDECIDED),
-    ],
-)
-def test_decide(low, high, expected):
-    effect = Interval((low + high) / 2, low, high, 3)
-    assert decide(effect, supported_above=0.0, refuted_below=0.02) == expected
+def test_pairs_in_which_one_died_are_left_out_and_counted():
+    first = points([(s, 64, 0.8 + s / 100) for s in range(1, 5)], dead=(4,))
+    second = points([(s, 64, 0.7) for s in range(1, 5)])
+    found = score_contrast(first, second)
+    assert found.effect.value == pytest.approx(0.12)
+    assert found.effect.count == 3
+    assert found.co_primary.value == pytest.approx(0.06)
+    assert "1 of 4 pairs left out, in which one died" in found.basis
+    assert found.evidence[["died", "of", "other_died", "other_of"]].iloc[0].tolist() == [1, 4, 0, 4]
 
 
-@pytest.mark.parametrize(
-    ("low", "high", "expected"),
-    [
-        (-0.5, 0.5, SUPPORTED),
-        (1.1, 2.0, NOT_SUPPORTED),
-        (-3.0, -1.5, NOT_SUPPORTED),
-        (0.5, 1.5, UNDECIDED),
-        (math.nan, math.nan, UNDECIDED),
-    ],
-)
-def test_decide_within(low, high, expected):
-    assert decide_within(Interval(0.0, low, high, 3), -1.0, 1.0) == expected
-
-
-def test_power_of_two():
-    assert power_of_two(Interval(1.0, 0.0, 2.0, 3)) == Interval(2.0, 1.0, 4.0, 3)
+def test_when_all_died_there_is_no_score_and_there_are_deaths():
+    first = points([(s, 64, 0.0) for s in (1, 2, 3)], dead=(1, 2, 3))
+    second = points([(s, 64, 0.7) for s in (1, 2, 3)])
+    lost = score_contrast(first, second).effect
+    assert (lost.value, lost.reason) == (None, "no pair survived at nodes 64")
+    deaths = death_contrast(first, second)
+    assert deaths.effect.value == 1.0
+    assert deaths.basis == "3 of 3 died against 0 of 3"

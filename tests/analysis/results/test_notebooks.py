@@ -62,7 +62,7 @@ def test_notebook_runs_from_a_store_of_ones_own(store, tmp_path, monkeypatch):
         notebook = execute(NOTEBOOKS / "optimizers.py", own)
     text = str(outputs(notebook))
     assert "no run recorded" in text
-    assert "**Undecided**" in text
+    assert "**Not run yet**" in text
 
 
 def test_reading_recorded_runs_imports_no_training_and_no_mlflow():

@@ -125,6 +125,9 @@ def test_command_writes_page_figures_and_verdicts(studies, tmp_path, capsys):
     assert "- `lr_rules`: Seeds 4 and 5 came later." in page
     assert "**emulated**" in page
     assert "**modelled**" in page
+    assert "### The plan" in page
+    assert "| **not run yet** |" in page
+    assert "nan" not in page.lower().replace("finance", "")
     assert (tmp_path / "verdicts.csv").read_text().count("\n") == 1 + len(judge({}))
     assert main(["--store", str(tmp_path / "none")]) == 2
     assert "error: no recorded study in" in capsys.readouterr().err

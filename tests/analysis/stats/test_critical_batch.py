@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from analysis.stats.critical_batch import fit_critical_batch, fit_runs
+from analysis.stats.step_likelihood import Observed
 
 BATCH = np.repeat([1.0, 4.0, 16.0, 64.0, 256.0], 3)
 
@@ -158,3 +159,47 @@ def test_runs_of_a_table_are_fitted_where_three_batches_are_known():
     assert math.isnan(fit.low)
     assert fit_runs(table.iloc[:2]) is None
     assert fit_runs(table.assign(optimizer_step=[5100.0, math.nan, math.nan])) is None
+
+
+def test_a_run_at_the_target_by_its_first_evaluation_needs_at_most_the_steps_it_had():
+    batch = np.array([1.0, 4.0, 16.0, 64.0])
+    steps = 100 * (1 + 50 / batch)
+    unknown = steps.copy()
+    unknown[0] = math.nan
+    after, by = np.zeros(4), np.full(4, math.nan)
+    by[0] = 10_000.0
+    fit = fit_critical_batch(batch, unknown, after, by)
+    assert fit.batch_size == pytest.approx(50, rel=1e-3)
+    assert (fit.count, fit.missed) == (4, 0)
+    by[0] = steps[0] / 2
+    assert fit_critical_batch(batch, unknown, after, by).min_fovs < 0.95 * fit.min_fovs
+
+
+def test_runs_known_to_lie_between_evaluations_give_the_curve_back():
+    rng = np.random.default_rng(5)
+    batch = np.repeat([1.0, 4.0, 16.0, 64.0], 20)
+    steps = 100 * (1 + 50 / batch) * np.exp(rng.normal(0, 0.1, batch.size))
+    every = 500 / batch
+    after = np.floor(steps / every) * every
+    fit = fit_critical_batch(batch, np.full(batch.size, math.nan), after, after + every)
+    assert fit.batch_size == pytest.approx(50, rel=0.15)
+    assert fit.low < 50 < fit.high
+    assert fit.residual == pytest.approx(0.1, rel=0.25)
+
+
+def test_the_gradient_of_the_likelihood_is_that_of_its_values():
+    known = Observed(
+        np.array([1.0, 8.0]),
+        np.array([5000.0, 800.0]),
+        np.array([64.0, 16.0, 4.0]),
+        np.array([150.0, 0.0, 1300.0]),
+        np.array([np.inf, 500.0, 1400.0]),
+    )
+    x = np.array([4.5, 8.4, -1.5])
+    value, gradient = known.surprise(x)
+    for index in range(3):
+        step = np.zeros(3)
+        step[index] = 1e-6
+        slope = (known.surprise(x + step)[0] - known.surprise(x - step)[0]) / 2e-6
+        assert gradient[index] == pytest.approx(slope, rel=1e-5)
+    assert math.isfinite(value)

@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.stats.targets import first_reached, highest, targets_table, tradeoff_table
+from analysis.stats.targets import (
+    bracket,
+    first_reached,
+    highest,
+    monotone,
+    targets_table,
+    tradeoff_table,
+)
 
 
 def test_tradeoff_counts_a_missed_target_as_more_expensive():
@@ -100,3 +107,29 @@ def test_table_of_runs_without_the_metric(make_runs):
 def test_highest_mean_of_evaluations_in_a_row():
     assert highest(np.array([0.1, 0.9, 0.2, 0.4, 0.6]), 3) == pytest.approx(0.5)
     assert math.isnan(highest(np.array([0.1, math.nan]), 2))
+
+
+def test_the_monotone_curve_pools_what_falls():
+    assert monotone(np.array([0.1, 0.5, 0.3, 0.9])).tolist() == pytest.approx([0.1, 0.4, 0.4, 0.9])
+    with_gap = monotone(np.array([0.2, math.nan, 0.1]))
+    assert with_gap[[0, 2]].tolist() == pytest.approx([0.15, 0.15])
+    assert math.isnan(with_gap[1])
+    assert np.isnan(monotone(np.array([math.nan]))).all()
+
+
+def test_the_evaluations_around_the_first_that_reaches_the_target():
+    score = np.array([0.1, math.nan, 0.6, 0.5])
+    assert bracket(FOVS, score, 0.5) == (100.0, 300.0)
+    assert bracket(FOVS, score, 0.05) == (0.0, 100.0)
+    assert bracket(FOVS, score, 0.9) == (400.0, math.inf)
+    assert bracket(FOVS, np.full(4, math.nan), 0.9) == (0.0, math.inf)
+
+
+def test_one_lucky_evaluation_does_not_reach_a_target_and_a_run_that_dies_has_not(make_runs):
+    lucky = {"averaged/f1": [(100, 0.2), (200, 0.8), (300, 0.2), (400, 0.8), (500, 0.8)]}
+    dying = {"averaged/f1": [(100, 0.2), (200, 0.8), (300, 0.0), (400, 0.0)]}
+    table = targets_table(make_runs(({}, lucky), ({}, dying)), "averaged/f1", (0.6,), rising=True)
+    # Pooled 0.2, 0.5, 0.5, 0.8, 0.8: a third of the way from 300 to 400.
+    assert table["fovs"].iloc[0] == pytest.approx(300 + 100 / 3)
+    assert table[["after_steps", "by_steps"]].iloc[0].tolist() == [300, 400]
+    assert math.isnan(table["fovs"].iloc[1])

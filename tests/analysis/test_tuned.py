@@ -1,0 +1,101 @@
+"""What the pilot sets: best rates by a vertex, and the target."""
+
+from itertools import product
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.claims.tuned import best_rate, best_rates, target, vertex
+from analysis.recorded.export import CONF, tuned_values
+from analysis.tuned import main, tuned, with_values
+from ffn_core.errors import InputError
+
+GRID = 2.5e-4 * 2.0 ** np.arange(8)
+
+
+def scores(best, rates=GRID):
+    return 0.8 - 0.05 * np.log(rates / best) ** 2
+
+
+def test_the_vertex_of_a_parabola_is_found_between_the_rates_tried():
+    assert vertex(GRID, scores(1.3e-3)) == pytest.approx(1.3e-3)
+    assert vertex(GRID, -scores(1.3e-3)) is None, "no maximum"
+    assert vertex(GRID, scores(1.0)) is None, "beyond the rates tried"
+    assert vertex(GRID[:2], scores(1e-3)[:2]) is None, "two rates"
+
+
+def test_dead_runs_and_far_rates_have_no_place_on_the_parabola():
+    points = pd.DataFrame({"lr_peak": GRID, "score": scores(1.3e-3), "dead": False})
+    points.loc[6:, ["score", "dead"]] = [0.0, True]
+    points.loc[5, "score"] = 0.1
+    assert best_rate(points) == pytest.approx(1.3e-3, rel=0.05)
+    assert best_rate(points.assign(dead=True)) is None
+    table = best_rates(points.assign(nodes=4))
+    assert table["rates"].tolist() == [8]
+
+
+def test_the_target_is_what_all_have_and_lies_above_the_baseline():
+    reached = pd.Series([0.812, 0.789, 0.85])
+    assert target(reached, baseline=0.69) == 0.78
+    assert target(reached, baseline=0.78) is None
+    assert target(reached.iloc[:0], 0.5) is None
+
+
+@pytest.fixture
+def pilot(make_runs):
+    points = []
+    for nodes, rate, seed in product((1, 4, 16, 64), GRID, (101, 102)):
+        score = float(scores(1e-3 * nodes**0.5, np.array([rate]))[0])
+        curve = [(1000 * i, min(score, 0.2 * i)) for i in range(1, 13)]
+        columns = {"experiment": "tune_rates", "nodes": nodes, "ranks": 1, "seed": seed}
+        columns |= {"lr_peak": float(rate), "lr_base": float(rate), "lr_rule": "none"}
+        points.append((columns, {"averaged/f1": curve, "baseline/f1": [(1000, 0.69)]}))
+    return {"tune_rates": make_runs(*points)}
+
+
+def test_the_pilot_sets_rates_and_the_target(pilot):
+    values, doubts = tuned(pilot)
+    for nodes in (1, 4, 16, 64):
+        assert values[f"rate_{nodes}"] == pytest.approx(1e-3 * nodes**0.5, rel=0.01)
+    assert values["low_base"] == pytest.approx(values["rate_1"] / 4)
+    assert values["target"] == 0.8
+    assert doubts == []
+    assert set(values) <= set(tuned_values())
+
+
+def test_a_best_rate_at_the_edge_is_named(make_runs):
+    points = [
+        (
+            {"experiment": "tune_rates", "nodes": 1, "seed": 101, "lr_peak": rate},
+            {"averaged/f1": [(1000, 0.5 + rate)], "baseline/f1": [(1000, 0.69)]},
+        )
+        for rate in (0.1, 0.2, 0.3)
+    ]
+    values, doubts = tuned({"tune_rates": make_runs(*points)})
+    assert values["rate_1"] == 0.3
+    assert "rate_1: no maximum" in doubts[0]
+    assert "target" in doubts[1]
+
+
+def test_the_file_keeps_its_comments_and_gets_the_values(pilot, tmp_path, capsys):
+    pilot["tune_rates"].to_parquet(tmp_path / "store" / "tune_rates")
+    file = tmp_path / "study.yaml"
+    text = (CONF / "tuned" / "study.yaml").read_text()
+    file.write_text(text)
+    assert main(["--store", str(tmp_path / "store"), "--write", "--file", str(file)]) == 0
+    assert "target: 0.8" in capsys.readouterr().out
+    written = file.read_text()
+    assert "rate_1: 0.001\n" in written
+    assert "low_base: 0.00025 # a quarter of rate_1" in written
+    assert [line for line in written.splitlines() if line.startswith("#")] == [
+        line for line in text.splitlines() if line.startswith("#")
+    ]
+    with pytest.raises(InputError, match="no line other"):
+        with_values(text, {"other": 1.0})
+
+
+def test_a_store_without_a_pilot(make_runs, tmp_path, capsys):
+    make_runs(({}, {})).to_parquet(tmp_path / "study")
+    assert main(["--store", str(tmp_path)]) == 2
+    assert "no finished point of tune_rates" in capsys.readouterr().err
