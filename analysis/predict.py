@@ -15,11 +15,11 @@ from pathlib import Path
 from matplotlib import style
 from rich.console import Console
 
+from analysis.models.model_average import published_throughput
+from analysis.models.predictor import Predictor, node_grid
 from analysis.prediction.answer import Question, answer, assumptions, prediction_table
 from analysis.prediction.inputs import TrainingCost, measured_throughput, training_cost
 from analysis.runs.sources import add_source, read_source, source_files
-from analysis.stats.model_average import published_throughput
-from analysis.stats.predictor import Predictor, node_grid
 from ffn_core.errors import InputError
 from ffn_core.outputs import Outputs, add_overwrite
 

@@ -16,11 +16,11 @@ from typing import Final
 
 import pandas as pd
 
-from analysis.claims.plan import PRIMARY
-from analysis.claims.scored_runs import Studies, ended, scored_points
 from analysis.claims.tuned import best_rate, grid_best, target
 from analysis.recorded.export import CONF
 from analysis.runs.sources import load_studies
+from analysis.verdicts.plan import PRIMARY
+from analysis.verdicts.scored_runs import Studies, ended, scored_points
 from ffn_core.errors import InputError
 
 RATES: Final = "tune_rates"

@@ -11,8 +11,11 @@ import pandas as pd
 from scipy import stats
 
 from analysis.claims.learning_rate_rules import STUDY, rule_difference
-from analysis.claims.plan import LEVEL
-from analysis.claims.scored_runs import (
+from analysis.runs.runs import Runs
+from analysis.stats.hypothesis_tests import Inverted
+from analysis.stats.intervals import mean_estimate
+from analysis.verdicts.plan import LEVEL
+from analysis.verdicts.scored_runs import (
     Studies,
     alive,
     describe,
@@ -21,10 +24,7 @@ from analysis.claims.scored_runs import (
     scored_points,
     with_warmup,
 )
-from analysis.claims.verdict import Finding, no_runs
-from analysis.runs.runs import Runs
-from analysis.stats.hypothesis_tests import Inverted
-from analysis.stats.intervals import mean_estimate
+from analysis.verdicts.verdict import Finding, no_runs
 
 NOISE: Final = "noise_scale/simple"
 LATE_SHARE: Final = 0.25

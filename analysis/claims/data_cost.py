@@ -10,15 +10,15 @@ import numpy as np
 import pandas as pd
 
 from analysis.claims.crossover import late_noise_scale
-from analysis.claims.plan import PRIMARY
-from analysis.claims.scored_runs import Studies, describe, ended, scored_points
-from analysis.claims.verdict import MODELLED, NOT_REACHED, Finding, no_runs
+from analysis.models.critical_batch import CriticalBatch, fit_runs
 from analysis.reference import published
 from analysis.runs.runs import Runs
-from analysis.stats.critical_batch import CriticalBatch, fit_runs
 from analysis.stats.hypothesis_tests import Inverted
 from analysis.stats.intervals import Estimate, log_ratio_estimate, mean_estimate
 from analysis.stats.targets import targets_table
+from analysis.verdicts.plan import PRIMARY
+from analysis.verdicts.scored_runs import Studies, describe, ended, scored_points
+from analysis.verdicts.verdict import MODELLED, NOT_REACHED, Finding, no_runs
 
 STUDY: Final = "data_cost"
 FEW: Final = 1

@@ -9,12 +9,12 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from analysis.claims.plan import LEVEL
-from analysis.claims.scored_runs import Studies, ended
-from analysis.claims.verdict import MODELLED, Finding, no_runs
+from analysis.models.model_average import average_models
 from analysis.reference import published
 from analysis.stats.intervals import mean_estimate
-from analysis.stats.model_average import average_models
+from analysis.verdicts.plan import LEVEL
+from analysis.verdicts.scored_runs import Studies, ended
+from analysis.verdicts.verdict import MODELLED, Finding, no_runs
 
 STUDY: Final = "throughput"
 COUPLING: Final = "scaling/coupling_efficiency"

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from analysis.claims.data_cost import MODEL, Costed, cost_ratio, published_rate, reached_table
-from analysis.claims.scored_runs import Studies, ended, scored_points
-from analysis.claims.verdict import MEASURED, Finding, no_runs
 from analysis.runs.runs import Runs
+from analysis.verdicts.scored_runs import Studies, ended, scored_points
+from analysis.verdicts.verdict import MEASURED, Finding, no_runs
 
 STUDY: Final = "growing_batch"
 GROWING: Final = "growing"

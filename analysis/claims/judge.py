@@ -18,10 +18,11 @@ from analysis.claims import (
     rate_growth,
     segmentation,
 )
-from analysis.claims.claim import Claim
-from analysis.claims.plan import CLAIMS
-from analysis.claims.scored_runs import Studies
-from analysis.claims.verdict import (
+from analysis.stats.intervals import Estimate
+from analysis.verdicts.claim import Claim
+from analysis.verdicts.plan import CLAIMS
+from analysis.verdicts.scored_runs import Studies
+from analysis.verdicts.verdict import (
     MEASURED,
     Finding,
     Size,
@@ -29,7 +30,6 @@ from analysis.claims.verdict import (
     corrected,
     settle,
 )
-from analysis.stats.intervals import Estimate
 
 FINDERS: Final[Mapping[str, Any]] = {
     **rate_growth.FINDERS,

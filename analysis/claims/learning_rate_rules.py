@@ -8,11 +8,11 @@ from typing import Final
 
 import pandas as pd
 
-from analysis.claims.plan import LARGE, SMALL, WARMUP_AT
-from analysis.claims.scored_runs import Studies, at, describe, ruled, scored_points, with_warmup
-from analysis.claims.seed_intervals import contrast, death_contrast, score_contrast
-from analysis.claims.verdict import NOT_REACHED, Finding, no_runs
 from analysis.stats.intervals import mean_estimate
+from analysis.verdicts.plan import LARGE, SMALL, WARMUP_AT
+from analysis.verdicts.scored_runs import Studies, at, describe, ruled, scored_points, with_warmup
+from analysis.verdicts.seed_intervals import contrast, death_contrast, score_contrast
+from analysis.verdicts.verdict import NOT_REACHED, Finding, no_runs
 
 STUDY: Final = "rules"
 LOW_BASE: Final = "rules_low_base"

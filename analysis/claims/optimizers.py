@@ -7,12 +7,12 @@ from typing import Final
 
 import pandas as pd
 
-from analysis.claims.plan import LARGE
-from analysis.claims.scored_runs import Studies, alive, at, describe, score_table, scored_points
-from analysis.claims.seed_intervals import contrast
-from analysis.claims.verdict import Finding, no_runs
 from analysis.stats.hypothesis_tests import Weakest
 from analysis.stats.intervals import Estimate, mean_estimate
+from analysis.verdicts.plan import LARGE
+from analysis.verdicts.scored_runs import Studies, alive, at, describe, score_table, scored_points
+from analysis.verdicts.seed_intervals import contrast
+from analysis.verdicts.verdict import Finding, no_runs
 
 STUDY: Final = "optimizers_tuned"
 ADAPTIVE: Final = ("adagrad", "rmsprop", "adam", "lamb")

@@ -7,10 +7,10 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from analysis.claims.scored_runs import Studies, describe, scored_points
 from analysis.claims.tuned import best_rates
-from analysis.claims.verdict import Finding, no_runs
 from analysis.stats.intervals import Estimate, mean_estimate
+from analysis.verdicts.scored_runs import Studies, describe, scored_points
+from analysis.verdicts.verdict import Finding, no_runs
 
 STUDY: Final = "tune_rates"
 LEAST_COUNTS: Final = 3

@@ -11,9 +11,9 @@ from typing import Final
 
 import pandas as pd
 
-from analysis.claims.scored_runs import Studies, ended
-from analysis.claims.verdict import Finding, no_runs
 from analysis.stats.intervals import mean_estimate, paired_estimate
+from analysis.verdicts.scored_runs import Studies, ended
+from analysis.verdicts.verdict import Finding, no_runs
 
 STUDY: Final = "segments"
 ERROR: Final = "segmentation/assigned_are"

@@ -18,12 +18,12 @@ from analysis.figures.style import (
     sentences,
     style_handles,
 )
+from analysis.models.critical_batch import CriticalBatch, fit_runs
+from analysis.models.model_average import modelled_throughput
 from analysis.reference import published
 from analysis.reference.published import ARXIV
 from analysis.runs.grouping import groups, varies
 from analysis.runs.study import NothingToDraw, Study, describe_best, describe_runs
-from analysis.stats.critical_batch import CriticalBatch, fit_runs
-from analysis.stats.model_average import modelled_throughput
 from analysis.stats.targets import F1_TARGETS, WINDOW, first_reached, targets_table, tradeoff_table
 
 

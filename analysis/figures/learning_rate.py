@@ -9,13 +9,13 @@ from matplotlib.collections import PathCollection
 from matplotlib.lines import Line2D
 
 from analysis.figures.style import DARK, VERMILION, Drawing, log_axis, node_axis, panels, sentences
+from analysis.models.rate_scans import grid_exponent
 from analysis.reference import published
 from analysis.runs.grouping import groups
 from analysis.runs.scanned_rates import MOVING, scans_of
 from analysis.runs.study import Study, describe_runs
 from analysis.runs.summary import FINAL_EVALUATIONS
 from analysis.stats.learning_rates import best_rates, fit_power_law, normalized_accuracy
-from analysis.stats.rate_scans import grid_exponent
 
 # Colour range of the published figure, so that the panels compare.
 ACCURACY_RANGE = (0.94, 1.0)

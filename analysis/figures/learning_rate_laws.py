@@ -17,11 +17,11 @@ from analysis.figures.style import (
     panels,
     sentences,
 )
+from analysis.models.learning_rate_law_fits import LawFit, fit_law
+from analysis.models.learning_rate_laws import LAWS
+from analysis.models.rate_scans import AT_HIGHEST, AT_LOWEST, BEFORE_FAILURE, FLAT, INSIDE
 from analysis.runs.scanned_rates import ScannedRates, own_scans, published_scan
 from analysis.runs.study import Study
-from analysis.stats.learning_rate_law_fits import LawFit, fit_law
-from analysis.stats.learning_rate_laws import LAWS
-from analysis.stats.rate_scans import AT_HIGHEST, AT_LOWEST, BEFORE_FAILURE, FLAT, INSIDE
 
 # Best rates of which only a bound is known point to where the best may lie.
 MARKERS = {INSIDE: "o", AT_LOWEST: "v", AT_HIGHEST: "^", BEFORE_FAILURE: "D"}

@@ -22,15 +22,15 @@ from analysis.figures.style import (
     sentences,
 )
 from analysis.figures.throughput import real_series
-from analysis.reference import published
-from analysis.runs.study import NothingToDraw, Study, describe_runs
-from analysis.stats.model_average import (
+from analysis.models.model_average import (
     ModelAverage,
     ThroughputModel,
     fit_throughput,
     published_throughput,
 )
-from analysis.stats.scaling_models import ModelFit
+from analysis.models.scaling_models import ModelFit
+from analysis.reference import published
+from analysis.runs.study import NothingToDraw, Study, describe_runs
 
 MODELLED = "modelled"
 _CURVE_POINTS = 120

@@ -20,14 +20,14 @@ from analysis.figures.style import (
     panels,
     sentences,
 )
+from analysis.models.critical_batch import fit_runs
+from analysis.models.model_average import ThroughputModel, modelled_throughput
+from analysis.models.predictor import Predictor
+from analysis.models.time_and_cost import MEASURED, MODELLED, published_time_and_cost, time_and_cost
 from analysis.reference import published
 from analysis.runs.grouping import groups, varies
 from analysis.runs.study import NothingToDraw, Study, describe_best, describe_runs
-from analysis.stats.critical_batch import fit_runs
-from analysis.stats.model_average import ThroughputModel, modelled_throughput
-from analysis.stats.predictor import Predictor
 from analysis.stats.targets import F1_TARGETS, WINDOW, targets_table
-from analysis.stats.time_and_cost import MEASURED, MODELLED, published_time_and_cost, time_and_cost
 
 _LABEL_SIZE = 6.5
 

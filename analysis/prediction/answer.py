@@ -11,10 +11,10 @@ import pandas as pd
 from rich import box
 from rich.table import Table
 
+from analysis.models.critical_batch import CriticalBatch
+from analysis.models.model_average import ThroughputModel
+from analysis.models.predictor import Predictor, node_grid
 from analysis.prediction.inputs import TrainingCost
-from analysis.stats.critical_batch import CriticalBatch
-from analysis.stats.model_average import ThroughputModel
-from analysis.stats.predictor import Predictor, node_grid
 from analysis.stats.targets import WINDOW
 from analysis.text import short_number
 
@@ -33,7 +33,7 @@ def prediction_table(table: pd.DataFrame, cost: TrainingCost, question: Question
     """One line per node count.
 
     Args:
-        table: from `analysis.stats.predictor.Predictor.table`.
+        table: from `analysis.models.predictor.Predictor.table`.
         cost: of which experiment and target.
         question: adds the price and marks the counts in time.
     """

@@ -20,9 +20,9 @@ from analysis.figures.style import (
     panels,
     sentences,
 )
+from analysis.models.predictor import Predictor, node_grid
 from analysis.prediction.answer import Question, answer, assumptions
 from analysis.prediction.inputs import TrainingCost
-from analysis.stats.predictor import Predictor, node_grid
 
 CURVE = BLUE
 DEADLINE = VERMILION
@@ -33,7 +33,7 @@ def draw_prediction(ax: Axes, table: pd.DataFrame, x: str, y: str) -> None:
 
     Args:
         ax: to draw on.
-        table: from `analysis.stats.predictor.Predictor.table`, nodes increasing.
+        table: from `analysis.models.predictor.Predictor.table`, nodes increasing.
         x: column of the horizontal axis.
         y: column of the vertical axis; its `_low` and `_high` make the band.
     """

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from analysis.models.critical_batch import CriticalBatch, fit_every_run
+from analysis.models.model_average import ThroughputModel, fit_throughput, same_work
 from analysis.runs.grouping import groups, varies
 from analysis.runs.runs import Runs
 from analysis.runs.study import Study
 from analysis.runs.summary import summarize
-from analysis.stats.critical_batch import CriticalBatch, fit_every_run
-from analysis.stats.model_average import ThroughputModel, fit_throughput, same_work
 from analysis.stats.scaling import scaling_series
 from analysis.stats.targets import WINDOW, highest, targets_table
 from ffn_core.errors import InputError

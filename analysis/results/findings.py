@@ -17,19 +17,19 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from analysis.claims.judge import judge, verdict_sentence
-from analysis.claims.scored_runs import Studies
-from analysis.claims.verdict import Verdict
 from analysis.figures.registry import FIGURES
 from analysis.figures.scaling_models import fitted_models
 from analysis.figures.style import STYLE, Drawing
+from analysis.models.model_average import published_throughput
 from analysis.recorded import provenance
 from analysis.recorded.export import pilot_target
 from analysis.results import overview_figures
 from analysis.results.overview_figures import predicted
 from analysis.runs.sources import default_store, is_tracking_uri, load_studies
 from analysis.runs.study import NothingToDraw, Study
-from analysis.stats.model_average import published_throughput
 from analysis.text import markdown_table
+from analysis.verdicts.scored_runs import Studies
+from analysis.verdicts.verdict import Verdict
 
 DPI: Final = 130
 _COLOURS: Final = 256

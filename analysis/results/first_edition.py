@@ -13,8 +13,8 @@ import pandas as pd
 
 from analysis.claims import data_cost, learning_rate_rules, optimizers
 from analysis.claims.data_cost import cost_points
-from analysis.claims.scored_runs import SCORE, Studies, ended, ruled, scored_points, with_warmup
 from analysis.stats.targets import F1_TARGETS, targets_table
+from analysis.verdicts.scored_runs import SCORE, Studies, ended, ruled, scored_points, with_warmup
 
 OLD_SCORE: Final = "validation F1, mean of the last 3 evaluations"
 _OLD = {"metric": "validation/f1", "last": 3}

@@ -11,9 +11,6 @@ from matplotlib.axes import Axes
 from analysis.claims.crossover import crossover_bounds, late_noise_scale
 from analysis.claims.data_cost import cost_table, published_rate
 from analysis.claims.learning_rate_rules import rule_difference, warmup_difference
-from analysis.claims.plan import PUBLISHED_CROSSOVER
-from analysis.claims.scored_runs import Studies, describe, ruled, with_warmup
-from analysis.claims.seed_intervals import contrast_table
 from analysis.figures.style import (
     BLUE,
     COLUMN_WIDTH_IN,
@@ -29,14 +26,17 @@ from analysis.figures.style import (
     panels,
     sentences,
 )
+from analysis.models.model_average import published_throughput
+from analysis.models.predictor import Predictor
 from analysis.prediction.answer import Question
 from analysis.prediction.figure import prediction
 from analysis.prediction.inputs import training_cost
 from analysis.results.first_edition import cost_rows, optimizer_points, rule_points
 from analysis.runs.grouping import groups
 from analysis.runs.study import NothingToDraw
-from analysis.stats.model_average import published_throughput
-from analysis.stats.predictor import Predictor
+from analysis.verdicts.plan import PUBLISHED_CROSSOVER
+from analysis.verdicts.scored_runs import Studies, describe, ruled, with_warmup
+from analysis.verdicts.seed_intervals import contrast_table
 from ffn_core.errors import InputError
 
 _RULES: Final = {"linear": ("linear", BLUE), "sqrt": ("square root", VERMILION)}

@@ -8,14 +8,14 @@ from typing import Any, Final
 import pandas as pd
 
 from analysis.claims.judge import effect_text, plan_table
-from analysis.claims.scored_runs import SCORE
-from analysis.claims.seed_intervals import METHOD
-from analysis.claims.verdict import STATUSES, Verdict
 from analysis.recorded.provenance import one_fact
 from analysis.reference.published import ARXIV
 from analysis.results.findings import Picture, Report, seeds_of
 from analysis.results.sections import SECTIONS, Section
 from analysis.text import markdown_table
+from analysis.verdicts.scored_runs import SCORE
+from analysis.verdicts.seed_intervals import METHOD
+from analysis.verdicts.verdict import STATUSES, Verdict
 
 COMMAND: Final = "nox -s figures"
 NOTEBOOKS: Final = "analysis/notebooks"
@@ -122,7 +122,7 @@ def _verdicts(verdicts: list[Verdict]) -> str:
             f"The score of a run is its {SCORE}. {METHOD} Undecided is what the runs cannot tell; "
             "not reached, what they ended before; not testable here, what takes another machine.",
             "### The plan",
-            "Written before the runs (`analysis/claims/plan.py`); the judge reads its rules there.",
+            "Written before the runs (`analysis/verdicts/plan.py`), where the judge reads its rules.",
             markdown_table(plan_table()),
         ]
     )

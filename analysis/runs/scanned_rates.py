@@ -10,14 +10,9 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from analysis.reference import published
-from analysis.runs.grouping import groups, varies
-from analysis.runs.recipes import recipe_columns, recipe_labels
-from analysis.runs.study import NothingToDraw, Study
-from analysis.runs.summary import FINAL_EVALUATIONS
-from analysis.stats.learning_rate_law_fits import compare_laws
-from analysis.stats.learning_rate_laws import Observations, rate_points
-from analysis.stats.rate_scans import (
+from analysis.models.learning_rate_law_fits import compare_laws
+from analysis.models.learning_rate_laws import Observations, rate_points
+from analysis.models.rate_scans import (
     AT_HIGHEST,
     AT_LOWEST,
     INSIDE,
@@ -25,6 +20,11 @@ from analysis.stats.rate_scans import (
     grid_exponent,
     rate_scans,
 )
+from analysis.reference import published
+from analysis.runs.grouping import groups, varies
+from analysis.runs.recipes import recipe_columns, recipe_labels
+from analysis.runs.study import NothingToDraw, Study
+from analysis.runs.summary import FINAL_EVALUATIONS
 
 MOST_SCANS: Final = 2
 MOVING: Final = 0.1

@@ -1,8 +1,8 @@
 """The rate of the highest score per node count, and the power law those follow. Pure.
 
 That rate is a value of the grid, and where scores differ by noise a random one: from a grid that
-moves with the nodes its power law says how the grid moves. `analysis.stats.rate_scans` estimates
-the best rate from all scores, with an interval, and `analysis.stats.learning_rate_law_fits` its
+moves with the nodes its power law says how the grid moves. `analysis.models.rate_scans` estimates
+the best rate from all scores, with an interval, and `analysis.models.learning_rate_law_fits` its
 laws.
 """
 

@@ -55,8 +55,8 @@ def monotone(score: np.ndarray) -> np.ndarray:
 
     The first noisy evaluation above a target comes too early, and the earlier the more evaluations
     there are, which flatters large batches; a mean over a window comes too late. This curve errs to
-    neither side (`analysis.stats.simulated_targets`). A run that dies after the target pulls it down
-    again, and counts as not having reached it. Undefined scores (NaN) stay.
+    neither side (`analysis.models.simulated_targets`). A run that dies after the target pulls it
+    down again, and counts as not having reached it. Undefined scores (NaN) stay.
     """
     result = np.asarray(score, dtype=float).copy()
     defined = np.isfinite(result)

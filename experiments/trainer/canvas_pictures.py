@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
+from ffn_core.scores.voxel_counts import VoxelCounts
 from ffn_core.training.examples import Canvas
-from ffn_core.training.voxel_counts import VoxelCounts
 from ffn_core.volumes import whole_file
 
 RIGHT = (0, 158, 115)  # Okabe and Ito 2008

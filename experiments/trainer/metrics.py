@@ -10,11 +10,11 @@ import psutil
 from experiments.config.schema import Config
 from experiments.trainer.timing import PhaseTimes, Throughput, pooled
 from ffn_core.runtime import peak_rss_bytes
+from ffn_core.scores.voxel_counts import VoxelCounts
 from ffn_core.training.distributed import Collectives
 from ffn_core.training.examples import ExampleStream
 from ffn_core.training.noise_scale import NoiseScale, decay_per_step
 from ffn_core.training.train_step import StepResult
-from ffn_core.training.voxel_counts import VoxelCounts
 
 _GIB = 2.0**30
 

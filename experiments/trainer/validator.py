@@ -11,11 +11,11 @@ from experiments.config.schema import Config
 from experiments.reporting.run_files import CANVASES
 from experiments.trainer.canvas_pictures import CanvasPictures
 from experiments.trainer.timing import TrainingClock
+from ffn_core.scores.validation import Predict, Score, evaluate, held_out_canvases
 from ffn_core.training.averaging import AveragedWeights
 from ffn_core.training.distributed import Collectives
 from ffn_core.training.examples import Canvas, CanvasSource
 from ffn_core.training.train_step import Predictor
-from ffn_core.training.validation import Predict, Score, evaluate, held_out_canvases
 
 
 class Validator:

@@ -11,9 +11,9 @@ import numpy as np
 from ffn_core.geometry import FovGeometry, Zyx
 from ffn_core.movement import Movement, make_movement
 from ffn_core.sampling.coordinates import Coordinates
+from ffn_core.scores.voxel_counts import VoxelCounts
 from ffn_core.seed import SeedValues
 from ffn_core.training.augmentation import check_permutable, draw_augmentation
-from ffn_core.training.voxel_counts import VoxelCounts
 from ffn_core.volumes import Volume
 
 Window = tuple[slice, slice, slice]

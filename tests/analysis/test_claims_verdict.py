@@ -4,8 +4,10 @@ import math
 
 import pytest
 
-from analysis.claims.claim import Claim, Region, above, below, seeds_to_decide, within
-from analysis.claims.verdict import (
+from analysis.stats.hypothesis_tests import Deaths
+from analysis.stats.intervals import Estimate, mean_estimate
+from analysis.verdicts.claim import Claim, Region, above, below, seeds_to_decide, within
+from analysis.verdicts.verdict import (
     NOT_REACHED,
     NOT_RUN,
     NOT_TESTABLE,
@@ -17,8 +19,6 @@ from analysis.claims.verdict import (
     no_runs,
     settle,
 )
-from analysis.stats.hypothesis_tests import Deaths
-from analysis.stats.intervals import Estimate, mean_estimate
 
 
 def claim(region, **options):

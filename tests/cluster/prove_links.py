@@ -4,7 +4,7 @@
 
 Two network namespaces are the hosts; Horovod's ranks sum float32 buffers over Gloo as a training
 step does. Two predictions of every time come from
-`analysis.stats.scaling_models.ring_allreduce`, with alpha the latency of one message and beta the
+`analysis.models.scaling_models.ring_allreduce`, with alpha the latency of one message and beta the
 seconds per byte:
 
 - *link*: beta from the rate that the link is set to, alpha from the smallest size alone;
@@ -30,7 +30,7 @@ import pandas as pd
 from allreduce_rank import PLAN, REPEATS, TIMES
 from linked_hosts import LinkedHosts
 
-from analysis.stats.scaling_models import ring_allreduce
+from analysis.models.scaling_models import ring_allreduce
 from experiments.reporting.provenance import provenance
 from ffn_core.model_size import ModelSize
 

@@ -9,8 +9,8 @@ from experiments.launch.prepare import prepare
 from ffn_core.model import ConvStack, load_published_checkpoint
 from ffn_core.model_size import PRECISIONS
 from ffn_core.runtime import cpu_flags, native_bfloat16
+from ffn_core.scores.validation import Score, evaluate, held_out_canvases
 from ffn_core.training.train_step import TrainStep
-from ffn_core.training.validation import Score, evaluate, held_out_canvases
 
 CANVASES = 6
 

@@ -28,10 +28,12 @@ from analysis.claims.judge import (
     verdict_sentence,
     verdict_table,
 )
-from analysis.claims.plan import BY_KEY, CLAIMS
-from analysis.claims.scored_runs import ended, scored_points
 from analysis.claims.segmentation import in_common
-from analysis.claims.verdict import (
+from analysis.models.simulated_targets import Simulation
+from analysis.runs.runs import Runs
+from analysis.verdicts.plan import BY_KEY, CLAIMS
+from analysis.verdicts.scored_runs import ended, scored_points
+from analysis.verdicts.verdict import (
     NOT_REACHED,
     NOT_RUN,
     NOT_TESTABLE,
@@ -42,8 +44,6 @@ from analysis.claims.verdict import (
     corrected,
     settle,
 )
-from analysis.runs.runs import Runs
-from analysis.stats.simulated_targets import Simulation
 
 SEEDS = range(1, 9)
 WARM = "0.1 fraction"

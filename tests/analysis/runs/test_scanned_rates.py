@@ -3,12 +3,12 @@ from itertools import product
 import pandas as pd
 import pytest
 
+from analysis.models.learning_rate_law_fits import fit_law
+from analysis.models.learning_rate_laws import POWER, rate_points
+from analysis.models.rate_scans import AT_HIGHEST, AT_LOWEST, BEFORE_FAILURE, INSIDE
 from analysis.reference import published
 from analysis.runs.scanned_rates import own_scans, published_scan, scanned
 from analysis.runs.study import Study
-from analysis.stats.learning_rate_law_fits import fit_law
-from analysis.stats.learning_rate_laws import POWER, rate_points
-from analysis.stats.rate_scans import AT_HIGHEST, AT_LOWEST, BEFORE_FAILURE, INSIDE
 
 
 def test_most_published_best_rates_are_at_an_end_of_their_grid():

@@ -7,9 +7,9 @@ from ffn_core.errors import InputError
 from ffn_core.geometry import FovGeometry
 from ffn_core.movement import POLICIES
 from ffn_core.sampling.coordinates import Coordinates
+from ffn_core.scores.voxel_counts import VoxelCounts
 from ffn_core.seed import SeedValues
 from ffn_core.training.examples import CanvasSource, ExampleStream, LabelledVolume
-from ffn_core.training.voxel_counts import VoxelCounts
 from ffn_core.volumes import ArrayVolume
 
 GEOMETRY = FovGeometry((5, 5, 5), (2, 2, 2))  # canvas 9, radius 4

@@ -147,7 +147,7 @@ class ModelFit:
         """(n,) half the interval of log throughput; NaN without degrees of freedom.
 
         It covers the model's curve; with `measured` also the scatter of one new measurement. It
-        takes the model as true: see `analysis.stats.model_average` before extrapolating.
+        takes the model as true: see `analysis.models.model_average` before extrapolating.
         """
         slopes = self._slopes(np.asarray(nodes, dtype=float))
         variance = np.einsum("np,pq,nq->n", slopes, self.covariance, slopes)

@@ -3,10 +3,10 @@ import math
 import numpy as np
 import pytest
 
-from analysis.stats.critical_batch import fit_critical_batch
-from analysis.stats.model_average import fit_throughput
-from analysis.stats.predictor import Predictor, node_grid
-from analysis.stats.time_and_cost import pareto_front
+from analysis.models.critical_batch import fit_critical_batch
+from analysis.models.model_average import fit_throughput
+from analysis.models.predictor import Predictor, node_grid
+from analysis.models.time_and_cost import pareto_front
 
 NODES = 2.0 ** np.arange(7)
 

@@ -9,11 +9,11 @@ from typing import Final
 
 import pandas as pd
 
-from analysis.claims.claim import Claim, seeds_to_decide
-from analysis.claims.plan import LEVEL
 from analysis.stats.hypothesis_tests import Deaths, Effect, equivalence, holm
 from analysis.stats.intervals import Estimate
 from analysis.stats.power import runs_for_deaths
+from analysis.verdicts.claim import Claim, seeds_to_decide
+from analysis.verdicts.plan import LEVEL
 
 SUPPORTED: Final = "supported"
 REFUTED: Final = "refuted"

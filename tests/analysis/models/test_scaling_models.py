@@ -3,9 +3,9 @@ import math
 import numpy as np
 import pytest
 
-from analysis.stats import scaling_models
-from analysis.stats.model_average import leave_largest_out
-from analysis.stats.scaling_models import MODELS, fit_model
+from analysis.models import scaling_models
+from analysis.models.model_average import leave_largest_out
+from analysis.models.scaling_models import MODELS, fit_model
 
 FITTED_NODES = 2.0 ** np.arange(9)
 BY_NAME = {model.name: model for model in MODELS}

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from analysis.claims.claim import Claim, above, below, within
+from analysis.verdicts.claim import Claim, above, below, within
 
 PRIMARY: Final = "averaged/f1"
 CO_PRIMARY: Final = "averaged/auc"

@@ -3,7 +3,7 @@ import math
 import pandas as pd
 import pytest
 
-from analysis.claims.seed_intervals import (
+from analysis.verdicts.seed_intervals import (
     contrast,
     contrast_table,
     death_contrast,

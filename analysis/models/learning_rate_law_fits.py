@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis.stats.learning_rate_laws import LAWS, Law, Observations
-from analysis.stats.model_average import akaike_weights
+from analysis.models.learning_rate_laws import LAWS, Law, Observations
+from analysis.models.model_average import akaike_weights
 
 COLUMNS = (
     "law",

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from analysis.models.scaling_models import MODELS, ModelFit, ScalingModel, bounded, fit_model
 from analysis.reference import published
-from analysis.stats.scaling_models import MODELS, ModelFit, ScalingModel, bounded, fit_model
 
 # A prefix of the node counts is forecast from once it has this many.
 _FIRST_FORECAST = 4

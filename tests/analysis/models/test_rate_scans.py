@@ -6,10 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.stats.learning_rate_law_fits import compare_laws, fit_law
-from analysis.stats.learning_rate_laws import POWER
-from analysis.stats.learning_rates import best_rates, fit_power_law, normalized_accuracy
-from analysis.stats.rate_scans import (
+from analysis.models.learning_rate_law_fits import compare_laws, fit_law
+from analysis.models.learning_rate_laws import POWER
+from analysis.models.rate_scans import (
     AT_HIGHEST,
     AT_LOWEST,
     BEFORE_FAILURE,
@@ -19,6 +18,7 @@ from analysis.stats.rate_scans import (
     grid_exponent,
     rate_scans,
 )
+from analysis.stats.learning_rates import best_rates, fit_power_law, normalized_accuracy
 
 ABSOLUTE = {n: 2.5e-4 * 2.0 ** np.arange(8) for n in (1, 4, 16, 64)}
 MOVING = {n: n * np.array([2.5e-5, 6.3e-5, 1.6e-4, 4e-4, 1e-3]) for n in (1, 4, 16, 64, 256)}

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from analysis.stats.critical_batch import fit_runs
-from analysis.stats.simulated_targets import KNOWN, METRIC, Simulation, main, recovery
+from analysis.models.critical_batch import fit_runs
+from analysis.models.simulated_targets import KNOWN, METRIC, Simulation, main, recovery
 from analysis.stats.targets import targets_table
 
 

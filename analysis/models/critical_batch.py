@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis.stats.step_likelihood import Observed
+from analysis.models.step_likelihood import Observed
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ffn_core.training.voxel_counts import VoxelCounts
+from ffn_core.scores.voxel_counts import VoxelCounts
 
 counts_of_any_size = st.builds(VoxelCounts, *[st.integers(0, 2**40)] * 5)
 

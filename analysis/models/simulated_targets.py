@@ -1,4 +1,4 @@
-"""Checks cost-to-target on simulated runs: `python -m analysis.stats.simulated_targets`.
+"""Checks cost-to-target on simulated runs: `python -m analysis.models.simulated_targets`.
 
 Runs whose critical batch is known go through everything that recorded runs go through: scores at
 evaluations, their monotone curve and its crossing, the fit of the hyperbola. Printed are the median
@@ -19,8 +19,8 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from analysis.models.critical_batch import CriticalBatch, fit_runs
 from analysis.runs.runs import HISTORY_COLUMNS, Runs
-from analysis.stats.critical_batch import CriticalBatch, fit_runs
 from analysis.stats.targets import targets_table
 
 METRIC: Final = "averaged/f1"
@@ -113,7 +113,7 @@ def recovery(simulation: Simulation, replicates: int, seed: int = 0) -> dict[str
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     parser = argparse.ArgumentParser(
-        prog="python -m analysis.stats.simulated_targets", description=__doc__
+        prog="python -m analysis.models.simulated_targets", description=__doc__
     )
     parser.add_argument("--replicates", type=int, default=200, help="simulated studies of each")
     arguments = parser.parse_args(argv)

@@ -2,8 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.stats.model_average import fit_throughput
-from analysis.stats.time_and_cost import published_time_and_cost, time_and_cost
+from analysis.models.model_average import fit_throughput
+from analysis.models.time_and_cost import published_time_and_cost, time_and_cost
 
 IDEAL = fit_throughput("made up", 2.0 ** np.arange(6), 10 * 2.0 ** np.arange(6))
 

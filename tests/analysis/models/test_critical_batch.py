@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.stats.critical_batch import fit_critical_batch, fit_runs
-from analysis.stats.step_likelihood import Observed
+from analysis.models.critical_batch import fit_critical_batch, fit_runs
+from analysis.models.step_likelihood import Observed
 
 BATCH = np.repeat([1.0, 4.0, 16.0, 64.0, 256.0], 3)
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ffn_core.movement import FixedMovement, Movement
+from ffn_core.scores.roc import LogitHistogram
+from ffn_core.scores.voxel_counts import VoxelCounts
 from ffn_core.training.batches import MicroBatch
 from ffn_core.training.examples import Canvas, CanvasSource, Window
-from ffn_core.training.roc import LogitHistogram
-from ffn_core.training.voxel_counts import VoxelCounts
 
 Predict = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 """(image, seed, is_object) of a batch -> (logits, loss of each FOV)."""

@@ -6,10 +6,10 @@ from typing import Final
 
 import pandas as pd
 
-from analysis.claims.scored_runs import alive
-from analysis.claims.verdict import Finding
 from analysis.stats.hypothesis_tests import Deaths
 from analysis.stats.intervals import Estimate, mean_estimate, mean_interval
+from analysis.verdicts.scored_runs import alive
+from analysis.verdicts.verdict import Finding
 
 METHOD: Final = (
     "Intervals are 95 % Student t intervals over seeds, paired by seed; those of ratios are of "

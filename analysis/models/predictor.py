@@ -1,7 +1,8 @@
 """Time and node-hours to a target score for any node count. Pure.
 
 hours(N) = FOVs to target at batch N * b / FOVs per second of N nodes: the statistical half of
-scaling from `analysis.stats.critical_batch`, the hardware half from `analysis.stats.model_average`.
+scaling from `analysis.models.critical_batch`, the hardware half from
+`analysis.models.model_average`.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analysis.stats.critical_batch import CriticalBatch
-from analysis.stats.model_average import ThroughputModel
+from analysis.models.critical_batch import CriticalBatch
+from analysis.models.model_average import ThroughputModel
 
 BOUNDS = ("hours", "hours_high")
 

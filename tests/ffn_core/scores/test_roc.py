@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import rankdata
 
-from ffn_core.training.roc import BINS, LIMIT, LogitHistogram
+from ffn_core.scores.roc import BINS, LIMIT, LogitHistogram
 
 
 def exact_auc(logits: np.ndarray, is_object: np.ndarray) -> float:

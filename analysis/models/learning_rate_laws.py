@@ -1,9 +1,9 @@
 """Laws of the best learning rate against the number of nodes, and best rates to fit them to. Pure.
 
 A law is rate(n) = b * gain(n) with gain(1) = 1 and b the best rate of one node. Its shape, where it
-has one, is a single number. `analysis.stats.learning_rate_law_fits` fits it to `Observations`:
+has one, is a single number. `analysis.models.learning_rate_law_fits` fits it to `Observations`:
 best rates (`RatePoints`, least squares on their logarithm) or the scores of the runs of a scan
-(`analysis.stats.rate_scans.RateScans`).
+(`analysis.models.rate_scans.RateScans`).
 """
 
 from __future__ import annotations

@@ -4,10 +4,8 @@ import pytest
 from ffn_core.geometry import FovGeometry
 from ffn_core.movement import POLICIES
 from ffn_core.sampling.coordinates import Coordinates
-from ffn_core.seed import SeedValues
-from ffn_core.training.examples import CanvasSource, LabelledVolume
-from ffn_core.training.roc import LogitHistogram
-from ffn_core.training.validation import (
+from ffn_core.scores.roc import LogitHistogram
+from ffn_core.scores.validation import (
     HALF,
     Score,
     evaluate,
@@ -16,7 +14,9 @@ from ffn_core.training.validation import (
     moved_at,
     moved_by_truth,
 )
-from ffn_core.training.voxel_counts import VoxelCounts
+from ffn_core.scores.voxel_counts import VoxelCounts
+from ffn_core.seed import SeedValues
+from ffn_core.training.examples import CanvasSource, LabelledVolume
 from ffn_core.volumes import ArrayVolume
 
 GEOMETRY = FovGeometry((5, 5, 5), (2, 2, 2))  # canvas 9

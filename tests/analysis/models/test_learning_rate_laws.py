@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.stats import learning_rate_laws as laws
-from analysis.stats.learning_rate_law_fits import compare_laws, fit_law, leave_largest_out
-from analysis.stats.learning_rate_laws import (
+from analysis.models import learning_rate_laws as laws
+from analysis.models.learning_rate_law_fits import compare_laws, fit_law, leave_largest_out
+from analysis.models.learning_rate_laws import (
     LAWS,
     LINEAR,
     POWER,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from analysis.models.model_average import ThroughputModel
 from analysis.runs.grouping import groups
-from analysis.stats.model_average import ThroughputModel
 from analysis.stats.targets import first_reached, tradeoff_table
 
 

@@ -4,8 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.reference import published
-from analysis.stats.model_average import (
+from analysis.models.model_average import (
     ModelAverage,
     akaike_weights,
     average_models,
@@ -16,7 +15,8 @@ from analysis.stats.model_average import (
     published_throughput,
     same_work,
 )
-from analysis.stats.scaling_models import MODELS, fit_model
+from analysis.models.scaling_models import MODELS, fit_model
+from analysis.reference import published
 
 NODES = 2.0 ** np.arange(9)
 BY_NAME = {model.name: model for model in MODELS}

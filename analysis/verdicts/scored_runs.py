@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from analysis.claims.plan import CO_PRIMARY, DEAD_BELOW, LAST, PRIMARY
 from analysis.runs.recipes import latest_of_each_point
 from analysis.runs.runs import Runs
+from analysis.verdicts.plan import CO_PRIMARY, DEAD_BELOW, LAST, PRIMARY
 
 SCORE = f"{PRIMARY}, mean of the last {LAST} evaluations"
 BASELINE = "baseline/f1"

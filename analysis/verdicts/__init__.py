@@ -1,0 +1,1 @@
+"""What is claimed, how it is decided, and the scores it is decided by. Pure."""

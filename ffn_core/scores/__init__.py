@@ -1,0 +1,1 @@
+"""How good a network is on held-out canvases: voxel counts, ROC, validation."""
