@@ -17,7 +17,7 @@ from typing import Final
 import pandas as pd
 
 from analysis.claims.tuned import best_rate, grid_best, target
-from analysis.recorded.export import CONF
+from analysis.runs.presets import CONF
 from analysis.runs.sources import load_studies
 from analysis.verdicts.plan import PRIMARY
 from analysis.verdicts.scored_runs import Studies, ended, scored_points

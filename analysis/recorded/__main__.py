@@ -37,9 +37,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         # Imported here: MLflow takes a second that --help need not wait for.
         from analysis.recorded.export import export
-        from analysis.runs.mlflow_reader import default_store
+        from analysis.runs.mlflow_reader import default_tracking_uri
 
-        uri = arguments.uri or default_store()
+        uri = arguments.uri or default_tracking_uri()
         written = export(
             uri, arguments.out, arguments.experiment, arguments.size, arguments.overwrite
         )

@@ -22,9 +22,9 @@ from analysis.figures.scaling_models import fitted_models
 from analysis.figures.style import STYLE, Drawing
 from analysis.models.model_average import published_throughput
 from analysis.recorded import provenance
-from analysis.recorded.export import pilot_target
 from analysis.results import overview_figures
 from analysis.results.overview_figures import predicted
+from analysis.runs.presets import pilot_target
 from analysis.runs.sources import default_store, is_tracking_uri, load_studies
 from analysis.runs.study import NothingToDraw, Study
 from analysis.text import markdown_table

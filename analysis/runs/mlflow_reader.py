@@ -20,7 +20,7 @@ from analysis.runs.runs import Runs, column_of, runs_from_records
 from ffn_core.errors import InputError
 from ffn_core.inference.sample import SegmentedSample
 
-__all__ = ["Runs", "default_store", "load_runs"]
+__all__ = ["Runs", "default_tracking_uri", "load_runs"]
 
 _POINT_RUNS = "tags.`ffn_scaling.kind` = 'point'"
 _SEGMENTED = "segmentation/are"
@@ -28,7 +28,7 @@ _SAMPLE = "segmentation/sample.h5"
 _REST_SCHEMES = ("http", "https", "databricks")
 
 
-def default_store() -> str:
+def default_tracking_uri() -> str:
     """`MLFLOW_TRACKING_URI` where set, else the SQLite store `mlflow.db` in the current folder."""
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path.cwd() / 'mlflow.db'}"
 

@@ -121,18 +121,18 @@ def read_source(arguments: argparse.Namespace, experiment: str | None = None) ->
             )
         return runs.select(runs.table["experiment"] == experiment)
     # Imported here: MLflow takes a second that --help and a wrong option need not wait for.
-    from analysis.runs.mlflow_reader import default_store, load_runs
+    from analysis.runs.mlflow_reader import default_tracking_uri, load_runs
 
-    return load_runs(arguments.store or default_store(), experiment)
+    return load_runs(arguments.store or default_tracking_uri(), experiment)
 
 
 def source_files(arguments: argparse.Namespace) -> list[Path]:
     """Files and folders that `read_source` reads."""
     if arguments.recorded is not None:
         return files_of(str(arguments.recorded))
-    from analysis.runs.mlflow_reader import default_store
+    from analysis.runs.mlflow_reader import default_tracking_uri
 
-    return files_of(arguments.store or default_store())
+    return files_of(arguments.store or default_tracking_uri())
 
 
 def _recorded(folder: Path) -> Runs:

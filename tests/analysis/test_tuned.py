@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from analysis.claims.tuned import best_rate, best_rates, target, vertex
-from analysis.recorded.export import CONF, tuned_values
+from analysis.runs.presets import CONF, tuned_values
 from analysis.tuned import main, tuned, with_values
 from ffn_core.errors import InputError
 

@@ -111,8 +111,8 @@ def segment(tmp_path_factory, forward) -> Callable[..., list[np.ndarray]]:
     def run(image: str, geometry: str) -> list[np.ndarray]:
         fov, deltas = GEOMETRIES[geometry]
         config = SegmentConfig(
-            str(checkpoint),
-            image,
+            checkpoint=str(checkpoint),
+            image=image,
             mean=GREY,
             stddev=CONTRAST,
             fov_zyx=fov,

@@ -6,6 +6,7 @@ import pytest
 
 from experiments import tune
 from experiments.reporting import run_files
+from experiments.throughput import tuning
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ def command(monkeypatch, tmp_path):
 
 
 def test_setups_are_timed_and_the_fastest_is_named(command, monkeypatch, tmp_path, capfd):
-    monkeypatch.setattr(tune, "available_cores", lambda: 2)
+    monkeypatch.setattr(tuning, "available_cores", lambda: 2)
     options = ["model=micro", "tune.ranks=[2]", "tune.micro_batches=[4]", "tune.repeats=1"]
     options.append("tune.precisions=[float32,bfloat16]")
     assert command(*options, "tune.block_s=0.2") == 0

@@ -542,7 +542,7 @@ def test_the_plan_says_what_decides_every_claim():
 
 
 def test_the_plan_names_presets_that_exist():
-    from analysis.recorded.export import CONF
+    from analysis.runs.presets import CONF
 
     presets = {path.stem for path in (CONF / "experiment").glob("*.yaml")} | {"throughput"}
     assert {name for claim in CLAIMS for name in claim.studies} <= presets

@@ -10,9 +10,10 @@ import pandas as pd
 import pytest
 
 from analysis.recorded.__main__ import main
-from analysis.recorded.export import CONF, export, planned_points, snapshot
+from analysis.recorded.export import export, snapshot
 from analysis.recorded.shrink import samples_of_first_seed, thin, without_machine_paths
 from analysis.runs.mlflow_reader import load_runs
+from analysis.runs.presets import CONF, planned_points
 from analysis.runs.runs import Runs
 from analysis.runs.sources import RECORDED, empty_runs, load_studies, load_study, study_folders
 from analysis.runs.summary import summarize

@@ -7,7 +7,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf.errors import MissingMandatoryValue
 
-from analysis.recorded.export import UNSET, tuned_values
+from analysis.runs.presets import UNSET, tuned_values
 from experiments.config.hydra_app import CONF, one_line, register_schema, to_config
 from experiments.config.schema import Config
 from experiments.launch.prepare import check
