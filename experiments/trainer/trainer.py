@@ -107,7 +107,9 @@ class Trainer:
             if self._finished or self._crossed(config.report.every_fovs):
                 metrics |= self._meter.take(self._streams, result)
                 metrics["learning_rate"] = self._schedule(self._step - 1)
-            if self._finished or self._crossed(config.validation.every_fovs):
+            if config.validation.canvases and (
+                self._finished or self._crossed(config.validation.every_fovs)
+            ):
                 metrics |= self._validator.scores(self._fovs)
                 metrics |= self._validator.share_of(self._clock.elapsed_s)
                 if self._scores.add(self._fovs, metrics):
