@@ -47,6 +47,7 @@ LATER: dict[str, Any] = {
     "validation.volumes": [],
     "validation.synthetic_seeds": [],
     "model.precision": "float32",
+    "model.checkpoint_weights": "averaged",
 }
 """Options that did not always exist, each with the value at which it does not count.
 

@@ -202,10 +202,17 @@ class TrackingConfig:
     experiment: str = "default"
 
 
+WEIGHTS = ("averaged", "raw")
+"""Which weights of a checkpoint: their moving average, if it has one, or those of its last step."""
+
+
 @dataclass(frozen=True)
 class ModelConfig:
     """The network and its field of view; ``checkpoint`` starts from given weights.
 
+    ``checkpoint`` is a run directory (its best checkpoint, without one its newest), a checkpoint
+    folder in one, or a TensorFlow 1 checkpoint without extension; ``checkpoint_weights``, one of
+    `WEIGHTS`, says which weights of it. Nothing else of the earlier run is taken up.
     ``micro_batch_size`` is the most FOVs in one forward and backward pass: what is fastest depends
     on the size of the network, and the result does not depend on it. ``precision`` is that of the
     convolutions: bfloat16 is faster on CPUs that have it natively, and changes the result a little.
@@ -219,6 +226,7 @@ class ModelConfig:
     micro_batch_size: int = 1
     checkpoint: str | None = None
     precision: str = "float32"
+    checkpoint_weights: str = "averaged"
 
     def __post_init__(self) -> None:
         at_least_one("model", self, "micro_batch_size")
@@ -226,6 +234,11 @@ class ModelConfig:
             raise InputError(
                 f"model.precision={self.precision!r} is unknown; choose from "
                 f"{', '.join(PRECISIONS)}"
+            )
+        if self.checkpoint_weights not in WEIGHTS:
+            raise InputError(
+                f"model.checkpoint_weights={self.checkpoint_weights!r} is unknown; choose from "
+                f"{', '.join(WEIGHTS)}"
             )
 
     @property
@@ -237,6 +250,22 @@ class ModelConfig:
     def size(self) -> ModelSize:
         """Depth and features, checked."""
         return ModelSize(self.depth, self.features)
+
+    def require_size(self, found: ModelSize, source: str) -> None:
+        """Check that weights are of this network.
+
+        Args:
+            found: size of the network they are of.
+            source: where they come from, as the user gave it.
+
+        Raises:
+            InputError: they are not.
+        """
+        if found != self.size:
+            raise InputError(
+                f"{source} has depth {found.depth} and {found.features} features, the config "
+                f"{self.depth} and {self.features}: choose the model it was trained with"
+            )
 
     @property
     def training_flops(self) -> int:

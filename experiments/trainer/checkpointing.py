@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from experiments.config.schema import Config
-from ffn_core.errors import DivergedError, InputError
-from ffn_core.model import ConvStack, load_published_checkpoint
+from experiments.config.trained_network import find_network, load_network
+from ffn_core.errors import DivergedError
+from ffn_core.model import ConvStack
 from ffn_core.training import checkpoint as checkpoints
 from ffn_core.training.averaging import AveragedWeights
 from ffn_core.training.distributed import Collectives
@@ -118,14 +119,11 @@ class Checkpointer:
         newest = checkpoints.latest(self.folder)
         return newest.name if newest else "none"
 
-    def _start_from(self, prefix: str) -> None:
-        size, weights = load_published_checkpoint(prefix)
-        if size != self.config.model.size:
-            raise InputError(
-                f"model.checkpoint={prefix} has depth {size.depth} and {size.features} features, "
-                f"the config {self.config.model.depth} and {self.config.model.features}"
-            )
-        self.model.assign(weights)
+    def _start_from(self, path: str) -> None:
+        model = self.config.model
+        network = load_network(find_network(path).path, model.checkpoint_weights)
+        model.require_size(network.size, f"model.checkpoint={path}")
+        self.model.assign([w.numpy() for w in network.weights])
         self._restore_average()
 
     def _restore_average(self, saved: checkpoints.Checkpoint | None = None) -> None:

@@ -30,7 +30,7 @@ from experiments.segment.flooding import Worker
 from experiments.segment.pipeline import carry_out, segment
 from experiments.segment.resolve import resolve
 from experiments.segment.tasks import Task
-from experiments.trainer.trained_network import find_network, load_network
+from experiments.config.trained_network import find_network, load_network
 from ffn_core.errors import InputError
 from ffn_core.files import REPOSITORY
 from ffn_core.inference.forward import make_forward
