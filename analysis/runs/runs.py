@@ -39,6 +39,7 @@ BEFORE_RECORDED = {
     "cooldown": "none",
     "precision": "float32",
     "model_checkpoint_weights": "averaged",
+    "continue_from": "none",
 }
 
 

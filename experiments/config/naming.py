@@ -48,6 +48,7 @@ LATER: dict[str, Any] = {
     "validation.synthetic_seeds": [],
     "model.precision": "float32",
     "model.checkpoint_weights": "averaged",
+    "continue_from": None,
 }
 """Options that did not always exist, each with the value at which it does not count.
 
@@ -62,6 +63,8 @@ RANKS_GIVEN = "cluster.ranks_given"
 def identity(config: Config) -> str:
     """Eight hexadecimal digits that differ between runs that compute different things."""
     values = dataclasses.asdict(config)
+    if config.continue_from:  # whichever way its folder was named
+        values["continue_from"] = identity_of(Path(config.continue_from))
     for path in RUN_LOCAL:
         _remove(values, path.split("."))
     for path, unset in LATER.items():
@@ -86,6 +89,8 @@ def point_name(config: Config) -> str:
     words = [f"n={cluster.nodes}"]
     if cluster.local_batch_size > 1:
         words.append(f"b={cluster.local_batch_size}")
+    if config.continue_from:
+        words.append("continued")
     words.append("unscaled" if rate.rule == "none" else rate.rule)
     if rate.warmup.given:
         words.append("warm")

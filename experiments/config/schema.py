@@ -355,7 +355,8 @@ class SweepConfig:
     ``dry_run`` lists the points, what they cost and the commands that would run, and runs nothing.
     ``parallel`` points at a time run side by side on this machine, each on an equal share of its
     cores. A point that fails (not: diverges) is tried ``retries`` more times, from its last
-    checkpoint. With ``fail_fast`` no point is started after the first failure. ``pair`` holds
+    checkpoint. With ``fail_fast`` no point is started after the first failure. With ``extend`` a
+    point begins where a finished one of the same options but a smaller budget ended. ``pair`` holds
     options by dotted name that belong together: swept over, it moves several of them along one
     axis. Speed-up and parallel efficiency are relative to ``baseline_nodes`` (None: the smallest
     real node count).
@@ -366,6 +367,7 @@ class SweepConfig:
     baseline_nodes: int | None = None
     retries: int = 0
     fail_fast: bool = False
+    extend: bool = True
     pair: Any = None
 
     def __post_init__(self) -> None:
@@ -374,7 +376,12 @@ class SweepConfig:
 
 @dataclass(frozen=True)
 class Config:
-    """One run. See the sections."""
+    """One run. See the sections.
+
+    ``continue_from`` is the directory of a run whose weights, their average, optimizer state and
+    counts this one begins with, as of its newest checkpoint; nodes, rate and budget may be others,
+    and budget and ramps of the rate count from the beginning of the earlier run.
+    """
 
     data: DataConfig
     model: ModelConfig
@@ -393,8 +400,23 @@ class Config:
     batch: BatchConfig = field(default_factory=BatchConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
     sweep: SweepConfig = field(default_factory=SweepConfig)
+    continue_from: str | None = None
     seed: int = 1
     runs_dir: str = "runs"
+
+    def __post_init__(self) -> None:
+        if self.continue_from is None:
+            return
+        said = f"continue_from={self.continue_from}"
+        if self.model.checkpoint:
+            raise InputError(
+                f"{said} brings its own weights: leave out model.checkpoint={self.model.checkpoint}"
+            )
+        if self.budget.steps is not None:
+            raise InputError(
+                f"budget.steps={self.budget.steps} is not clear with {said}, whose steps may have "
+                "had another size: give budget.fovs, in total"
+            )
 
     @property
     def score_name(self) -> str:

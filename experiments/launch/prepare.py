@@ -16,6 +16,7 @@ from experiments.config.trained_network import TrainedNetwork, find_network
 from experiments.data.cache import ensure_coordinates, ensure_synthetic
 from experiments.data.dataset import canvas_sources
 from experiments.launch.launchers import placement, rank_command
+from experiments.launch.lineage import earlier_run
 from ffn_core.errors import InputError
 from ffn_core.geometry import Zyx, as_zyx
 from ffn_core.movement import POLICIES
@@ -46,6 +47,8 @@ def prepare(config: Config) -> Config:
     if config.model.checkpoint:
         checkpoint = str(find_network(config.model.checkpoint, START).path)
         config = replace(config, model=replace(config.model, checkpoint=checkpoint))
+    if config.continue_from:
+        config = replace(config, continue_from=str(Path(config.continue_from).absolute()))
     radius = config.model.geometry.canvas_radius_zyx
     validation = _prepare_validation(config.validation, config.data, radius)
     prepared = replace(config, data=_prepare_data(config.data, radius), validation=validation)
@@ -75,6 +78,8 @@ def check(config: Config) -> None:
         )
     if config.model.checkpoint:
         _check_start(config.model, find_network(config.model.checkpoint, START))
+    if config.continue_from:
+        earlier_run(config.continue_from).require_fit(config)
     if config.data.kind not in KINDS:
         raise InputError(
             f"data.kind={config.data.kind!r} is unknown; choose from {', '.join(KINDS)}"

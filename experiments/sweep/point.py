@@ -9,12 +9,14 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
 
 from experiments.config.config_file import write_config
 from experiments.config.naming import RANKS_GIVEN, identity_of, point_name, run_directory
 from experiments.config.parsing import flatten
 from experiments.config.schema import Config
+from experiments.launch.lineage import lineage_of, take_over
 from experiments.launch.prepare import prepare
 from experiments.launch.ranks import Ranks
 from experiments.reporting import run_files
@@ -103,6 +105,8 @@ class Point:
                 with interruptible():
                     prepared = prepare(self._started)
             self._take_possession()
+            if said := take_over(self.config, self.run_dir):
+                self._terminal.say(f"{self.name}: {said}")
             self._open_mirror()
             if prepared is None:
                 with interruptible():
@@ -224,6 +228,8 @@ def _run_identity(given: Config, config: Config, run_dir: Path, parent: str | No
     """What MLflow is to show of the run that the user has ``given``, started as ``config``."""
     values = dataclasses.asdict(config)
     del values["tracking"], values["sweep"], values["budget"]
+    lineage = lineage_of(run_dir)
+    values["continue_from"] = lineage.recipe if lineage and config.continue_from else "none"
     for ramp in ("warmup", "cooldown"):
         values["learning_rate"][ramp] = str(getattr(config.learning_rate, ramp))
     params = flatten(redacted(values))
@@ -244,4 +250,6 @@ def _run_identity(given: Config, config: Config, run_dir: Path, parent: str | No
     tags |= {key: facts[key] for key in ("host.name", "host.cpu", "version.tensorflow-cpu")}
     if job_id := os.environ.get("SLURM_JOB_ID"):
         tags["slurm.job_id"] = job_id
-    return RunIdentity(config.tracking.experiment, point_name(config), params, tags, parent)
+    experiment, name = config.tracking.experiment, point_name(config)
+    earlier = None if lineage is None else asdict(lineage)
+    return RunIdentity(experiment, name, params, tags, parent, earlier)

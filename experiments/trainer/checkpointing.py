@@ -10,7 +10,8 @@ import numpy as np
 
 from experiments.config.schema import Config
 from experiments.config.trained_network import find_network, load_network
-from ffn_core.errors import DivergedError
+from experiments.reporting.run_files import START
+from ffn_core.errors import DivergedError, InputError
 from ffn_core.model import ConvStack
 from ffn_core.training import checkpoint as checkpoints
 from ffn_core.training.averaging import AveragedWeights
@@ -93,7 +94,8 @@ class Checkpointer:
         """Take up the newest checkpoint, or the weights the config starts from.
 
         Returns:
-            What `save` was given as ``progress``; None for a run that begins.
+            What `save` was given as ``progress``, or, with ``begins``, the counts that a new run
+            takes over from another; None for a run that begins at zero.
         """
         # One rank chooses: on a network file system another may not see the newest yet.
         newest = checkpoints.latest(self.folder)
@@ -101,6 +103,8 @@ class Checkpointer:
         progress = None
         if name is not None:
             progress = self._resume_from(self.folder / name)
+        elif self.config.continue_from:
+            progress = self._continue_from_start()
         elif self.config.model.checkpoint:
             self._start_from(self.config.model.checkpoint)
         slots = [getattr(v, "value", v) for v in self.optimizer.variables]
@@ -135,11 +139,29 @@ class Checkpointer:
         else:
             self.average.restore(saved.averaged, saved.averaged_correction)
 
-    def _resume_from(self, path: Path) -> dict[str, Any]:
+    def _continue_from_start(self) -> dict[str, Any]:
+        """Begin with the state of another run, which `experiments.launch.lineage` left here."""
+        path = checkpoints.latest(self.folder.with_name(START))
+        if path is None:
+            raise InputError(
+                f"{self.folder.with_name(START)} holds nothing of {self.config.continue_from}: "
+                "repeat the training command, which puts it there"
+            )
+        shared = self._take_weights(path)
+        for stream in self.streams:
+            stream.restart(shared.progress["fovs"])
+        return shared.progress
+
+    def _take_weights(self, path: Path) -> checkpoints.Checkpoint:
+        """Take weights, their average and the optimizer's state from a checkpoint."""
         shared = checkpoints.load(path)
         self.model.assign(shared.weights)
         assign_slots(self.optimizer, shared.slots)
         self._restore_average(shared)
+        return shared
+
+    def _resume_from(self, path: Path) -> dict[str, Any]:
+        shared = self._take_weights(path)
         loaded = checkpoints.load_streams(path, self.nodes)
         slots = self.config.cluster.local_batch_size
         for i, stream in enumerate(self.streams):

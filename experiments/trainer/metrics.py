@@ -97,7 +97,9 @@ class Meter:
             "loss_steps": self.loss_steps,
         }
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """Go on from `state`."""
+    def restore(self, state: dict[str, Any] | None) -> None:
+        """Go on from `state`; None leaves it as it began."""
+        if state is None:
+            return
         self.noise_scale = NoiseScale(**state["noise_scale"])
         self.loss_sum, self.loss_steps = state["loss_sum"], state["loss_steps"]

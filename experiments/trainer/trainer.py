@@ -44,7 +44,6 @@ class Trainer:
         self._rank = collectives.topology.rank
         self._fovs_per_step = config.cluster.fovs_per_step
         self._schedule = config.schedule()
-        self._budget_steps = config.budget.in_steps(self._fovs_per_step)
 
         source, held_out = canvas_sources(config)
         self._streams = self._make_streams(source)
@@ -83,21 +82,25 @@ class Trainer:
             config, held_out, collectives, step.predict, step.average, run_dir
         )
         self._scores = ScoreHistory(config.score_name, config.score.last)
-        self._step, elapsed_s = 0, 0.0
-        if (progress := self._checkpointer.restore()) is not None:
+        self._step, self._fovs, self._rate, elapsed_s = 0, 0, 0.0, 0.0
+        progress = self._checkpointer.restore()
+        self._begins = progress is None or "begins" in progress
+        if progress is not None:
             self._step, elapsed_s = progress["step"], progress["elapsed_s"]
-            self._meter.restore(progress["meter"])
+            self._fovs = progress.get("fovs", self._step * self._fovs_per_step)
+            self._meter.restore(progress.get("meter"))
             self._validator.clock.elapsed_s = progress.get("validation_s", 0.0)
             self._scores.restore(progress.get("score"))
             self._scores.keep_best((self._checkpointer.best_progress() or {}).get("score"))
         self._clock = TrainingClock(elapsed_s)
+        self._last_step = self._find_last_step()
         self._finished = self._all_steps_done()
 
     def train(self) -> dict[str, Any]:
         """Train until the budget is spent or a stop is requested; returns a summary of the run."""
         config = self._config
-        if not self._step:
-            self._record(self._validator.scores(0))
+        if self._begins:
+            self._record(self._validator.scores(self._fovs, baseline=True))
         while not self._finished:
             before = self._clock.elapsed_s
             with self._clock.running():
@@ -106,7 +109,7 @@ class Trainer:
             metrics: dict[str, float] = {}
             if self._finished or self._crossed(config.report.every_fovs):
                 metrics |= self._meter.take(self._streams, result)
-                metrics["learning_rate"] = self._schedule(self._step - 1)
+                metrics["learning_rate"] = self._rate
             if self._finished or self._crossed(config.validation.every_fovs):
                 metrics |= self._validator.scores(self._fovs)
                 metrics |= self._validator.share_of(self._clock.elapsed_s)
@@ -149,12 +152,15 @@ class Trainer:
             with self._collectives.waiting():
                 total = step.reduce(stop, done)
         with phases.phase("update"):
-            result = step.apply(total, self._schedule(self._step))
+            # Ramps of the rate have their place among all FOVs, whatever the size of a step.
+            self._rate = self._schedule(self._fovs / self._fovs_per_step)
+            result = step.apply(total, self._rate)
         phases.steps += 1
         return result
 
     def _take_in(self, result: StepResult, step_s: float) -> None:
         self._step += 1
+        self._fovs += self._fovs_per_step
         if not math.isfinite(result.loss):
             raise diverged(self._checkpointer, self._step, result.loss)
         self._meter.add(result, step_s)
@@ -164,21 +170,24 @@ class Trainer:
             fovs=self._fovs,
             elapsed_s=self._clock.elapsed_s,
             loss=result.loss,
-            budget_steps=self._budget_steps,
+            budget_steps=self._last_step,
             budget_s=self._config.budget.seconds,
         )
 
+    def _find_last_step(self) -> int | None:
+        """Number of the step with which the budget is spent; None for a budget in seconds."""
+        budget = self._config.budget
+        if budget.fovs is None:
+            return budget.steps
+        return self._step + max(0, -(-(budget.fovs - self._fovs) // self._fovs_per_step))
+
     def _all_steps_done(self) -> bool:
-        return self._budget_steps is not None and self._step >= self._budget_steps
+        return self._last_step is not None and self._step >= self._last_step
 
     def _out_of_time(self) -> bool:
         """Whether the step under way is the last of a budget in seconds; rank 0's clock counts."""
         seconds = self._config.budget.seconds
         return self._rank == 0 and seconds is not None and self._clock.now_s >= seconds
-
-    @property
-    def _fovs(self) -> int:
-        return self._step * self._fovs_per_step
 
     def _crossed(self, every_fovs: int) -> bool:
         """Whether the last step took the FOV count over a multiple of ``every_fovs``."""
@@ -194,6 +203,7 @@ class Trainer:
         """State of everything here that a checkpoint has no arrays for."""
         return {
             "step": self._step,
+            "fovs": self._fovs,
             "elapsed_s": self._clock.elapsed_s,
             "validation_s": self._validator.clock.elapsed_s,
             "score": self._scores.state(),
