@@ -40,6 +40,7 @@ BEFORE_RECORDED = {
     "precision": "float32",
     "model_checkpoint_weights": "averaged",
     "continue_from": "none",
+    "stages": "none",
 }
 
 

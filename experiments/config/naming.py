@@ -49,6 +49,8 @@ LATER: dict[str, Any] = {
     "model.precision": "float32",
     "model.checkpoint_weights": "averaged",
     "continue_from": None,
+    "stages": [],
+    "stage": None,
 }
 """Options that did not always exist, each with the value at which it does not count.
 
@@ -86,7 +88,8 @@ def _remove(values: dict[str, Any], path: list[str]) -> None:
 def point_name(config: Config) -> str:
     """Short name that says where in the study a run stands, e.g. ``n=64 sqrt warm adam s1``."""
     cluster, rate = config.cluster, config.learning_rate
-    words = [f"n={cluster.nodes}"]
+    nodes = ",".join(str(stage.nodes) for stage in config.stages) or cluster.nodes
+    words = [f"n={nodes}"]
     if cluster.local_batch_size > 1:
         words.append(f"b={cluster.local_batch_size}")
     if config.continue_from:
@@ -98,7 +101,9 @@ def point_name(config: Config) -> str:
         words.append("cool")
     if config.model.precision != "float32":
         words.append(config.model.precision)
-    words += [config.optimizer.name, f"lr={rate.base:g}", f"s{config.seed}"]
+    bases = [rate.base if stage.base is None else stage.base for stage in config.stages]
+    rates = ",".join(f"{base:g}" for base in bases or [rate.base])
+    words += [config.optimizer.name, f"lr={rates}", f"s{config.seed}"]
     return " ".join(words)
 
 

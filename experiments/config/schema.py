@@ -13,6 +13,7 @@ from typing import Any
 
 from experiments.config.cluster import BatchConfig, ClusterConfig, LauncherConfig
 from experiments.config.parsing import at_least_one
+from experiments.config.stages import StageConfig, check_stages, stage_ends
 from ffn_core.errors import InputError
 from ffn_core.geometry import FovGeometry
 from ffn_core.model_size import PRECISIONS, ModelSize
@@ -322,7 +323,7 @@ class AveragingConfig:
 
 @dataclass(frozen=True)
 class BudgetConfig:
-    """Length of a run in exactly one unit."""
+    """Length of a run in exactly one unit; in none for a run in stages, whose sum it is."""
 
     steps: int | None = None
     fovs: int | None = None
@@ -330,9 +331,10 @@ class BudgetConfig:
 
     def __post_init__(self) -> None:
         given = {k: v for k, v in dataclasses.asdict(self).items() if v is not None}
-        if len(given) != 1:
-            what = f"{len(given)} units {given}" if given else "no unit"
-            raise InputError(f"budget has {what}; set exactly one of steps, fovs, seconds")
+        if len(given) > 1:
+            raise InputError(
+                f"budget has {len(given)} units {given}; set exactly one of steps, fovs, seconds"
+            )
         for name, value in given.items():
             if value <= 0:
                 raise InputError(f"budget.{name}={value} must be above 0")
@@ -345,7 +347,7 @@ class BudgetConfig:
 
     def __str__(self) -> str:
         given = dataclasses.asdict(self).items()
-        return next(f"{value} {name}" for name, value in given if value is not None)
+        return next((f"{value} {name}" for name, value in given if value is not None), "none")
 
 
 @dataclass(frozen=True)
@@ -381,6 +383,11 @@ class Config:
     ``continue_from`` is the directory of a run whose weights, their average, optimizer state and
     counts this one begins with, as of its newest checkpoint; nodes, rate and budget may be others,
     and budget and ramps of the rate count from the beginning of the earlier run.
+
+    A run in ``stages`` goes through them one after another, each on nodes and at a rate of its own;
+    at the end of one, weights, their average and the optimizer's state go over into the next, and
+    example streams begin again. Ramps of the rate have their place in the whole. ``stage`` is the
+    index of the one that the ranks are in, which is set when they are started.
     """
 
     data: DataConfig
@@ -401,12 +408,36 @@ class Config:
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
     sweep: SweepConfig = field(default_factory=SweepConfig)
     continue_from: str | None = None
+    stages: list[StageConfig] = field(default_factory=list)
+    stage: int | None = None
     seed: int = 1
     runs_dir: str = "runs"
 
     def __post_init__(self) -> None:
-        if self.continue_from is None:
-            return
+        if self.stages:
+            self._check_stages()
+        elif self.budget == BudgetConfig():
+            raise InputError("budget has no unit; set exactly one of steps, fovs, seconds")
+        if self.continue_from is not None:
+            self._check_continue()
+
+    def _check_stages(self) -> None:
+        """Check the stages, and make the budget their sum where it is left out."""
+        if self.continue_from is not None:
+            raise InputError(
+                f"continue_from={self.continue_from} cannot be had together with stages: make what "
+                "it has trained the first stage, or continue it stage by stage"
+            )
+        if self.budget == BudgetConfig():
+            total = stage_ends(self.stages)[-1]
+            object.__setattr__(self, "budget", BudgetConfig(fovs=total))
+        if self.budget.fovs is None:
+            raise InputError(
+                f"stages are given in FOVs, and the budget as {self.budget}: leave out the budget"
+            )
+        check_stages(self.stages, self.cluster.local_batch_size, self.budget.fovs)
+
+    def _check_continue(self) -> None:
         said = f"continue_from={self.continue_from}"
         if self.model.checkpoint:
             raise InputError(
@@ -424,6 +455,53 @@ class Config:
         if self.averaging.half_life_fovs:
             return self.score.name
         return self.score.name.replace("averaged/", "validation/")
+
+    def each_stage(self) -> list[Config]:
+        """The run as it is in each of its stages; itself where it has none."""
+        return [self.in_stage(index) for index in range(len(self.stages))] or [self]
+
+    def in_stage(self, index: int) -> Config:
+        """The run as it is in one of its stages."""
+        cluster, rate = self.cluster, self.learning_rate
+        stages = [
+            dataclasses.replace(
+                stage,
+                base=rate.base if stage.base is None else stage.base,
+                ranks=cluster.ranks if stage.ranks is None else stage.ranks,
+            )
+            for stage in self.stages
+        ]
+        batches = [stage.nodes * cluster.local_batch_size for stage in stages]
+        stage = stages[index]
+        assert stage.base is not None
+        assert stage.ranks is not None
+        return dataclasses.replace(
+            self,
+            stages=stages,
+            stage=index,
+            cluster=dataclasses.replace(cluster, nodes=stage.nodes, ranks=stage.ranks),
+            learning_rate=dataclasses.replace(
+                rate,
+                base=stage.base,
+                warmup=rate.warmup.with_steps_of(batches[0]),
+                cooldown=rate.cooldown.with_steps_of(batches[-1]),
+            ),
+        )
+
+    @property
+    def fovs_at_end(self) -> int | None:
+        """FOVs with which the stage it is in, or the run, ends; None for another unit."""
+        if self.stage is not None:
+            return stage_ends(self.stages)[self.stage]
+        return self.budget.fovs
+
+    @property
+    def later_steps(self) -> int:
+        """Steps of the stages after the one it is in."""
+        if self.stage is None:
+            return 0
+        later, batch = self.stages[self.stage + 1 :], self.cluster.local_batch_size
+        return sum(stage.fovs // (stage.nodes * batch) for stage in later)
 
     def on(self, cores: int) -> Config:
         """The same run as it is started on so many cores, shared by ``sweep.parallel`` points."""

@@ -17,6 +17,7 @@ from typing import Any
 from experiments.config.config_file import load_config
 from experiments.config.naming import point_name, run_directory
 from experiments.config.schema import Config
+from experiments.config.stages import stage_at
 from experiments.reporting import run_files
 from ffn_core.errors import InputError
 from ffn_core.files import whole_file
@@ -110,6 +111,12 @@ def earlier_run(name: str) -> EarlierRun:
     return EarlierRun(run_dir, load_config(run_dir), newest, checkpoints.progress_of(newest))
 
 
+def current_stage(config: Config, run_dir: Path) -> int:
+    """Index of the stage that a run is to go on with, by its newest checkpoint."""
+    newest = checkpoints.latest(run_dir / run_files.CHECKPOINTS)
+    return stage_at(config.stages, checkpoints.progress_of(newest)["fovs"] if newest else 0)
+
+
 def lineage_of(run_dir: Path) -> Lineage | None:
     """Which run the one in ``run_dir`` began with; None if it began by itself."""
     values = run_files.read_json(run_dir / run_files.LINEAGE)
@@ -124,7 +131,7 @@ def take_over(config: Config, run_dir: Path) -> str:
     """
     if checkpoints.latest(run_dir / run_files.CHECKPOINTS) is not None:
         return ""
-    if config.sweep.extend:
+    if config.sweep.extend and not config.stages:  # which are their own budget
         shorter, said = shorter_run(config, run_dir)
         if shorter is not None:
             _extend(shorter, run_dir)

@@ -58,7 +58,12 @@ def prepare(config: Config) -> Config:
 
 def check(config: Config) -> None:
     """Validate what can be known without touching data."""
-    config = config.on(available_cores())
+    for each in config.each_stage():
+        _check_one(each.on(available_cores()))
+
+
+def _check_one(config: Config) -> None:
+    """`check` of a run that is not in stages, or of one of its stages."""
     rank_command(config, Path())
     if config.batch.system is None:  # or it is needed where the job runs, not here
         placement(config).require_program()

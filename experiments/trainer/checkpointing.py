@@ -94,15 +94,18 @@ class Checkpointer:
         """Take up the newest checkpoint, or the weights the config starts from.
 
         Returns:
-            What `save` was given as ``progress``, or, with ``begins``, the counts that a new run
-            takes over from another; None for a run that begins at zero.
+            What `save` was given as ``progress``, less what a new stage begins again; with
+            ``begins`` the counts that a new run takes over from another; None for a run that begins
+            at zero.
         """
         # One rank chooses: on a network file system another may not see the newest yet.
         newest = checkpoints.latest(self.folder)
         name = self.collectives.gather(newest.name if newest else None)[0]
         progress = None
         if name is not None:
-            progress = self._resume_from(self.folder / name)
+            path = self.folder / name
+            begins = checkpoints.progress_of(path).get("stage") != self.config.stage
+            progress = self._begin_stage(path) if begins else self._resume_from(path)
         elif self.config.continue_from:
             progress = self._continue_from_start()
         elif self.config.model.checkpoint:
@@ -147,7 +150,15 @@ class Checkpointer:
                 f"{self.folder.with_name(START)} holds nothing of {self.config.continue_from}: "
                 "repeat the training command, which puts it there"
             )
-        shared = self._take_weights(path)
+        return self._begin_streams(self._take_weights(path))
+
+    def _begin_stage(self, path: Path) -> dict[str, Any]:
+        """Begin a stage with the state in which the one before has ended."""
+        progress = self._begin_streams(self._take_weights(path))
+        # Counts since the last record are none, and those of the gradient are of another batch.
+        return {name: value for name, value in progress.items() if name != "meter"}
+
+    def _begin_streams(self, shared: checkpoints.Checkpoint) -> dict[str, Any]:
         for stream in self.streams:
             stream.restart(shared.progress["fovs"])
         return shared.progress

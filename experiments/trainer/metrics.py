@@ -72,7 +72,7 @@ class Meter:
 
     def overall_fovs_per_second(self) -> float | None:
         """FOVs per second of training time over the whole process, first steps left out."""
-        return self._overall.take()
+        return self._overall.rate
 
     def _system(self) -> dict[str, float]:
         """Load of this host, from its first rank, and memory of this rank."""

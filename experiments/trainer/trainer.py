@@ -94,6 +94,8 @@ class Trainer:
             self._scores.keep_best((self._checkpointer.best_progress() or {}).get("score"))
         self._clock = TrainingClock(elapsed_s)
         self._last_step = self._find_last_step()
+        self._steps_in_all = self._last_step and self._last_step + config.later_steps
+        self._stages: list[dict[str, Any]] = (progress or {}).get("stages", [])
         self._finished = self._all_steps_done()
 
     def train(self) -> dict[str, Any]:
@@ -115,21 +117,42 @@ class Trainer:
                 metrics |= self._validator.share_of(self._clock.elapsed_s)
                 if self._scores.add(self._fovs, metrics):
                     self._checkpointer.save_best(self._step, self._progress())
-            if self._finished:
+            if self._finished and self._is_last_stage:
                 metrics |= self._scores.metrics()
             self._record(metrics)
             stop = bool(result.stop_votes)
+            if self._finished and config.stage is not None:
+                self._stages = [*self._stages, self._stage_facts()]
             if self._finished or stop or self._crossed(config.checkpoint.every_fovs):
                 self._save()
             if stop:
                 break
-        return {
-            "finished": self._finished,
+        summary = {"stages": self._stages} if config.stages else {}
+        return summary | {
+            "finished": self._finished and self._is_last_stage,
+            "stage_finished": self._finished,
             "step": self._step,
             "fovs": self._fovs,
             "elapsed_s": self._clock.elapsed_s,
             "fovs_per_second": self._meter.overall_fovs_per_second(),
             "score": self._scores.summary(),
+        }
+
+    @property
+    def _is_last_stage(self) -> bool:
+        return self._config.stage in (None, len(self._config.stages) - 1)
+
+    def _stage_facts(self) -> dict[str, Any]:
+        """What is kept of a stage, with counts as of its end."""
+        cluster = self._config.cluster
+        return {
+            "nodes": cluster.nodes,
+            "ranks": cluster.ranks,
+            "learning_rate": self._rate,
+            "fovs": self._fovs,
+            "step": self._step,
+            "elapsed_s": self._clock.elapsed_s,
+            "fovs_per_second": self._meter.overall_fovs_per_second(),
         }
 
     def _take_step(self) -> StepResult:
@@ -170,16 +193,16 @@ class Trainer:
             fovs=self._fovs,
             elapsed_s=self._clock.elapsed_s,
             loss=result.loss,
-            budget_steps=self._last_step,
+            budget_steps=self._steps_in_all,
             budget_s=self._config.budget.seconds,
         )
 
     def _find_last_step(self) -> int | None:
-        """Number of the step with which the budget is spent; None for a budget in seconds."""
-        budget = self._config.budget
-        if budget.fovs is None:
-            return budget.steps
-        return self._step + max(0, -(-(budget.fovs - self._fovs) // self._fovs_per_step))
+        """Number of the step that ends the run or its stage; None for a budget in seconds."""
+        end = self._config.fovs_at_end
+        if end is None:
+            return self._config.budget.steps
+        return self._step + max(0, -(-(end - self._fovs) // self._fovs_per_step))
 
     def _all_steps_done(self) -> bool:
         return self._last_step is not None and self._step >= self._last_step
@@ -197,6 +220,8 @@ class Trainer:
         if metrics:
             elapsed_s = self._clock.elapsed_s
             shared = {"time/elapsed_s": elapsed_s, "optimizer_step": float(self._step)}
+            if self._config.stages:
+                shared["cluster/nodes"] = float(self._config.cluster.nodes)
             self._recorder.record(self._step, self._fovs, elapsed_s, shared | metrics)
 
     def _progress(self) -> dict[str, Any]:
@@ -208,6 +233,8 @@ class Trainer:
             "validation_s": self._validator.clock.elapsed_s,
             "score": self._scores.state(),
             "meter": self._meter.state(),
+            "stage": self._config.stage,
+            "stages": self._stages,
         }
 
     def _save(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from ffn_core.errors import InputError
 
@@ -136,6 +136,12 @@ class _Ramp:
             # Rounded first: 0.07 * 100 is a little over 7 in binary.
             return self._whole(round(self.fraction * budget_steps, 6))
         return 0
+
+    def with_steps_of(self, fovs_per_step: int) -> Self:
+        """The same ramp, in FOVs where it is given in steps, each of so many FOVs."""
+        if self.steps is None:
+            return self
+        return type(self)(fovs=self.steps * fovs_per_step)
 
     @staticmethod
     def _whole(steps: float) -> int:

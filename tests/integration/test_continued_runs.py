@@ -6,13 +6,21 @@ import numpy as np
 import pytest
 from mlflow.tracking import MlflowClient
 
-from experiments.config.config_file import write_config
+from experiments.config.config_file import load_config, write_config
 from experiments.config.naming import identity, point_name, run_directory
-from experiments.launch.lineage import CONTINUED, EXTENDED, lineage_of, shorter_run, take_over
+from experiments.launch.lineage import (
+    CONTINUED,
+    EXTENDED,
+    current_stage,
+    lineage_of,
+    shorter_run,
+    take_over,
+)
 from experiments.launch.prepare import check, prepare
 from experiments.launch.stop_request import StopRequest
 from experiments.reporting import run_files
 from experiments.reporting.terminal import Terminal
+from experiments.sweep.outcome import STAGE_DONE
 from experiments.sweep.scheduler import run_point
 from experiments.trainer.trainer import Trainer
 from ffn_core.errors import InputError
@@ -21,14 +29,19 @@ from ffn_core.training.distributed import Collectives, Topology
 
 
 @pytest.fixture(scope="module")
-def configured(make_config, tmp_path_factory):
+def uri(tmp_path_factory):
+    """Of a real MLflow store."""
+    return f"sqlite:///{tmp_path_factory.mktemp('store')}/mlflow.db"
+
+
+@pytest.fixture(scope="module")
+def configured(make_config, uri, tmp_path_factory):
     """Config of a run of an experiment, all of them in one folder."""
     runs_dir = str(tmp_path_factory.mktemp("runs"))
 
     def build(experiment="test", **sections):
-        return make_config(
-            **({"tracking": {"experiment": experiment}} | sections), runs_dir=runs_dir
-        )
+        tracking = {"experiment": experiment, "uri": uri}
+        return make_config(**sections, tracking=tracking, runs_dir=runs_dir)
 
     return build
 
@@ -43,10 +56,14 @@ def run(configured):
         run_dir.mkdir(parents=True, exist_ok=True)
         prepared = prepare(config)
         said = take_over(config, run_dir)
-        write_config(run_dir, prepared)
-        recorder = run_files.FileRecorder(run_dir)
-        collectives = Collectives(Topology(0, 1, 0, 1))
-        summary = Trainer(prepared, run_dir, collectives, recorder, StopRequest(run_dir)).train()
+        for stage in prepared.each_stage():
+            write_config(run_dir, stage)
+            recorder = run_files.FileRecorder(run_dir)
+            collectives = Collectives(Topology(0, 1, 0, 1))
+            trainer = Trainer(stage, run_dir, collectives, recorder, StopRequest(run_dir))
+            summary = trainer.train()
+            assert summary["stage_finished"]
+        assert summary["finished"]
         run_files.write_json(run_dir / run_files.RESULT, {"outcome": "finished"} | summary)
         return run_dir, said
 
@@ -233,19 +250,17 @@ def test_only_a_finished_run_with_less_of_the_same_is_extended(run, configured):
     assert found() is None
 
 
-def test_mlflow_leads_from_a_run_to_the_one_it_continues(configured, tmp_path):
+@pytest.mark.ranks
+def test_mlflow_leads_from_a_run_to_the_one_it_continues(configured, uri):
     """Real ranks, in a real store."""
-    uri = f"sqlite:///{tmp_path}/mlflow.db"
-    shared = {"tracking": {"experiment": "lineage", "uri": uri}}
     store = MlflowClient(uri)
     runs = []
-    first = configured("lineage", budget={"fovs": 16}, **shared)
+    first = configured("lineage", budget={"fovs": 16})
+    longer = {"budget": {"fovs": 24}}
     for config in (
         first,
-        configured("lineage", budget={"fovs": 24}, **shared),
-        configured(
-            "lineage", budget={"fovs": 24}, continue_from=str(run_directory(first)), **shared
-        ),
+        configured("lineage", **longer),
+        configured("lineage", continue_from=str(run_directory(first)), **longer),
     ):
         assert run_point(config, Terminal()).outcome == "finished"
         link = run_files.read_json(run_directory(config) / "mlflow.json")
@@ -264,3 +279,94 @@ def test_mlflow_leads_from_a_run_to_the_one_it_continues(configured, tmp_path):
     assert earlier.params["continue_from"] == extended.params["continue_from"] == "none"
     steps = [[m.step for m in store.get_metric_history(r.info.run_id, "train/loss")] for r in runs]
     assert steps == [[8, 16], [8, 16, 24], [24]]
+
+
+STAGES = [{"nodes": 4, "fovs": 40}, {"nodes": 8, "fovs": 40, "base": 0.002}]
+
+
+@pytest.fixture(scope="module")
+def staged(run):
+    """A run of ten steps of four nodes and five of eight, without a budget of its own."""
+    return run(budget={}, stages=STAGES)[0]
+
+
+def test_two_stages_are_a_run_and_one_that_continues_it(run, first, staged):
+    """To the last bit; as one run, with continuous counts and the nodes among its metrics."""
+    second, _ = run(
+        continue_from=str(first),
+        cluster={"nodes": 8},
+        budget={"fovs": 80},
+        learning_rate={"base": 0.002},
+    )
+    same_state(staged, second)
+    by_hand = records(first) + records(second)[1:]  # whose first scores are the last ones again
+    found = records(staged)
+    assert [(r.step, r.fovs) for r in found] == [(r.step, r.fovs) for r in by_hand]
+    for ours, theirs in zip(found, by_hand, strict=True):
+        for name in ("train/loss", "learning_rate", "averaged/f1", "noise_scale/simple"):
+            assert ours.metrics.get(name) == theirs.metrics.get(name), (ours.fovs, name)
+    assert [r.metrics["cluster/nodes"] for r in found] == [4.0] * 6 + [8.0] * 5
+    assert [r.fovs for r in found if "score/final" in r.metrics] == [80]
+    result = run_files.read_json(staged / run_files.RESULT)
+    facts = [(s["nodes"], s["fovs"], s["step"]) for s in result["stages"]]
+    assert facts == [(4, 40, 10), (8, 80, 15)]
+    assert [s["learning_rate"] for s in result["stages"]] == pytest.approx([0.002, 0.002 * 8**0.5])
+    elapsed_s = [s["elapsed_s"] for s in result["stages"]]
+    assert 0 < elapsed_s[0] < elapsed_s[1] == result["elapsed_s"]
+    assert lineage_of(staged) is None
+
+
+@pytest.mark.ranks
+def test_stages_train_the_same_on_two_ranks(configured, staged, uri):
+    """Both stages, one after the other, each by ranks of its own; as a point of a study."""
+    config = configured("two", budget={"fovs": 80}, stages=STAGES, cluster={"ranks": 2})
+    assert run_point(config, Terminal()).outcome == "finished"
+    run_dir = run_directory(config)
+    ours, theirs = newest(run_dir), newest(staged)
+    for a, b in zip(ours.weights + ours.averaged, theirs.weights + theirs.averaged, strict=True):
+        np.testing.assert_allclose(a, b, atol=2e-5)
+    losses = [
+        [r.metrics["train/loss"] for r in records(d) if "train/loss" in r.metrics]
+        for d in (run_dir, staged)
+    ]
+    np.testing.assert_allclose(*losses, rtol=1e-5)
+    result = run_files.read_json(run_dir / run_files.RESULT)
+    assert [(s["nodes"], s["ranks"]) for s in result["stages"]] == [(4, 2), (8, 2)]
+    link = run_files.read_json(run_dir / "mlflow.json")
+    shown = MlflowClient(uri).get_run(link["run_id"])
+    assert shown.info.status == "FINISHED"
+    assert shown.data.params["stages"] == "4 nodes 40 FOVs lr 0.001, 8 nodes 40 FOVs lr 0.002"
+    assert shown.data.params["cluster.nodes"] == "4"
+    assert shown.data.metrics["cluster/nodes"] == 8
+    assert shown.data.tags["cluster.emulated"] == "true"
+
+
+def test_a_stage_that_was_interrupted_goes_on_in_it(run, staged):
+    part, _ = run("part", budget={}, stages=STAGES, checkpoint={"every_fovs": 16, "keep": 9})
+    for path in checkpoints.list_checkpoints(part / run_files.CHECKPOINTS):
+        if checkpoints.load(path).step > 12:
+            shutil.rmtree(path)
+    newest_left = checkpoints.latest(part / run_files.CHECKPOINTS)
+    assert checkpoints.progress_of(newest_left)["fovs"] == 48
+    (part / run_files.RESULT).unlink()
+    config = load_config(part)
+    assert (config.stage, current_stage(config, part)) == (1, 1)
+    recorder, alone = run_files.FileRecorder(part), Collectives(Topology(0, 1, 0, 1))
+    Trainer(config, part, alone, recorder, StopRequest(part)).train()
+    same_state(part, staged)
+    same_numbers(part, staged)
+
+
+def test_one_job_carries_out_one_stage_and_no_other(configured, run):
+    config = configured("jobs", budget={}, stages=STAGES)
+    too_early = run_point(config, Terminal(), stage=1)
+    assert too_early.outcome == "input"
+    assert "is in stage 1 of 2, and this job is for stage 2" in too_early.message
+    run_dir = run_directory(config)
+    run_dir.mkdir(parents=True, exist_ok=True)
+    stage = prepare(config).in_stage(0)
+    recorder, alone = run_files.FileRecorder(run_dir), Collectives(Topology(0, 1, 0, 1))
+    summary = Trainer(stage, run_dir, alone, recorder, StopRequest(run_dir)).train()
+    assert (summary["finished"], summary["stage_finished"]) == (False, True)
+    done = run_point(config, Terminal(), stage=0)
+    assert (done.outcome, done.message) == (STAGE_DONE, "stage 1 of 2")
