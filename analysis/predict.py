@@ -19,6 +19,7 @@ from analysis.models.model_average import published_throughput
 from analysis.models.predictor import Predictor, node_grid
 from analysis.prediction.answer import Question, answer, assumptions, prediction_table
 from analysis.prediction.inputs import TrainingCost, measured_throughput, training_cost
+from analysis.prediction.stages import describe_stages, parse_stages
 from analysis.runs.sources import add_source, read_source, source_files
 from ffn_core.errors import InputError
 from ffn_core.outputs import Outputs, add_overwrite
@@ -46,6 +47,11 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         help="throughput of one of your nodes: keeps the efficiency, replaces the speed",
     )
     parser.add_argument("--most-nodes", type=int, default=2048, help="largest count considered")
+    parser.add_argument(
+        "--stages",
+        metavar="NODES:FOVS,...",
+        help="a plan that changes its nodes on the way: modelled time of each stage and in all",
+    )
     parser.add_argument("--out", type=Path, help="directory for figures and prediction.csv")
     add_overwrite(parser)
     add_source(parser)
@@ -66,6 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _predict(arguments: argparse.Namespace, console: Console) -> None:
     question = _question(arguments)
+    stages = parse_stages(arguments.stages) if arguments.stages else []
     outputs = _outputs(arguments)
     runs = read_source(arguments)
     cost = training_cost(runs, arguments.experiment, question.f1)
@@ -79,6 +86,8 @@ def _predict(arguments: argparse.Namespace, console: Console) -> None:
     table = predictor.table(node_grid(question.most_nodes))
     console.print(prediction_table(table, cost, question))
     for line in answer(predictor, cost, question):
+        console.print(line)
+    for line in describe_stages(stages, throughput) if stages else ():
         console.print(line)
     console.print("\nAssumptions:")
     for line in assumptions(throughput, cost):

@@ -20,12 +20,12 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
+from experiments.config.trained_network import load_network
 from experiments.launch.launchers import ranks_here
 from experiments.reporting.exit_codes import EXIT_FAILED, EXIT_INPUT, EXIT_STOPPED
 from experiments.segment.flooding import Worker
 from experiments.segment.segmentation_files import leave_failure, load_config, read_todo
 from experiments.segment.tasks import Task, task_of
-from experiments.trainer.trained_network import load_network
 from ffn_core.errors import InputError
 from ffn_core.runtime import configure_tensorflow, import_little, threads_per_rank
 

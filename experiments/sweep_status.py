@@ -34,7 +34,7 @@ def main() -> int:
     if code:
         return code
     points = [(point_name(c), run_directory(c)) for c in configs]
-    jobs = [job_id for _, run_dir in points for job_id in job_ids(run_dir)[-1:]]
+    jobs = [job_id for _, run_dir in points for job_id in job_ids(run_dir)]
     queue = slurm.states(jobs) if jobs else {}
     found = [(name, point_state(run_dir, queue)) for name, run_dir in points]
     counts = Counter(state.state for _, state in found)

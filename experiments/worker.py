@@ -71,7 +71,7 @@ def run_rank(run_dir: Path) -> int:
     if topology.rank == 0 and summary["finished"]:
         run_files.write_json(run_dir / run_files.RESULT, {"outcome": "finished"} | summary)
     distributed.stop()
-    return 0 if summary["finished"] else EXIT_STOPPED
+    return 0 if summary["stage_finished"] else EXIT_STOPPED
 
 
 def main(arguments: list[str]) -> int:

@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 
 from analysis.claims.data_cost import MODEL, Costed, cost_ratio, published_rate, reached_table
+from analysis.models.time_and_cost import seconds_of_stages
 from analysis.runs.runs import Runs
+from analysis.runs.stages import batches
 from analysis.verdicts.scored_runs import Studies, ended, scored_points
 from analysis.verdicts.verdict import MEASURED, Finding, no_runs
 
@@ -34,28 +36,11 @@ FINDERS: Final[Mapping[str, Costed]] = {
 }
 
 
-def batches(history: pd.DataFrame) -> pd.DataFrame:
-    """Global batch of a run between records: fovs (at the end of each stretch), batch.
-
-    What a run did, whatever its configuration calls it: FOVs over optimizer steps.
-
-    Args:
-        history: of one run, columns fovs and optimizer_step.
-    """
-    rows = history[["fovs", "optimizer_step"]].dropna().drop_duplicates().sort_values("fovs")
-    fovs = np.concatenate([[0.0], rows["fovs"].to_numpy(dtype=float)])
-    steps = np.concatenate([[0.0], rows["optimizer_step"].to_numpy(dtype=float)])
-    moved = np.diff(steps) > 0
-    batch = np.diff(fovs)[moved] / np.diff(steps)[moved]
-    return pd.DataFrame({"fovs": fovs[1:][moved], "batch": batch})
-
-
 def modelled_seconds(history: pd.DataFrame, fovs: float) -> float:
     """Seconds until so many FOVs at the published throughput of as many nodes as the batch."""
     stretches = batches(history)
-    ends = np.minimum(stretches["fovs"].to_numpy(), fovs)
-    done = np.diff(np.concatenate([[0.0], ends]))
-    return float((done / published_rate(stretches["batch"].to_numpy())).sum())
+    ends, batch = stretches["fovs"].to_numpy(), stretches["batch"].to_numpy()
+    return float(seconds_of_stages(ends, published_rate(batch), np.array([fovs]))[0])
 
 
 def arm_of(history: pd.DataFrame) -> int | str | None:

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from rich.console import Console
 
 from analysis.figures.cost_to_target import cost_to_target
+from analysis.figures.growing_batch import growing_batch
 from analysis.figures.learning_rate import learning_rate
 from analysis.figures.learning_rate_laws import learning_rate_laws
 from analysis.figures.scaling_models import models
@@ -51,6 +52,7 @@ FIGURES: dict[str, Callable[[Study], Drawing]] = {
     "learning_rate_laws": learning_rate_laws,
     "cost_to_target": cost_to_target,
     "time_vs_cost": time_against_cost,
+    "growing_batch": growing_batch,
     "noise_scale": noise_scale,
     "evaluation": evaluation,
     "segmentations": segmentations,

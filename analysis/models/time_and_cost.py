@@ -21,6 +21,22 @@ def pareto_front(hours: np.ndarray, node_hours: np.ndarray) -> np.ndarray:
     return kept
 
 
+def seconds_of_stages(ends: np.ndarray, rate: np.ndarray, fovs: np.ndarray) -> np.ndarray:
+    """Time until so many FOVs of a run in stages: the sum of FOVs over throughput of each.
+
+    Args:
+        ends: (s,) FOVs at the end of each stage, rising.
+        rate: (s,) FOVs/s in each.
+        fovs: (n,) FOVs asked for, up to the last end.
+
+    Returns:
+        (n,) seconds.
+    """
+    starts = np.concatenate([[0.0], ends[:-1]])
+    done = np.clip(np.asarray(fovs, float)[:, None] - starts, 0.0, ends - starts)
+    return np.asarray((done / rate).sum(axis=1))
+
+
 MEASURED, MODELLED = "measured", "modelled"
 
 

@@ -35,7 +35,13 @@ COLUMN_OF_PARAMETER = {
 }
 
 # What runs had that were recorded before there was such a parameter.
-BEFORE_RECORDED = {"cooldown": "none", "precision": "float32"}
+BEFORE_RECORDED = {
+    "cooldown": "none",
+    "precision": "float32",
+    "model_checkpoint_weights": "averaged",
+    "continue_from": "none",
+    "stages": "none",
+}
 
 
 def column_of(parameter: str) -> str:

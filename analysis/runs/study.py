@@ -10,6 +10,7 @@ import pandas as pd
 from analysis.runs.grouping import varies
 from analysis.runs.recipes import best_recipe_runs, latest_of_each_point, recipe_labels
 from analysis.runs.runs import Runs
+from analysis.runs.stages import is_staged
 from analysis.runs.summary import FINAL_EVALUATIONS, summarize
 
 _IDS_IN_CAPTION = 24
@@ -44,19 +45,38 @@ class Study:
 
     @cached_property
     def finished(self) -> pd.DataFrame:
-        """Summary of the finished runs, repeats of the same point included."""
-        return _with_whole_counts(self.summary[self.summary["status"] == "FINISHED"])
+        """Summary of the finished runs, repeats of the same point included.
+
+        Without those in `staged`, which belong to no single node count.
+        """
+        table = self.summary[self.summary["status"] == "FINISHED"]
+        return _with_whole_counts(table[~table["run_id"].isin(self._staged.table["run_id"])])
+
+    @cached_property
+    def staged(self) -> pd.DataFrame:
+        """Summary of the finished runs in stages, one per point; nodes are those of the first."""
+        kept = latest_of_each_point(self._staged.finished())
+        rows = self.summary[self.summary["run_id"].isin(kept.table["run_id"])]
+        return _with_whole_counts(rows)
+
+    @cached_property
+    def _staged(self) -> Runs:
+        return self.runs.select(is_staged(self.runs.table))
+
+    @cached_property
+    def _constant(self) -> Runs:
+        return self.runs.select(~is_staged(self.runs.table))
 
     @cached_property
     def points(self) -> pd.DataFrame:
         """Summary of the finished runs, one per point (nodes, recipe, seed)."""
-        kept = latest_of_each_point(self.runs.finished())
+        kept = latest_of_each_point(self._constant.finished())
         return self.finished[self.finished["run_id"].isin(kept.table["run_id"])]
 
     @cached_property
     def best(self) -> pd.DataFrame:
         """Of `points`, the recipe with the highest mean final F1 at each node count."""
-        kept = latest_of_each_point(self.runs.finished())
+        kept = latest_of_each_point(self._constant.finished())
         score = self.summary.set_index("run_id")["final_f1"].dropna()
         best = best_recipe_runs(kept, score)
         return self.finished[self.finished["run_id"].isin(best.table["run_id"])]

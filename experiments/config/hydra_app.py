@@ -43,6 +43,7 @@ def register_schema() -> None:
     node.budget.steps = None
     with open_dict(node):
         node.size = {}
+        del node["stage"]  # is not the user's
     ConfigStore.instance().store(name="schema", node=node)
 
 

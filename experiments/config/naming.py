@@ -47,6 +47,10 @@ LATER: dict[str, Any] = {
     "validation.volumes": [],
     "validation.synthetic_seeds": [],
     "model.precision": "float32",
+    "model.checkpoint_weights": "averaged",
+    "continue_from": None,
+    "stages": [],
+    "stage": None,
 }
 """Options that did not always exist, each with the value at which it does not count.
 
@@ -61,6 +65,8 @@ RANKS_GIVEN = "cluster.ranks_given"
 def identity(config: Config) -> str:
     """Eight hexadecimal digits that differ between runs that compute different things."""
     values = dataclasses.asdict(config)
+    if config.continue_from:  # whichever way its folder was named
+        values["continue_from"] = identity_of(Path(config.continue_from))
     for path in RUN_LOCAL:
         _remove(values, path.split("."))
     for path, unset in LATER.items():
@@ -82,9 +88,12 @@ def _remove(values: dict[str, Any], path: list[str]) -> None:
 def point_name(config: Config) -> str:
     """Short name that says where in the study a run stands, e.g. ``n=64 sqrt warm adam s1``."""
     cluster, rate = config.cluster, config.learning_rate
-    words = [f"n={cluster.nodes}"]
+    nodes = ",".join(str(stage.nodes) for stage in config.stages) or cluster.nodes
+    words = [f"n={nodes}"]
     if cluster.local_batch_size > 1:
         words.append(f"b={cluster.local_batch_size}")
+    if config.continue_from:
+        words.append("continued")
     words.append("unscaled" if rate.rule == "none" else rate.rule)
     if rate.warmup.given:
         words.append("warm")
@@ -92,7 +101,9 @@ def point_name(config: Config) -> str:
         words.append("cool")
     if config.model.precision != "float32":
         words.append(config.model.precision)
-    words += [config.optimizer.name, f"lr={rate.base:g}", f"s{config.seed}"]
+    bases = [rate.base if stage.base is None else stage.base for stage in config.stages]
+    rates = ",".join(f"{base:g}" for base in bases or [rate.base])
+    words += [config.optimizer.name, f"lr={rates}", f"s{config.seed}"]
     return " ".join(words)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from experiments.config.cluster import BatchConfig, ClusterConfig, LauncherConfig
 from experiments.config.parsing import at_least_one
+from experiments.config.stages import StageConfig, check_stages, stage_ends
 from ffn_core.errors import InputError
 from ffn_core.geometry import FovGeometry
 from ffn_core.model_size import PRECISIONS, ModelSize
@@ -202,10 +203,17 @@ class TrackingConfig:
     experiment: str = "default"
 
 
+WEIGHTS = ("averaged", "raw")
+"""Which weights of a checkpoint: their moving average, if it has one, or those of its last step."""
+
+
 @dataclass(frozen=True)
 class ModelConfig:
     """The network and its field of view; ``checkpoint`` starts from given weights.
 
+    ``checkpoint`` is a run directory (its best checkpoint, without one its newest), a checkpoint
+    folder in one, or a TensorFlow 1 checkpoint without extension; ``checkpoint_weights``, one of
+    `WEIGHTS`, says which weights of it. Nothing else of the earlier run is taken up.
     ``micro_batch_size`` is the most FOVs in one forward and backward pass: what is fastest depends
     on the size of the network, and the result does not depend on it. ``precision`` is that of the
     convolutions: bfloat16 is faster on CPUs that have it natively, and changes the result a little.
@@ -219,6 +227,7 @@ class ModelConfig:
     micro_batch_size: int = 1
     checkpoint: str | None = None
     precision: str = "float32"
+    checkpoint_weights: str = "averaged"
 
     def __post_init__(self) -> None:
         at_least_one("model", self, "micro_batch_size")
@@ -226,6 +235,11 @@ class ModelConfig:
             raise InputError(
                 f"model.precision={self.precision!r} is unknown; choose from "
                 f"{', '.join(PRECISIONS)}"
+            )
+        if self.checkpoint_weights not in WEIGHTS:
+            raise InputError(
+                f"model.checkpoint_weights={self.checkpoint_weights!r} is unknown; choose from "
+                f"{', '.join(WEIGHTS)}"
             )
 
     @property
@@ -237,6 +251,22 @@ class ModelConfig:
     def size(self) -> ModelSize:
         """Depth and features, checked."""
         return ModelSize(self.depth, self.features)
+
+    def require_size(self, found: ModelSize, source: str) -> None:
+        """Check that weights are of this network.
+
+        Args:
+            found: size of the network they are of.
+            source: where they come from, as the user gave it.
+
+        Raises:
+            InputError: they are not.
+        """
+        if found != self.size:
+            raise InputError(
+                f"{source} has depth {found.depth} and {found.features} features, the config "
+                f"{self.depth} and {self.features}: choose the model it was trained with"
+            )
 
     @property
     def training_flops(self) -> int:
@@ -293,7 +323,7 @@ class AveragingConfig:
 
 @dataclass(frozen=True)
 class BudgetConfig:
-    """Length of a run in exactly one unit."""
+    """Length of a run in exactly one unit; in none for a run in stages, whose sum it is."""
 
     steps: int | None = None
     fovs: int | None = None
@@ -301,9 +331,10 @@ class BudgetConfig:
 
     def __post_init__(self) -> None:
         given = {k: v for k, v in dataclasses.asdict(self).items() if v is not None}
-        if len(given) != 1:
-            what = f"{len(given)} units {given}" if given else "no unit"
-            raise InputError(f"budget has {what}; set exactly one of steps, fovs, seconds")
+        if len(given) > 1:
+            raise InputError(
+                f"budget has {len(given)} units {given}; set exactly one of steps, fovs, seconds"
+            )
         for name, value in given.items():
             if value <= 0:
                 raise InputError(f"budget.{name}={value} must be above 0")
@@ -316,7 +347,7 @@ class BudgetConfig:
 
     def __str__(self) -> str:
         given = dataclasses.asdict(self).items()
-        return next(f"{value} {name}" for name, value in given if value is not None)
+        return next((f"{value} {name}" for name, value in given if value is not None), "none")
 
 
 @dataclass(frozen=True)
@@ -326,7 +357,8 @@ class SweepConfig:
     ``dry_run`` lists the points, what they cost and the commands that would run, and runs nothing.
     ``parallel`` points at a time run side by side on this machine, each on an equal share of its
     cores. A point that fails (not: diverges) is tried ``retries`` more times, from its last
-    checkpoint. With ``fail_fast`` no point is started after the first failure. ``pair`` holds
+    checkpoint. With ``fail_fast`` no point is started after the first failure. With ``extend`` a
+    point begins where a finished one of the same options but a smaller budget ended. ``pair`` holds
     options by dotted name that belong together: swept over, it moves several of them along one
     axis. Speed-up and parallel efficiency are relative to ``baseline_nodes`` (None: the smallest
     real node count).
@@ -337,6 +369,7 @@ class SweepConfig:
     baseline_nodes: int | None = None
     retries: int = 0
     fail_fast: bool = False
+    extend: bool = True
     pair: Any = None
 
     def __post_init__(self) -> None:
@@ -345,7 +378,17 @@ class SweepConfig:
 
 @dataclass(frozen=True)
 class Config:
-    """One run. See the sections."""
+    """One run. See the sections.
+
+    ``continue_from`` is the directory of a run whose weights, their average, optimizer state and
+    counts this one begins with, as of its newest checkpoint; nodes, rate and budget may be others,
+    and budget and ramps of the rate count from the beginning of the earlier run.
+
+    A run in ``stages`` goes through them one after another, each on nodes and at a rate of its own;
+    at the end of one, weights, their average and the optimizer's state go over into the next, and
+    example streams begin again. Ramps of the rate have their place in the whole. ``stage`` is the
+    index of the one that the ranks are in, which is set when they are started.
+    """
 
     data: DataConfig
     model: ModelConfig
@@ -364,8 +407,47 @@ class Config:
     batch: BatchConfig = field(default_factory=BatchConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
     sweep: SweepConfig = field(default_factory=SweepConfig)
+    continue_from: str | None = None
+    stages: list[StageConfig] = field(default_factory=list)
+    stage: int | None = None
     seed: int = 1
     runs_dir: str = "runs"
+
+    def __post_init__(self) -> None:
+        if self.stages:
+            self._check_stages()
+        elif self.budget == BudgetConfig():
+            raise InputError("budget has no unit; set exactly one of steps, fovs, seconds")
+        if self.continue_from is not None:
+            self._check_continue()
+
+    def _check_stages(self) -> None:
+        """Check the stages, and make the budget their sum where it is left out."""
+        if self.continue_from is not None:
+            raise InputError(
+                f"continue_from={self.continue_from} cannot be had together with stages: make what "
+                "it has trained the first stage, or continue it stage by stage"
+            )
+        if self.budget == BudgetConfig():
+            total = stage_ends(self.stages)[-1]
+            object.__setattr__(self, "budget", BudgetConfig(fovs=total))
+        if self.budget.fovs is None:
+            raise InputError(
+                f"stages are given in FOVs, and the budget as {self.budget}: leave out the budget"
+            )
+        check_stages(self.stages, self.cluster.local_batch_size, self.budget.fovs)
+
+    def _check_continue(self) -> None:
+        said = f"continue_from={self.continue_from}"
+        if self.model.checkpoint:
+            raise InputError(
+                f"{said} brings its own weights: leave out model.checkpoint={self.model.checkpoint}"
+            )
+        if self.budget.steps is not None:
+            raise InputError(
+                f"budget.steps={self.budget.steps} is not clear with {said}, whose steps may have "
+                "had another size: give budget.fovs, in total"
+            )
 
     @property
     def score_name(self) -> str:
@@ -373,6 +455,53 @@ class Config:
         if self.averaging.half_life_fovs:
             return self.score.name
         return self.score.name.replace("averaged/", "validation/")
+
+    def each_stage(self) -> list[Config]:
+        """The run as it is in each of its stages; itself where it has none."""
+        return [self.in_stage(index) for index in range(len(self.stages))] or [self]
+
+    def in_stage(self, index: int) -> Config:
+        """The run as it is in one of its stages."""
+        cluster, rate = self.cluster, self.learning_rate
+        stages = [
+            dataclasses.replace(
+                stage,
+                base=rate.base if stage.base is None else stage.base,
+                ranks=cluster.ranks if stage.ranks is None else stage.ranks,
+            )
+            for stage in self.stages
+        ]
+        batches = [stage.nodes * cluster.local_batch_size for stage in stages]
+        stage = stages[index]
+        assert stage.base is not None
+        assert stage.ranks is not None
+        return dataclasses.replace(
+            self,
+            stages=stages,
+            stage=index,
+            cluster=dataclasses.replace(cluster, nodes=stage.nodes, ranks=stage.ranks),
+            learning_rate=dataclasses.replace(
+                rate,
+                base=stage.base,
+                warmup=rate.warmup.with_steps_of(batches[0]),
+                cooldown=rate.cooldown.with_steps_of(batches[-1]),
+            ),
+        )
+
+    @property
+    def fovs_at_end(self) -> int | None:
+        """FOVs with which the stage it is in, or the run, ends; None for another unit."""
+        if self.stage is not None:
+            return stage_ends(self.stages)[self.stage]
+        return self.budget.fovs
+
+    @property
+    def later_steps(self) -> int:
+        """Steps of the stages after the one it is in."""
+        if self.stage is None:
+            return 0
+        later, batch = self.stages[self.stage + 1 :], self.cluster.local_batch_size
+        return sum(stage.fovs // (stage.nodes * batch) for stage in later)
 
     def on(self, cores: int) -> Config:
         """The same run as it is started on so many cores, shared by ``sweep.parallel`` points."""

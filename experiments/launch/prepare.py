@@ -5,10 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from experiments.config.schema import Config, DataConfig, ValidationConfig, VolumeConfig
+from experiments.config.schema import (
+    Config,
+    DataConfig,
+    ModelConfig,
+    ValidationConfig,
+    VolumeConfig,
+)
+from experiments.config.trained_network import TrainedNetwork, find_network
 from experiments.data.cache import ensure_coordinates, ensure_synthetic
 from experiments.data.dataset import canvas_sources
 from experiments.launch.launchers import placement, rank_command
+from experiments.launch.lineage import earlier_run
 from ffn_core.errors import InputError
 from ffn_core.geometry import Zyx, as_zyx
 from ffn_core.movement import POLICIES
@@ -23,6 +31,7 @@ from ffn_core.volumes import (
 )
 
 KINDS = ("synthetic", "files", "dummy")
+START = "model.checkpoint"
 SIDE_BY_SIDE = ("gloo", "mpi")
 """Launchers that start ranks where they are told, and so several runs on one machine."""
 
@@ -36,8 +45,10 @@ def prepare(config: Config) -> Config:
     config = config.on(available_cores())
     check(config)
     if config.model.checkpoint:
-        checkpoint = str(Path(config.model.checkpoint).absolute())
+        checkpoint = str(find_network(config.model.checkpoint, START).path)
         config = replace(config, model=replace(config.model, checkpoint=checkpoint))
+    if config.continue_from:
+        config = replace(config, continue_from=str(Path(config.continue_from).absolute()))
     radius = config.model.geometry.canvas_radius_zyx
     validation = _prepare_validation(config.validation, config.data, radius)
     prepared = replace(config, data=_prepare_data(config.data, radius), validation=validation)
@@ -47,7 +58,12 @@ def prepare(config: Config) -> Config:
 
 def check(config: Config) -> None:
     """Validate what can be known without touching data."""
-    config = config.on(available_cores())
+    for each in config.each_stage():
+        _check_one(each.on(available_cores()))
+
+
+def _check_one(config: Config) -> None:
+    """`check` of a run that is not in stages, or of one of its stages."""
     rank_command(config, Path())
     if config.batch.system is None:  # or it is needed where the job runs, not here
         placement(config).require_program()
@@ -65,16 +81,26 @@ def check(config: Config) -> None:
             f"movement.policy={config.movement.policy!r} is unknown; choose from "
             f"{', '.join(POLICIES)}"
         )
-    start = config.model.checkpoint
-    if start and not Path(f"{start}.index").is_file():
-        raise InputError(
-            f"model.checkpoint={start}: no file {start}.index; give the path of a TensorFlow "
-            "checkpoint without its extension"
-        )
+    if config.model.checkpoint:
+        _check_start(config.model, find_network(config.model.checkpoint, START))
+    if config.continue_from:
+        earlier_run(config.continue_from).require_fit(config)
     if config.data.kind not in KINDS:
         raise InputError(
             f"data.kind={config.data.kind!r} is unknown; choose from {', '.join(KINDS)}"
         )
+
+
+def _check_start(model: ModelConfig, start: TrainedNetwork) -> None:
+    """Check that the network ``start`` is as large as that of ``model``.
+
+    A TensorFlow checkpoint is not opened here: there a rank finds out.
+
+    Raises:
+        InputError: it is not.
+    """
+    if start.run is not None:
+        model.require_size(start.run.model.size, f"{START}={model.checkpoint}")
 
 
 def _check_side_by_side(config: Config) -> None:

@@ -100,7 +100,6 @@ def _rows(*command: str, optional: bool = False) -> list[tuple[str, str, str]]:
 
 
 FOLDER = "job"
-SCRIPT = "job.sh"
 JOB = "job.json"
 
 
@@ -123,17 +122,38 @@ class Job:
     Attributes:
         command: arguments of sbatch, the script's path last.
         script: text of the script.
+        script_name: its name in the run directory's ``job`` folder.
     """
 
     command: list[str]
     script: str
+    script_name: str
+
+
+def jobs(
+    config: Config, name: str, run_dir: Path, working_dir: Path, parent: str | None
+) -> list[Job]:
+    """The job of one point, or one for each of its stages; arguments as of `job`.
+
+    Each after the first is to be submitted by `after`.
+    """
+    return [job(each, name, run_dir, working_dir, parent) for each in config.each_stage()]
+
+
+def after(command: Sequence[str], job_id: str) -> list[str]:
+    """The sbatch ``command`` of a job that waits until ``job_id`` has ended well.
+
+    Slurm takes it out of the queue if that one does not.
+    """
+    dependency = [f"--dependency=afterok:{job_id}", "--kill-on-invalid-dep=yes"]
+    return [*command[:-1], *dependency, command[-1]]
 
 
 def job(config: Config, name: str, run_dir: Path, working_dir: Path, parent: str | None) -> Job:
     """The job of one point.
 
     Args:
-        config: the run.
+        config: the run; in one of its stages the job is that of this stage alone.
         name: the point's name, shown in the queue.
         run_dir: its directory.
         working_dir: where the job runs: relative paths of the config count from there.
@@ -149,10 +169,14 @@ def job(config: Config, name: str, run_dir: Path, working_dir: Path, parent: str
         "qos": batch.qos,
         "constraint": batch.constraint,
     }
+    script_name, label = "job.sh", name
+    if config.stage is not None:
+        script_name = f"job-stage{config.stage + 1}.sh"
+        label = f"{name} stage {config.stage + 1}/{len(config.stages)}"
     command = [
         "sbatch",
         "--parsable",
-        f"--job-name={name}",
+        f"--job-name={label}",
         f"--nodes={placed.nodes}",
         f"--ntasks={placed.ranks}",
         f"--ntasks-per-node={placed.ranks_on_a_node}",
@@ -166,14 +190,16 @@ def job(config: Config, name: str, run_dir: Path, working_dir: Path, parent: str
         "--requeue" if batch.requeues else "--no-requeue",
         *(f"--{key}={value}" for key, value in optional.items() if value is not None),
         *batch.options,
-        str(run_dir / FOLDER / SCRIPT),
+        str(run_dir / FOLDER / script_name),
     ]
     program = python_module("experiments.sweep.slurm_job", str(run_dir))
     if parent is not None:
         program += ["--parent", parent]
     if not config.cluster.ranks:  # as many as the allocation was made for
         program += ["--ranks", str(placed.ranks)]
-    return Job(command, _script(batch.setup, program))
+    if config.stage is not None:
+        program += ["--stage", str(config.stage)]
+    return Job(command, _script(batch.setup, program), script_name)
 
 
 def _script(setup: list[str], program: list[str]) -> str:

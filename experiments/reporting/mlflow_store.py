@@ -153,6 +153,13 @@ class Store:
                 return False
             raise
 
+    def run_page(self, run_id: str) -> str | None:
+        """Path of a run's page below the address of the UI; None if the store has it not."""
+        if not self.has_run(run_id):
+            return None
+        experiment = self._client.get_run(run_id).info.experiment_id
+        return f"#/experiments/{experiment}/runs/{run_id}"
+
     def start_run(
         self, experiment: str, name: str, tags: Mapping[str, str], parent: str | None = None
     ) -> str:

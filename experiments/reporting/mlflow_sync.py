@@ -32,6 +32,7 @@ class RunIdentity:
         params: flat parameters.
         tags: tags.
         parent: id of the sweep's run, if it is a point of one.
+        earlier: of the run that this one began with: ``kind``, ``run_dir``, ``name`` and ``fovs``.
     """
 
     experiment: str
@@ -39,6 +40,7 @@ class RunIdentity:
     params: Mapping[str, Any]
     tags: Mapping[str, str]
     parent: str | None = None
+    earlier: Mapping[str, Any] | None = None
 
 
 def linked_run(run_dir: Path, uri: str) -> str | None:
@@ -157,13 +159,37 @@ class MlflowSync:
         if run_id is None or not store.has_run(run_id):
             me = self._identity
             parent = me.parent if me.parent and store.has_run(me.parent) else None
-            run_id = store.start_run(me.experiment, me.name, me.tags, parent)
+            note = self._earlier_run(store)
+            run_id = store.start_run(me.experiment, me.name, {**me.tags, **note}, parent)
             link = {"uri": redacted_text(self._uri), "run_id": run_id}
             run_files.write_json(self._run_dir / LINK, link)
         else:
             store.set_tags(run_id, self._identity.tags)
         store.log_params(run_id, self._identity.params)
         return run_id
+
+    def _earlier_run(self, store: Store) -> dict[str, str]:
+        """Tags that lead to the run that this one began with; by name where the store has it not.
+
+        ``ffn_scaling.continued_from`` for another run that is continued, ``ffn_scaling.extends``
+        for the same one with a smaller budget.
+        """
+        earlier = self._identity.earlier
+        if earlier is None:
+            return {}
+        run_id = linked_run(Path(earlier["run_dir"]), self._uri)
+        path = store.run_page(run_id) if run_id is not None else None
+        name = (
+            f"[{earlier['name']}]({path})" if path else f"{earlier['name']}, {earlier['run_dir']}"
+        )
+        verb, tag = {
+            "continued": ("Continues", "ffn_scaling.continued_from"),
+            "extended": ("Extends the budget of", "ffn_scaling.extends"),
+        }[earlier["kind"]]
+        return {
+            tag: run_id if path and run_id else earlier["name"],
+            "mlflow.note.content": f"{verb} {name}, from {earlier['fovs']:,} FOVs on.",
+        }
 
     def _attempt(self, action: Callable[[], None]) -> bool:
         try:

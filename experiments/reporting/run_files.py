@@ -11,6 +11,8 @@
 ``identity.json``   name, parameters and tags, as in MLflow
 ``checkpoints/``   what the run continues from
 ``best/``           weights of its best evaluation, a checkpoint without example streams
+``start/``          weights and optimizer state of another run, which it began with
+``lineage.json``    which run that was, or whose budget it raised
 ``canvases/``       pictures of held-out canvases along the run
 ``stop``            there while the ranks are asked to save and end
 """
@@ -35,6 +37,8 @@ IDENTITY = "identity.json"
 STOP = "stop"
 CHECKPOINTS = "checkpoints"
 BEST = "best"
+START = "start"
+LINEAGE = "lineage.json"
 CANVASES = "canvases"
 SEGMENTATIONS = "segmentations"
 SEGMENTATION_SCORES = "segmentation.jsonl"

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from experiments.config.trained_network import training_run
 from experiments.reporting import run_files
 from experiments.reporting.mlflow_store import absolute_uri
 from experiments.reporting.mlflow_sync import IDENTITY, LINK, MlflowSync, RunIdentity
@@ -20,7 +21,6 @@ from experiments.segment.config import ResolvedSegment, SegmentConfig
 from experiments.segment.folder import check_folder, inputs_of
 from experiments.segment.pipeline import carry_out
 from experiments.segment.resolve import resolve
-from experiments.trainer.trained_network import training_run
 from ffn_core.errors import InputError
 from ffn_core.inference.evaluation import Evaluation
 from ffn_core.inference.sample import SegmentedSample

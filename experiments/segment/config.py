@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from experiments.config.cluster import LauncherConfig
-from experiments.trainer.trained_network import WEIGHTS
+from experiments.config.schema import WEIGHTS
 from ffn_core.errors import InputError
 from ffn_core.geometry import Box, FovGeometry, as_zyx
 from ffn_core.inference.settings import FloodSettings

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from experiments.config.trained_network import TrainedNetwork, find_network
 from experiments.data.dataset import held_out_boundary
 from experiments.segment.config import RegionConfig, ResolvedRegion, ResolvedSegment, SegmentConfig
-from experiments.trainer.trained_network import TrainedNetwork, find_network
 from ffn_core.errors import InputError
 from ffn_core.geometry import Zyx, as_zyx
 from ffn_core.inference import seeds

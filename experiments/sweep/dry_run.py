@@ -15,7 +15,7 @@ import yaml
 from experiments.config.naming import point_name, run_directory
 from experiments.config.schema import Config
 from experiments.launch.launchers import as_typed
-from experiments.launch.slurm import job
+from experiments.launch.slurm import after, jobs
 from experiments.reporting import run_files
 from experiments.reporting.redaction import redacted_text
 from experiments.reporting.terminal import Terminal, duration
@@ -46,12 +46,19 @@ class CostModel:
                 key = _key(values["model"], values["cluster"])
                 self._measured.setdefault(key, []).append(rate)
 
-    def estimate(self, config: Config) -> Estimate:
+    def estimate(self, config: Config, cores: int) -> Estimate:
         """Training time of ``config`` on this machine, without start-up and validation."""
+        parts = [self._estimate(each.on(cores)) for each in config.each_stage()]
+        bases = dict.fromkeys(part.basis for part in parts)
+        return Estimate(sum(part.seconds for part in parts), ", ".join(bases))
+
+    def _estimate(self, config: Config) -> Estimate:
         if config.budget.seconds is not None:
             return Estimate(config.budget.seconds, "budget")
         steps = config.budget.in_steps(config.cluster.fovs_per_step) or 0
         fovs = steps * config.cluster.fovs_per_step
+        if config.stage is not None:
+            fovs = config.stages[config.stage].fovs
         rates = self._measured.get(_key(vars(config.model), vars(config.cluster)))
         if rates:
             return Estimate(fovs / statistics.median(rates), f"median of {len(rates)} earlier runs")
@@ -91,7 +98,7 @@ class SweepPlan:
             InputError: its launcher is unknown, or needs more of the config.
         """
         what_would_run(config)
-        self._planned.append((config, self._costs.estimate(config.on(available_cores()))))
+        self._planned.append((config, self._costs.estimate(config, available_cores())))
 
     def show(self, terminal: Terminal) -> None:
         """Print a table of the points, and the command of each that is not finished."""
@@ -115,17 +122,23 @@ class SweepPlan:
 def what_would_run(config: Config) -> list[str]:
     """Lines that say what starts the ranks of a point; for a job also how it gets there."""
     run_dir = run_directory(config)
-    start = as_typed(config.on(available_cores()), run_dir, as_root=os.geteuid() == 0)
-    if config.batch.system is None:
-        return [start]
-    made = job(config, point_name(config), run_dir, Path.cwd(), parent=None)
-    return [
-        shlex.join(made.command),
-        "which runs",
-        *(f"  {line}" for line in made.script.splitlines()),
-        "which starts",
-        f"  {start}",
+    starts = [
+        as_typed(each.on(available_cores()), run_dir, as_root=os.geteuid() == 0)
+        for each in config.each_stage()
     ]
+    if config.batch.system is None:
+        return starts
+    lines = []
+    made = jobs(config, point_name(config), run_dir, Path.cwd(), parent=None)
+    for number, (one, start) in enumerate(zip(made, starts, strict=True)):
+        lines += [
+            shlex.join(after(one.command, "JOB_BEFORE") if number else one.command),
+            "which runs",
+            *(f"  {line}" for line in one.script.splitlines()),
+            "which starts",
+            f"  {start}",
+        ]
+    return lines
 
 
 def _state(run_dir: Path) -> str:

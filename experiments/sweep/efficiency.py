@@ -57,7 +57,8 @@ def measured_run(run_dir: Path) -> MeasuredRun | None:
         identity = run_files.read_json(run_dir / IDENTITY) or {}
         tags, params = identity["tags"], identity["params"]
         real = tags["cluster.emulated"] == "false" and int(tags.get(SIDE_BY_SIDE, 1)) == 1
-        if not real or result.get("outcome") != "finished":
+        staged = params.get("stages", "none") != "none"  # no throughput of one node count
+        if not real or staged or result.get("outcome") != "finished":
             return None
         found = run_files.read_records(run_dir / run_files.METRICS)
         rates = [r.metrics[_RATE] for r in found if _RATE in r.metrics]

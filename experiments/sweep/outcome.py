@@ -12,7 +12,8 @@ from experiments.reporting.score_history import score_line
 from ffn_core.errors import InputError
 from ffn_core.training import checkpoint as checkpoints
 
-_STATUS = {"finished": "FINISHED", "stopped": "KILLED"}
+STAGE_DONE = "stage done"
+_STATUS = {"finished": "FINISHED", "stopped": "KILLED", STAGE_DONE: "RUNNING"}
 _FILES = (
     run_files.CONFIG,
     run_files.PROVENANCE,
@@ -33,7 +34,7 @@ class Outcome:
         name: the point's name.
         run_dir: its folder.
         outcome: ``finished``, ``skipped`` (was complete before), ``diverged``, ``stopped``,
-            ``failed`` or ``input`` (bad input).
+            ``failed``, ``input`` (bad input), or `STAGE_DONE` (its next stage is another job).
         message: reason, where it did not finish.
         score: what it is judged by, in words, where it finished.
     """

@@ -9,12 +9,15 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
 
 from experiments.config.config_file import write_config
 from experiments.config.naming import RANKS_GIVEN, identity_of, point_name, run_directory
 from experiments.config.parsing import flatten
 from experiments.config.schema import Config
+from experiments.config.stages import in_words
+from experiments.launch.lineage import current_stage, lineage_of, take_over
 from experiments.launch.prepare import prepare
 from experiments.launch.ranks import Ranks
 from experiments.reporting import run_files
@@ -25,7 +28,7 @@ from experiments.reporting.provenance import provenance
 from experiments.reporting.redaction import redacted
 from experiments.reporting.score_history import score_line
 from experiments.reporting.terminal import PointBar, Terminal
-from experiments.sweep.outcome import Outcome, conclude, report
+from experiments.sweep.outcome import STAGE_DONE, Outcome, conclude, report
 from ffn_core.errors import InputError
 from ffn_core.runtime import available_cores
 
@@ -53,6 +56,7 @@ class Point:
         parent: str | None = None,
         attempt: int = 1,
         ranks: int | None = None,
+        stage: int | None = None,
     ) -> None:
         """Nothing is started or written yet.
 
@@ -63,11 +67,14 @@ class Point:
                 own, of which nothing is left where its input is found bad before the start.
             attempt: 1, 2, ... where it has failed before.
             ranks: how many to start where ``config`` leaves that open; None for as many as fit.
+            stage: index of the only one to be carried out here; None for all of a run's stages.
         """
         self.config = config
         self.attempt = attempt
         self._ranks_given = ranks
-        self._started = config.on(available_cores() if ranks is None else ranks)
+        self._only_stage = stage
+        self._cores = available_cores() if ranks is None else ranks
+        self._started = config.each_stage()[0].on(self._cores)
         self.name = point_name(config)
         self.run_dir = run_directory(config)
         self.outcome: Outcome | None = None
@@ -77,13 +84,16 @@ class Point:
         self._sync: MlflowSync | None = None
         self._bar: PointBar | None = None
         self._ranks: Ranks | None = None
+        self._prepared: Config | None = None
+        self._stage_done = ""
         self._stopping = False
         self._deadline = float("inf")
         self._next_look = 0.0
 
     def again(self) -> Point:
         """Another attempt at it."""
-        return Point(self.config, self._terminal, self._parent, self.attempt + 1, self._ranks_given)
+        given = self._ranks_given, self._only_stage
+        return Point(self.config, self._terminal, self._parent, self.attempt + 1, *given)
 
     def start(self, interruptible: Callable[[], AbstractContextManager[None]]) -> None:
         """Prepare data and start the ranks, unless the run is complete.
@@ -103,21 +113,54 @@ class Point:
                 with interruptible():
                     prepared = prepare(self._started)
             self._take_possession()
+            if said := take_over(self.config, self.run_dir):
+                self._terminal.say(f"{self.name}: {said}")
             self._open_mirror()
             if prepared is None:
                 with interruptible():
                     prepared = prepare(self._started)
-            write_config(self.run_dir, prepared)
+            self._prepared = prepared
             self._bar = self._terminal.bar(self.name)
-            self._ranks = Ranks(prepared, self.run_dir)
+            if self._is_done_with_stage():
+                self._end(self._conclusion())
+            else:
+                self._start_ranks()
 
     def poll(self) -> Outcome | None:
         """See how far it is, and show and send that; the outcome once it is over."""
         if self.outcome is None:
             with self._failing_alone():
                 if self._is_over():
-                    self._end(conclude(self.name, self.run_dir))
+                    self._end(self._conclusion())
         return self.outcome
+
+    def _start_ranks(self) -> None:
+        """Start the ranks of the run, or of the stage that it is in."""
+        assert self._prepared is not None
+        config = self._prepared
+        if config.stages:
+            config = config.in_stage(current_stage(config, self.run_dir)).on(self._cores)
+        write_config(self.run_dir, config)
+        self._ranks = Ranks(config, self.run_dir)
+
+    def _is_done_with_stage(self) -> bool:
+        """Whether there is nothing to do here as the only stage to be carried out has ended."""
+        if self._only_stage is None:
+            return False
+        stage, stages = current_stage(self.config, self.run_dir), len(self.config.stages)
+        if stage < self._only_stage:
+            raise InputError(
+                f"{self.run_dir} is in stage {stage + 1} of {stages}, and this job is for stage "
+                f"{self._only_stage + 1}: repeat the training command, which submits what is left"
+            )
+        if stage > self._only_stage:
+            self._stage_done = f"stage {self._only_stage + 1} of {stages}"
+        return stage > self._only_stage
+
+    def _conclusion(self) -> Outcome:
+        if self._stage_done:
+            return Outcome(self.name, self.run_dir, STAGE_DONE, self._stage_done)
+        return conclude(self.name, self.run_dir)
 
     def stop(self) -> None:
         """Ask the ranks to save a checkpoint and end; they have `STOP_GRACE_S` for it."""
@@ -154,9 +197,8 @@ class Point:
 
     def _open_mirror(self) -> None:
         config, uri = self.config, absolute_uri(self.config.tracking.uri)
-        self._sync = MlflowSync(
-            uri, self.run_dir, _run_identity(config, self._started, self.run_dir, self._parent)
-        )
+        identity = _run_identity(config, self._started, self._cores, self.run_dir, self._parent)
+        self._sync = MlflowSync(uri, self.run_dir, identity)
         self._sync.restart()
 
     @contextmanager
@@ -190,6 +232,12 @@ class Point:
         self._show()
         left = (run_files.RESULT, run_files.FAILURE)
         explained = any((self.run_dir / name).is_file() for name in left)
+        if code == 0 and not explained and not self._stopping and self.config.stages:
+            if self._is_done_with_stage():
+                return True
+            self._ranks.stop(grace_s=10.0)
+            self._start_ranks()
+            return False
         # A batch system may ask the ranks themselves to stop: then the launcher says so.
         if not explained and not self._stopping and code != EXIT_STOPPED:
             reason = {"message": self._ranks.died(), "traceback": self._ranks.log_tail(60)}
@@ -220,15 +268,24 @@ class Point:
         self.outcome = outcome
 
 
-def _run_identity(given: Config, config: Config, run_dir: Path, parent: str | None) -> RunIdentity:
-    """What MLflow is to show of the run that the user has ``given``, started as ``config``."""
+def _run_identity(
+    given: Config, config: Config, cores: int, run_dir: Path, parent: str | None
+) -> RunIdentity:
+    """What MLflow is to show of the run that the user has ``given``, started as ``config``.
+
+    Of a run in stages, parameters are those of the first.
+    """
     values = dataclasses.asdict(config)
-    del values["tracking"], values["sweep"], values["budget"]
+    del values["tracking"], values["sweep"], values["budget"], values["stage"]
+    values["stages"] = in_words(config.stages)
+    lineage = lineage_of(run_dir)
+    values["continue_from"] = lineage.recipe if lineage and config.continue_from else "none"
     for ramp in ("warmup", "cooldown"):
         values["learning_rate"][ramp] = str(getattr(config.learning_rate, ramp))
     params = flatten(redacted(values))
     params["learning_rate.peak"] = config.learning_rate.peak(config.cluster.nodes)
     params["budget"] = str(config.budget)
+    emulated = any(each.on(cores).cluster.group.emulated for each in config.each_stage())
     facts = provenance()
     run_files.write_json(run_dir / run_files.PROVENANCE, facts)
     tags = {
@@ -236,7 +293,7 @@ def _run_identity(given: Config, config: Config, run_dir: Path, parent: str | No
         "ffn_scaling.identity": identity_of(run_dir),
         "ffn_scaling.run_dir": str(run_dir),
         RANKS_GIVEN: str(bool(given.cluster.ranks)).lower(),
-        "cluster.emulated": str(config.cluster.group.emulated).lower(),
+        "cluster.emulated": str(emulated).lower(),
         SIDE_BY_SIDE: str(config.sweep.parallel),
         "mlflow.source.name": "experiments.train",
         "mlflow.source.git.commit": facts["git.commit"],
@@ -244,4 +301,6 @@ def _run_identity(given: Config, config: Config, run_dir: Path, parent: str | No
     tags |= {key: facts[key] for key in ("host.name", "host.cpu", "version.tensorflow-cpu")}
     if job_id := os.environ.get("SLURM_JOB_ID"):
         tags["slurm.job_id"] = job_id
-    return RunIdentity(config.tracking.experiment, point_name(config), params, tags, parent)
+    experiment, name = config.tracking.experiment, point_name(config)
+    earlier = None if lineage is None else asdict(lineage)
+    return RunIdentity(experiment, name, params, tags, parent, earlier)

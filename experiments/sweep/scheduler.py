@@ -130,7 +130,11 @@ def _go_through(
 
 
 def run_point(
-    config: Config, terminal: Terminal, parent: str | None = None, ranks: int | None = None
+    config: Config,
+    terminal: Terminal,
+    parent: str | None = None,
+    ranks: int | None = None,
+    stage: int | None = None,
 ) -> Outcome:
     """Carry out one run, or find that it has been; arguments as of `Point`.
 
@@ -142,5 +146,5 @@ def run_point(
     def keep(_point: Point, outcome: Outcome) -> None:
         outcomes.append(outcome)
 
-    carry_out(iter([Point(config, terminal, parent, ranks=ranks)]), 1, keep)
+    carry_out(iter([Point(config, terminal, parent, ranks=ranks, stage=stage)]), 1, keep)
     return outcomes[0]

@@ -24,7 +24,7 @@ from experiments.launch.slurm import FOLDER
 from experiments.reporting import run_files
 from experiments.reporting.exit_codes import EXIT_FAILED, EXIT_INPUT, EXIT_STOPPED
 from experiments.reporting.terminal import Terminal
-from experiments.sweep.outcome import Outcome
+from experiments.sweep.outcome import STAGE_DONE, Outcome
 from experiments.sweep.scheduler import run_point
 from ffn_core.errors import InputError
 
@@ -37,12 +37,14 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("run_dir", type=Path)
     parser.add_argument("--parent", default="", help="MLflow run of the sweep")
     parser.add_argument("--ranks", type=int, help="where the config leaves them to the machine")
+    parser.add_argument("--stage", type=int, help="the only one to be carried out, from 0")
     given = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         config = load_config(given.run_dir / FOLDER)
         limit, retries = config.batch.requeues, config.sweep.retries
-        outcome = run_point(inside_job(config), Terminal(), given.parent, given.ranks)
+        here = inside_job(config)
+        outcome = run_point(here, Terminal(), given.parent, given.ranks, given.stage)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_INPUT
@@ -53,7 +55,7 @@ def main(arguments: list[str]) -> int:
         print(f"{outcome.outcome}: back into the queue (restart {restarts + 1} of {limit})")
         sys.stdout.flush()
         slurm.requeue(os.environ["SLURM_JOB_ID"])
-    elif outcome.outcome != "stopped":  # Slurm may start one that was stopped by itself
+    elif outcome.outcome not in ("stopped", STAGE_DONE):  # or Slurm starts the run again by itself
         # Its secrets have served; submitting the point again writes them again.
         write_config(given.run_dir / FOLDER, config)
     return _conclude(outcome)

@@ -9,8 +9,9 @@ from experiments.config.config_file import write_config
 from experiments.config.naming import point_name, run_directory
 from experiments.config.schema import Config
 from experiments.launch import slurm
+from experiments.launch.lineage import current_stage
 from experiments.launch.prepare import prepare
-from experiments.launch.slurm import FOLDER, SCRIPT, add_job, job, job_ids
+from experiments.launch.slurm import FOLDER, add_job, after, job_ids, jobs
 from experiments.reporting import run_files
 from experiments.reporting.mlflow_store import absolute_uri
 from experiments.sweep.outcome import Outcome
@@ -18,6 +19,9 @@ from experiments.sweep.outcome import Outcome
 
 def submit_point(config: Config, parent: str | None) -> Outcome:
     """Submit a point unless it is finished or in the queue already.
+
+    A run in stages is a job per stage, each on its own number of nodes and waiting for the one
+    before.
 
     Everything a job needs is written to the run directory's ``job`` folder; data are prepared here,
     once, rather than by several jobs at a time.
@@ -42,8 +46,12 @@ def submit_point(config: Config, parent: str | None) -> Outcome:
     # The store by its absolute name: a job's environment may name another one.
     uri = absolute_uri(config.tracking.uri)
     write_config(folder, replace(config, tracking=replace(config.tracking, uri=uri)), private=True)
-    made = job(config, name, run_dir, Path.cwd(), parent)
-    (folder / SCRIPT).write_text(made.script)
-    job_id = slurm.submit(made.command)
-    add_job(run_dir, job_id, made.command)
-    return Outcome(name, run_dir, "submitted", f"job {job_id}")
+    first = current_stage(config, run_dir) if config.stages else 0
+    submitted: list[str] = []
+    for made in jobs(config, name, run_dir, Path.cwd(), parent)[first:]:
+        (folder / made.script_name).write_text(made.script)
+        job_id = slurm.submit(after(made.command, submitted[-1]) if submitted else made.command)
+        add_job(run_dir, job_id, made.command)
+        submitted.append(job_id)
+    said = f"job {submitted[0]}" if len(submitted) == 1 else f"jobs {', '.join(submitted)}"
+    return Outcome(name, run_dir, "submitted", said)

@@ -36,7 +36,7 @@ class PointState:
 def point_state(run_dir: Path, jobs: Mapping[str, JobState]) -> PointState:
     """State of the run in ``run_dir``, given the states of jobs by id."""
     result = run_files.read_json(run_dir / run_files.RESULT)
-    job = (job_ids(run_dir) or [""])[-1]
+    job = _job_of(run_dir, jobs)
     if result is not None:
         return PointState(result["outcome"], job, 1.0, result.get("message", ""))
     share = progress(run_files.read_json(run_dir / run_files.PROGRESS))
@@ -56,6 +56,13 @@ def point_state(run_dir: Path, jobs: Mapping[str, JobState]) -> PointState:
     if job:
         return PointState("stopped", job, share, "its job has ended; submit it again")
     return PointState("not submitted" if share is None else "stopped", job, share)
+
+
+def _job_of(run_dir: Path, jobs: Mapping[str, JobState]) -> str:
+    """The job that counts: of those in the queue the first, as the others wait; else the newest."""
+    known = job_ids(run_dir)
+    queued = [one for one in known if one in jobs and jobs[one].active]
+    return (queued[:1] or known[-1:] or [""])[0]
 
 
 def progress(values: Mapping[str, Any] | None) -> float | None:

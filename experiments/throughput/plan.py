@@ -197,6 +197,7 @@ def run_config(
         ),
         validation=replace(config.validation, canvases=0),
         checkpoint=replace(config.checkpoint, every_fovs=section.steps * shape.fovs_per_step),
+        sweep=replace(config.sweep, extend=False),  # all of it is to be measured now
     )
     if not section.timeline:
         return made

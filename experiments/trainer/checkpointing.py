@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 
 from experiments.config.schema import Config
+from experiments.config.trained_network import find_network, load_network
+from experiments.reporting.run_files import START
 from ffn_core.errors import DivergedError, InputError
-from ffn_core.model import ConvStack, load_published_checkpoint
+from ffn_core.model import ConvStack
 from ffn_core.training import checkpoint as checkpoints
 from ffn_core.training.averaging import AveragedWeights
 from ffn_core.training.distributed import Collectives
@@ -92,14 +94,20 @@ class Checkpointer:
         """Take up the newest checkpoint, or the weights the config starts from.
 
         Returns:
-            What `save` was given as ``progress``; None for a run that begins.
+            What `save` was given as ``progress``, less what a new stage begins again; with
+            ``begins`` the counts that a new run takes over from another; None for a run that begins
+            at zero.
         """
         # One rank chooses: on a network file system another may not see the newest yet.
         newest = checkpoints.latest(self.folder)
         name = self.collectives.gather(newest.name if newest else None)[0]
         progress = None
         if name is not None:
-            progress = self._resume_from(self.folder / name)
+            path = self.folder / name
+            begins = checkpoints.progress_of(path).get("stage") != self.config.stage
+            progress = self._begin_stage(path) if begins else self._resume_from(path)
+        elif self.config.continue_from:
+            progress = self._continue_from_start()
         elif self.config.model.checkpoint:
             self._start_from(self.config.model.checkpoint)
         slots = [getattr(v, "value", v) for v in self.optimizer.variables]
@@ -118,14 +126,11 @@ class Checkpointer:
         newest = checkpoints.latest(self.folder)
         return newest.name if newest else "none"
 
-    def _start_from(self, prefix: str) -> None:
-        size, weights = load_published_checkpoint(prefix)
-        if size != self.config.model.size:
-            raise InputError(
-                f"model.checkpoint={prefix} has depth {size.depth} and {size.features} features, "
-                f"the config {self.config.model.depth} and {self.config.model.features}"
-            )
-        self.model.assign(weights)
+    def _start_from(self, path: str) -> None:
+        model = self.config.model
+        network = load_network(find_network(path).path, model.checkpoint_weights)
+        model.require_size(network.size, f"model.checkpoint={path}")
+        self.model.assign([w.numpy() for w in network.weights])
         self._restore_average()
 
     def _restore_average(self, saved: checkpoints.Checkpoint | None = None) -> None:
@@ -137,11 +142,37 @@ class Checkpointer:
         else:
             self.average.restore(saved.averaged, saved.averaged_correction)
 
-    def _resume_from(self, path: Path) -> dict[str, Any]:
+    def _continue_from_start(self) -> dict[str, Any]:
+        """Begin with the state of another run, which `experiments.launch.lineage` left here."""
+        path = checkpoints.latest(self.folder.with_name(START))
+        if path is None:
+            raise InputError(
+                f"{self.folder.with_name(START)} holds nothing of {self.config.continue_from}: "
+                "repeat the training command, which puts it there"
+            )
+        return self._begin_streams(self._take_weights(path))
+
+    def _begin_stage(self, path: Path) -> dict[str, Any]:
+        """Begin a stage with the state in which the one before has ended."""
+        progress = self._begin_streams(self._take_weights(path))
+        # Counts since the last record are none, and those of the gradient are of another batch.
+        return {name: value for name, value in progress.items() if name != "meter"}
+
+    def _begin_streams(self, shared: checkpoints.Checkpoint) -> dict[str, Any]:
+        for stream in self.streams:
+            stream.restart(shared.progress["fovs"])
+        return shared.progress
+
+    def _take_weights(self, path: Path) -> checkpoints.Checkpoint:
+        """Take weights, their average and the optimizer's state from a checkpoint."""
         shared = checkpoints.load(path)
         self.model.assign(shared.weights)
         assign_slots(self.optimizer, shared.slots)
         self._restore_average(shared)
+        return shared
+
+    def _resume_from(self, path: Path) -> dict[str, Any]:
+        shared = self._take_weights(path)
         loaded = checkpoints.load_streams(path, self.nodes)
         slots = self.config.cluster.local_batch_size
         for i, stream in enumerate(self.streams):

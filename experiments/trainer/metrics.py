@@ -72,7 +72,7 @@ class Meter:
 
     def overall_fovs_per_second(self) -> float | None:
         """FOVs per second of training time over the whole process, first steps left out."""
-        return self._overall.take()
+        return self._overall.rate
 
     def _system(self) -> dict[str, float]:
         """Load of this host, from its first rank, and memory of this rank."""
@@ -97,7 +97,9 @@ class Meter:
             "loss_steps": self.loss_steps,
         }
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """Go on from `state`."""
+    def restore(self, state: dict[str, Any] | None) -> None:
+        """Go on from `state`; None leaves it as it began."""
+        if state is None:
+            return
         self.noise_scale = NoiseScale(**state["noise_scale"])
         self.loss_sum, self.loss_steps = state["loss_sum"], state["loss_steps"]

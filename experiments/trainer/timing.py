@@ -112,8 +112,13 @@ class Throughput:
         self.fovs += fovs
         self.seconds += seconds
 
+    @property
+    def rate(self) -> float | None:
+        """FOVs per second since the last `take`; None if no step counted."""
+        return self.fovs / self.seconds if self.seconds else None
+
     def take(self) -> float | None:
-        """FOVs per second since the last call; None if no step counted."""
-        rate = self.fovs / self.seconds if self.seconds else None
+        """The rate; begins again."""
+        rate = self.rate
         self.fovs, self.seconds = 0, 0.0
         return rate

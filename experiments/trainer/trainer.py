@@ -44,7 +44,6 @@ class Trainer:
         self._rank = collectives.topology.rank
         self._fovs_per_step = config.cluster.fovs_per_step
         self._schedule = config.schedule()
-        self._budget_steps = config.budget.in_steps(self._fovs_per_step)
 
         source, held_out = canvas_sources(config)
         self._streams = self._make_streams(source)
@@ -83,21 +82,27 @@ class Trainer:
             config, held_out, collectives, step.predict, step.average, run_dir
         )
         self._scores = ScoreHistory(config.score_name, config.score.last)
-        self._step, elapsed_s = 0, 0.0
-        if (progress := self._checkpointer.restore()) is not None:
+        self._step, self._fovs, self._rate, elapsed_s = 0, 0, 0.0, 0.0
+        progress = self._checkpointer.restore()
+        self._begins = progress is None or "begins" in progress
+        if progress is not None:
             self._step, elapsed_s = progress["step"], progress["elapsed_s"]
-            self._meter.restore(progress["meter"])
+            self._fovs = progress.get("fovs", self._step * self._fovs_per_step)
+            self._meter.restore(progress.get("meter"))
             self._validator.clock.elapsed_s = progress.get("validation_s", 0.0)
             self._scores.restore(progress.get("score"))
             self._scores.keep_best((self._checkpointer.best_progress() or {}).get("score"))
         self._clock = TrainingClock(elapsed_s)
+        self._last_step = self._find_last_step()
+        self._steps_in_all = self._last_step and self._last_step + config.later_steps
+        self._stages: list[dict[str, Any]] = (progress or {}).get("stages", [])
         self._finished = self._all_steps_done()
 
     def train(self) -> dict[str, Any]:
         """Train until the budget is spent or a stop is requested; returns a summary of the run."""
         config = self._config
-        if not self._step:
-            self._record(self._validator.scores(0))
+        if self._begins:
+            self._record(self._validator.scores(self._fovs, baseline=True))
         while not self._finished:
             before = self._clock.elapsed_s
             with self._clock.running():
@@ -106,7 +111,7 @@ class Trainer:
             metrics: dict[str, float] = {}
             if self._finished or self._crossed(config.report.every_fovs):
                 metrics |= self._meter.take(self._streams, result)
-                metrics["learning_rate"] = self._schedule(self._step - 1)
+                metrics["learning_rate"] = self._rate
             if config.validation.canvases and (
                 self._finished or self._crossed(config.validation.every_fovs)
             ):
@@ -114,21 +119,42 @@ class Trainer:
                 metrics |= self._validator.share_of(self._clock.elapsed_s)
                 if self._scores.add(self._fovs, metrics):
                     self._checkpointer.save_best(self._step, self._progress())
-            if self._finished:
+            if self._finished and self._is_last_stage:
                 metrics |= self._scores.metrics()
             self._record(metrics)
             stop = bool(result.stop_votes)
+            if self._finished and config.stage is not None:
+                self._stages = [*self._stages, self._stage_facts()]
             if self._finished or stop or self._crossed(config.checkpoint.every_fovs):
                 self._save()
             if stop:
                 break
-        return {
-            "finished": self._finished,
+        summary = {"stages": self._stages} if config.stages else {}
+        return summary | {
+            "finished": self._finished and self._is_last_stage,
+            "stage_finished": self._finished,
             "step": self._step,
             "fovs": self._fovs,
             "elapsed_s": self._clock.elapsed_s,
             "fovs_per_second": self._meter.overall_fovs_per_second(),
             "score": self._scores.summary(),
+        }
+
+    @property
+    def _is_last_stage(self) -> bool:
+        return self._config.stage in (None, len(self._config.stages) - 1)
+
+    def _stage_facts(self) -> dict[str, Any]:
+        """What is kept of a stage, with counts as of its end."""
+        cluster = self._config.cluster
+        return {
+            "nodes": cluster.nodes,
+            "ranks": cluster.ranks,
+            "learning_rate": self._rate,
+            "fovs": self._fovs,
+            "step": self._step,
+            "elapsed_s": self._clock.elapsed_s,
+            "fovs_per_second": self._meter.overall_fovs_per_second(),
         }
 
     def _take_step(self) -> StepResult:
@@ -151,12 +177,15 @@ class Trainer:
             with self._collectives.waiting():
                 total = step.reduce(stop, done)
         with phases.phase("update"):
-            result = step.apply(total, self._schedule(self._step))
+            # Ramps of the rate have their place among all FOVs, whatever the size of a step.
+            self._rate = self._schedule(self._fovs / self._fovs_per_step)
+            result = step.apply(total, self._rate)
         phases.steps += 1
         return result
 
     def _take_in(self, result: StepResult, step_s: float) -> None:
         self._step += 1
+        self._fovs += self._fovs_per_step
         if not math.isfinite(result.loss):
             raise diverged(self._checkpointer, self._step, result.loss)
         self._meter.add(result, step_s)
@@ -166,21 +195,24 @@ class Trainer:
             fovs=self._fovs,
             elapsed_s=self._clock.elapsed_s,
             loss=result.loss,
-            budget_steps=self._budget_steps,
+            budget_steps=self._steps_in_all,
             budget_s=self._config.budget.seconds,
         )
 
+    def _find_last_step(self) -> int | None:
+        """Number of the step that ends the run or its stage; None for a budget in seconds."""
+        end = self._config.fovs_at_end
+        if end is None:
+            return self._config.budget.steps
+        return self._step + max(0, -(-(end - self._fovs) // self._fovs_per_step))
+
     def _all_steps_done(self) -> bool:
-        return self._budget_steps is not None and self._step >= self._budget_steps
+        return self._last_step is not None and self._step >= self._last_step
 
     def _out_of_time(self) -> bool:
         """Whether the step under way is the last of a budget in seconds; rank 0's clock counts."""
         seconds = self._config.budget.seconds
         return self._rank == 0 and seconds is not None and self._clock.now_s >= seconds
-
-    @property
-    def _fovs(self) -> int:
-        return self._step * self._fovs_per_step
 
     def _crossed(self, every_fovs: int) -> bool:
         """Whether the last step took the FOV count over a multiple of ``every_fovs``."""
@@ -190,16 +222,21 @@ class Trainer:
         if metrics:
             elapsed_s = self._clock.elapsed_s
             shared = {"time/elapsed_s": elapsed_s, "optimizer_step": float(self._step)}
+            if self._config.stages:
+                shared["cluster/nodes"] = float(self._config.cluster.nodes)
             self._recorder.record(self._step, self._fovs, elapsed_s, shared | metrics)
 
     def _progress(self) -> dict[str, Any]:
         """State of everything here that a checkpoint has no arrays for."""
         return {
             "step": self._step,
+            "fovs": self._fovs,
             "elapsed_s": self._clock.elapsed_s,
             "validation_s": self._validator.clock.elapsed_s,
             "score": self._scores.state(),
             "meter": self._meter.state(),
+            "stage": self._config.stage,
+            "stages": self._stages,
         }
 
     def _save(self) -> None:

@@ -58,18 +58,19 @@ class Validator:
         )
         self.clock = TrainingClock()
 
-    def scores(self, fovs: int) -> dict[str, float]:
+    def scores(self, fovs: int, baseline: bool = False) -> dict[str, float]:
         """Metrics ``validation/*`` and, if an average is kept, ``averaged/*``.
 
         Args:
-            fovs: FOVs the run has trained on; at 0 ``baseline/f1`` is among the metrics.
+            fovs: FOVs the run has trained on.
+            baseline: whether ``baseline/f1`` is to be among the metrics.
         """
         if not self._sources:
             return {}
         with self.clock.running():
             score, canvases = self._evaluate(self._network)
             metrics = score.rates("validation")
-            if not fovs:
+            if baseline:
                 metrics["baseline/f1"] = score.baseline_f1
             if self._average is not None:
                 self._twin.model.assign(self._average.values())

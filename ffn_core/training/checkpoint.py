@@ -235,6 +235,15 @@ def load(path: Path) -> Checkpoint:
     )
 
 
+def progress_of(path: Path) -> dict[str, Any]:
+    """The ``progress`` of a checkpoint, without its arrays.
+
+    Raises:
+        InputError: if its manifest is missing or damaged.
+    """
+    return dict(_manifest(path)["progress"])
+
+
 def load_streams(path: Path, nodes: range) -> NodeStreams:
     """Read and verify the stream state of some logical nodes, whatever ranks wrote it.
 

@@ -145,7 +145,19 @@ class ExampleStream:
         """Start the stream of ``slot`` in logical ``node``, a function of the run's ``seed``."""
         self._source = source
         self._threshold = source.seed_values.move_logit
-        sequence = np.random.SeedSequence(seed, spawn_key=(node, slot))
+        self._seed, self._key = seed, (node, slot)
+        self._begin(self._key)
+
+    def restart(self, fovs: int) -> None:
+        """Begin again in a training that has processed ``fovs`` FOVs, above 0, over all nodes.
+
+        A function of the seed, node, slot and ``fovs``: with other examples than any part of the
+        training that began at another count.
+        """
+        self._begin((*self._key, fovs))
+
+    def _begin(self, key: tuple[int, ...]) -> None:
+        sequence = np.random.SeedSequence(self._seed, spawn_key=key)
         self._rng = np.random.Generator(np.random.PCG64(sequence))
         self._counts = VoxelCounts()
         self._draw()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from ffn_core.errors import InputError
 
@@ -62,14 +62,28 @@ class Schedule:
                 " or lengthen the budget"
             )
 
-    def __call__(self, step: int) -> float:
-        """Rate applied in optimizer step ``step``, counted from 0."""
+    def __call__(self, step: float) -> float:
+        """Rate applied in optimizer step ``step``, counted from 0.
+
+        A run that began with a batch of another size may be between whole steps of its present one.
+        """
         if step < self.warmup_steps:
             return self.start + (self.peak - self.start) * (step + 1) / self.warmup_steps
         if self.cooldown_steps and self.total_steps is not None:
             left = max(0, self.total_steps - step)
             return self.peak * min(1.0, left / self.cooldown_steps)
         return self.peak
+
+    def agrees_with(self, other: Schedule, steps: int) -> bool:
+        """Whether both give the same rates over the first ``steps`` steps."""
+        # Between these both are straight, and so is their difference.
+        corners = {0, steps - 1}
+        for one in (self, other):
+            corners |= {one.warmup_steps - 1, one.warmup_steps}
+            if one.cooldown_steps and one.total_steps is not None:
+                first = one.total_steps - one.cooldown_steps
+                corners |= {first, one.total_steps}
+        return all(self(step) == other(step) for step in corners if 0 <= step < steps)
 
 
 @dataclass(frozen=True)
@@ -122,6 +136,12 @@ class _Ramp:
             # Rounded first: 0.07 * 100 is a little over 7 in binary.
             return self._whole(round(self.fraction * budget_steps, 6))
         return 0
+
+    def with_steps_of(self, fovs_per_step: int) -> Self:
+        """The same ramp, in FOVs where it is given in steps, each of so many FOVs."""
+        if self.steps is None:
+            return self
+        return type(self)(fovs=self.steps * fovs_per_step)
 
     @staticmethod
     def _whole(steps: float) -> int:

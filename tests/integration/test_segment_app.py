@@ -20,6 +20,7 @@ from PIL import Image
 from analysis.runs.mlflow_reader import load_runs
 from experiments import export_neuroglancer, segment_checkpoints, segment_worker
 from experiments.config.parsing import from_dict
+from experiments.config.trained_network import find_network, load_network
 from experiments.data.cache import write_volumes
 from experiments.reporting import run_files
 from experiments.reporting.mlflow_sync import LINK, MlflowSync, RunIdentity
@@ -30,7 +31,6 @@ from experiments.segment.flooding import Worker
 from experiments.segment.pipeline import carry_out, segment
 from experiments.segment.resolve import resolve
 from experiments.segment.tasks import Task
-from experiments.trainer.trained_network import find_network, load_network
 from ffn_core.errors import InputError
 from ffn_core.files import REPOSITORY
 from ffn_core.inference.forward import make_forward

@@ -9,8 +9,9 @@ import pytest
 
 from experiments.config.cluster import BatchConfig, ClusterConfig, LauncherConfig
 from experiments.config.schema import BudgetConfig, Config, DataConfig, ModelConfig
+from experiments.config.stages import StageConfig
 from experiments.launch import slurm
-from experiments.launch.slurm import JobState, job
+from experiments.launch.slurm import JobState, after, job, jobs
 from ffn_core.errors import InputError
 
 
@@ -113,6 +114,43 @@ def test_a_job_starts_as_many_ranks_as_its_allocation_was_made_for(monkeypatch):
     made = job(automatic, "n=4", RUN_DIR, Path("/home/me"), None)
     assert "--ntasks=2" in made.command
     assert made.script.endswith(" --ranks 2\n")
+
+
+STAGED = dataclasses.replace(
+    POINT,
+    budget=BudgetConfig(),
+    stages=[StageConfig(4, 400), StageConfig(16, 800, ranks=16)],
+    batch=BatchConfig(system="slurm"),
+)
+
+
+def test_each_stage_is_a_job_of_its_own_size():
+    first, second = jobs(STAGED, "grown", RUN_DIR, Path("/home/me"), "parent")
+    for made, nodes, ranks in ((first, 2, 4), (second, 8, 16)):
+        assert f"--nodes={nodes}" in made.command
+        assert f"--ntasks={ranks}" in made.command
+    assert [made.command[2] for made in (first, second)] == [
+        "--job-name=grown stage 1/2",
+        "--job-name=grown stage 2/2",
+    ]
+    assert second.command[-1] == str(RUN_DIR / "job" / "job-stage2.sh")
+    assert second.script_name == "job-stage2.sh"
+    assert first.script.endswith(" --parent parent --stage 0\n")
+    assert second.script.endswith(" --parent parent --stage 1\n")
+    assert jobs(
+        dataclasses.replace(POINT, batch=STAGED.batch), "one", RUN_DIR, Path("/"), None
+    ) == [job(dataclasses.replace(POINT, batch=STAGED.batch), "one", RUN_DIR, Path("/"), None)]
+
+
+def test_a_job_that_waits_for_the_one_before():
+    """Options stand before the script, behind which sbatch takes them for the script's own."""
+    assert after(["sbatch", "--nodes=8", "job.sh"], "41") == [
+        "sbatch",
+        "--nodes=8",
+        "--dependency=afterok:41",
+        "--kill-on-invalid-dep=yes",
+        "job.sh",
+    ]
 
 
 def test_set_up_that_fails_ends_the_job():

@@ -39,6 +39,14 @@ def test_queued_says_why_it_waits(run_dir):
     assert point_state(run_dir, states) == PointState("queued", "7", None, "Resources")
 
 
+def test_of_jobs_that_wait_for_each_other_the_first_counts(run_dir):
+    submitted(run_dir, "3", "7", "8")
+    states = {"3": JobState("FAILED"), "7": JobState("RUNNING"), "8": JobState("PENDING")}
+    assert point_state(run_dir, states) == PointState("running", "7")
+    del states["7"]
+    assert point_state(run_dir, states).job == "8"
+
+
 def test_running_says_how_far(run_dir):
     submitted(run_dir, "7")
     at_step(run_dir, 2)

@@ -8,9 +8,10 @@ import pytest
 from experiments.config.config_file import write_config
 from experiments.config.parsing import from_dict
 from experiments.config.schema import Config
+from experiments.config.trained_network import find_network, load_network
+from experiments.launch.prepare import check
 from experiments.reporting.run_files import BEST, CHECKPOINTS
 from experiments.trainer.checkpointing import Checkpointer
-from experiments.trainer.trained_network import find_network, load_network
 from ffn_core.errors import InputError
 from ffn_core.model import ConvStack
 from ffn_core.training import checkpoint as checkpoints
@@ -103,3 +104,46 @@ def test_a_network_is_loaded_with_its_averaged_or_its_raw_weights(checkpointer, 
         assert equal([w.numpy() for w in load_network(path, which).weights], expected)
     saved = save(checkpointer)  # without an average, as older ones
     assert equal([w.numpy() for w in load_network(path).weights], saved.weights)
+
+
+def starting_from(checkpointer, tmp_path, start, **model) -> Checkpointer:
+    """The same rank in another, new run that starts from weights of ``start``."""
+    chosen = dataclasses.replace(CONFIG.model, checkpoint=str(start), **model)
+    return dataclasses.replace(
+        checkpointer,
+        config=dataclasses.replace(CONFIG, model=chosen),
+        folder=tmp_path / "new" / CHECKPOINTS,
+        best_folder=tmp_path / "new" / BEST,
+    )
+
+
+@pytest.mark.parametrize("start", ["", f"{CHECKPOINTS}/step-00000007"])
+def test_a_run_starts_from_averaged_or_raw_weights_of_another(checkpointer, tmp_path, start):
+    """By its run directory or by a checkpoint; of its optimizer and progress nothing is taken."""
+    write_config(tmp_path, CONFIG)
+    saved = save(checkpointer, averaged=averages_of(checkpointer), averaged_correction=0.125)
+    for which, expected in (("averaged", saved.averaged), ("raw", saved.weights)):
+        new = starting_from(checkpointer, tmp_path, tmp_path / start, checkpoint_weights=which)
+        assert new.restore() is None
+        assert equal([w.numpy() for w in new.model.weights], expected)
+        assert equal(new.average.values(), expected)
+        assert new.average.next_share() == 1.0
+
+
+def test_a_start_of_another_size_is_named_before_a_rank_starts(checkpointer, tmp_path):
+    write_config(tmp_path, CONFIG)
+    save(checkpointer)
+    new = starting_from(checkpointer, tmp_path, tmp_path, depth=3)
+    said = f"model.checkpoint={tmp_path} has depth 1 and 1 features, the config 3 and 1"
+    with pytest.raises(InputError, match=said):
+        check(new.config)
+    with pytest.raises(InputError, match=said):
+        new.restore()
+
+
+def test_a_start_that_is_not_there_and_weights_there_are_not(checkpointer, tmp_path):
+    new = starting_from(checkpointer, tmp_path, tmp_path / "nowhere")
+    with pytest.raises(InputError, match=f"model.checkpoint={tmp_path}/nowhere: neither a run"):
+        check(new.config)
+    with pytest.raises(InputError, match="checkpoint_weights='mean' is unknown"):
+        dataclasses.replace(CONFIG.model, checkpoint_weights="mean")

@@ -119,6 +119,22 @@ def test_another_seed_node_or_slot_gives_another_stream(other):
     assert not np.array_equal(stream.canvas.image, different.canvas.image)
 
 
+def test_a_stream_begins_again_as_its_seed_node_slot_and_fov_count_say():
+    source = make_source(reflect_axes=(0, 1, 2), permute_axes=(0, 1, 2))
+
+    def again(fovs, used, key=(7, 3, 1)):
+        stream = ExampleStream(source, *key)
+        follow(stream, used)
+        stream.restart(fovs)
+        return follow(stream, 30)
+
+    expected = again(40, used=0)
+    np.testing.assert_array_equal(again(40, used=25), expected)
+    assert not np.array_equal(again(48, used=0), expected)
+    assert not np.array_equal(again(40, 0, (7, 3, 0)), expected)
+    assert not np.array_equal(follow(ExampleStream(source, 7, 3, 1), 30), expected)
+
+
 def test_the_next_window_holds_what_was_written():
     stream = ExampleStream(make_source(shuffle=False), 0, 0, 0)
     assert stream.window == (slice(2, 7),) * 3

@@ -170,3 +170,19 @@ def test_a_cooldown_is_named_in_its_errors():
         Cooldown(steps=1, fovs=5)
     with pytest.raises(InputError, match=r"learning_rate.cooldown.fraction=2 is out of range"):
         Cooldown(fraction=2)
+
+
+@given(
+    st.lists(st.integers(0, 6), min_size=4, max_size=4), st.integers(1, 12), st.sampled_from([1, 2])
+)
+def test_schedules_agree_where_their_rates_do(ramps, steps, peak):
+    """Against all rates, one by one; 20 steps in all, so that ramps never overlap."""
+    first = Schedule(1.0, 0.0, ramps[0], ramps[1], total_steps=20)
+    second = Schedule(peak, 0.0, ramps[2], ramps[3], total_steps=16)
+    rates = [[schedule(step) for step in range(steps)] for schedule in (first, second)]
+    assert first.agrees_with(second, steps) == (rates[0] == rates[1])
+
+
+def test_a_run_between_two_of_its_steps():
+    """16 FOVs are two steps and two thirds where a step takes six."""
+    assert Schedule(peak=1.0, warmup_steps=4)(16 / 6) == pytest.approx(11 / 12)

@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 PUBLISHED_GEOMETRY = FovGeometry((33, 33, 33), (8, 8, 8))
 """Of google/ffn's FIB-25 network; a TensorFlow 1 checkpoint does not say."""
 
-WEIGHTS = ("averaged", "raw")
-"""Which weights of a checkpoint: their moving average, if it has one, or those of its last step."""
-
 
 @dataclass(frozen=True)
 class TrainingRun:
@@ -57,12 +54,13 @@ class TrainedNetwork:
     run: TrainingRun | None = None
 
 
-def find_network(name: str) -> TrainedNetwork:
+def find_network(name: str, option: str = "checkpoint") -> TrainedNetwork:
     """Find a checkpoint.
 
     Args:
         name: Run directory (its best checkpoint is taken, without one its newest), checkpoint
             folder in a run directory, or path of a TensorFlow 1 checkpoint without extension.
+        option: By which the user gave it, for what is said where there is none.
 
     Raises:
         InputError: There is none, or the run directory around it is not complete.
@@ -78,7 +76,7 @@ def find_network(name: str) -> TrainedNetwork:
     chosen = best or checkpoints.latest(path / run_files.CHECKPOINTS)
     if chosen is None:
         raise InputError(
-            f"checkpoint={name}: neither a run directory with checkpoints, nor a checkpoint folder,"
+            f"{option}={name}: neither a run directory with checkpoints, nor a checkpoint folder,"
             f" nor a TensorFlow checkpoint (no file {path}.index)"
         )
     return find_network(str(chosen))
@@ -89,7 +87,7 @@ def load_network(path: Path, which: str = "averaged", precision: str = "float32"
 
     Args:
         path: Of the checkpoint.
-        which: One of `WEIGHTS`.
+        which: One of `experiments.config.schema.WEIGHTS`.
         precision: Of its convolutions.
 
     Raises:
