@@ -10,6 +10,8 @@ import statistics
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
+from ffn_core.metric_names import PRECISION
+
 WEAK, STRONG = "weak", "strong"
 
 WORK = (
@@ -19,7 +21,7 @@ WORK = (
     "model.depth",
     "model.features",
     "model.micro_batch_size",
-    "model.precision",
+    PRECISION,
     "cluster.threads_per_rank",
 )
 """Parameters that change how long a step takes, besides nodes and batch.

@@ -15,9 +15,9 @@ from analysis.stats.intervals import mean_estimate
 from analysis.verdicts.plan import LEVEL
 from analysis.verdicts.scored_runs import Studies, ended
 from analysis.verdicts.verdict import MODELLED, Finding, no_runs
+from ffn_core.metric_names import COUPLING_EFFICIENCY
 
 STUDY: Final = "throughput"
-COUPLING: Final = "scaling/coupling_efficiency"
 KIND: Final = f"{MODELLED}: scaling models fitted to the published throughput"
 
 
@@ -26,12 +26,12 @@ def coupling(studies: Studies) -> Finding:
     if STUDY not in studies:
         return no_runs(STUDY)
     runs = ended(studies[STUDY])
-    table = runs.table.assign(coupling=runs.table["run_id"].map(runs.last(COUPLING)))
+    table = runs.table.assign(coupling=runs.table["run_id"].map(runs.last(COUPLING_EFFICIENCY)))
     table = table[(table["nodes"] == 2) & ~table["emulated"].astype(bool)].dropna(
         subset=["coupling"]
     )
     if table.empty:
-        return no_runs(STUDY, why=f"no real run on two ranks with `{COUPLING}`")
+        return no_runs(STUDY, why=f"no real run on two ranks with `{COUPLING_EFFICIENCY}`")
     smallest = table[table["local_batch_size"] == table["local_batch_size"].max()]
     values = smallest["coupling"].to_numpy(dtype=float)
     shown = smallest[["nodes", "local_batch_size", "coupling"]]

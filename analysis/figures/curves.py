@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from analysis.figures.style import GREY, line_style, node_colours, node_handles, style_handles
 from analysis.runs.grouping import groups, varies
 from analysis.runs.study import NothingToDraw
+from ffn_core.metric_names import VALIDATION_ACCURACY, VALIDATION_F1
 
 _GRID_POINTS = 200
 
@@ -73,8 +74,8 @@ def _aligned(curves: pd.DataFrame, x: str) -> tuple[np.ndarray, np.ndarray]:
 
 # Metric -> axis label and lowest limit (accuracy starts at the share of background voxels).
 SCORES = {
-    "validation/f1": ("Validation F1", 0.0),
-    "validation/accuracy": ("Validation accuracy", 0.5),
+    VALIDATION_F1: ("Validation F1", 0.0),
+    VALIDATION_ACCURACY: ("Validation accuracy", 0.5),
 }
 
 
@@ -86,7 +87,7 @@ def scored(table: pd.DataFrame) -> pd.DataFrame:
     """
     kept = table.dropna(subset=["final_f1"])
     if kept.empty:
-        raise NothingToDraw("no finished run recorded validation/f1")
+        raise NothingToDraw(f"no finished run recorded {VALIDATION_F1}")
     return kept
 
 

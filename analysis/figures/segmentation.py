@@ -28,11 +28,19 @@ from analysis.reference import published
 from analysis.runs.grouping import varies
 from analysis.runs.study import NothingToDraw, Study, describe_runs
 from ffn_core.inference.sample import SegmentedSample
+from ffn_core.metric_names import (
+    ASSIGNED_ARE,
+    SEGMENTATION_ARE,
+    SEGMENTATION_COVERAGE,
+    SEGMENTATION_VOI,
+    SEGMENTATION_VOI_MERGE,
+    SEGMENTATION_VOI_SPLIT,
+)
 
 MOST_RUNS = 3
 SURFACES = 8
-_ASSIGNED = "segmentation/assigned_are"
-_COVERAGE = "segmentation/coverage"
+_ASSIGNED = ASSIGNED_ARE
+_COVERAGE = SEGMENTATION_COVERAGE
 
 
 def segmentations(study: Study) -> Drawing:
@@ -146,10 +154,10 @@ def _surfaces(
 
 # Metric -> axis label; the first two have a published counterpart.
 _ERRORS = {
-    "segmentation/are": "Adapted Rand error",
-    "segmentation/voi": "VOI (bits)",
+    SEGMENTATION_ARE: "Adapted Rand error",
+    SEGMENTATION_VOI: "VOI (bits)",
 }
-_PARTS = {"segmentation/voi_split": ("split", "o"), "segmentation/voi_merge": ("merge", "s")}
+_PARTS = {SEGMENTATION_VOI_SPLIT: ("split", "o"), SEGMENTATION_VOI_MERGE: ("merge", "s")}
 _PUBLISHED = {"are": "Adapted Rand error", "voi": "VOI"}
 _MARKER_SIZE = 3.0
 
@@ -158,10 +166,10 @@ def evaluation(study: Study) -> Drawing:
     """ARE and VOI of every checkpoint segmented, above the published curves."""
     points = study.points
     rows = {m: study.curves(m, points) for m in (*_ERRORS, *_PARTS)}
-    shown = points[points["run_id"].isin(rows["segmentation/are"]["run_id"])]
+    shown = points[points["run_id"].isin(rows[SEGMENTATION_ARE]["run_id"])]
     if shown.empty:
         raise NothingToDraw(
-            "no finished run recorded segmentation/are: see experiments.segment_checkpoints"
+            f"no finished run recorded {SEGMENTATION_ARE}: see experiments.segment_checkpoints"
         )
     keys = ["nodes", "recipe"]
     recipes = list(dict.fromkeys(shown[keys].sort_values(keys).itertuples(index=False, name=None)))

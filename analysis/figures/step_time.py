@@ -26,6 +26,7 @@ from analysis.figures.style import (
 from analysis.runs.grouping import groups
 from analysis.runs.study import NothingToDraw, Study, describe_runs
 from analysis.stats.step_time import phase_table, slowest_shares, wait_table
+from ffn_core.metric_names import SLOWEST_RANK, STEP_S, STRAGGLER_WAIT_S
 
 PHASES = {
     "compute": BLUE,
@@ -68,7 +69,7 @@ def phase_breakdown(study: Study) -> Drawing:
     """Compute, allreduce, waiting and input time per node count."""
     shown = study.finished.dropna(subset=["step_s"])
     if shown.empty:
-        raise NothingToDraw("no finished run recorded time/step_s")
+        raise NothingToDraw(f"no finished run recorded {STEP_S}")
     table = phase_table(shown)
     width_in = min(7.0, 2.2 + 0.42 * len(table))
     figure, (ax,) = panels(1, width_in=max(width_in, COLUMN_WIDTH_IN), height_in=2.5)
@@ -130,13 +131,13 @@ def stragglers(study: Study) -> Drawing:
     """How often each rank was the slowest, and the wait for it against ranks."""
     finished = study.finished.dropna(subset=["straggler_wait_s", "step_s"])
     if finished.empty:
-        raise NothingToDraw("no finished run recorded time/straggler_wait_s")
+        raise NothingToDraw(f"no finished run recorded {STRAGGLER_WAIT_S}")
     shown = finished[finished["ranks"] > 1]
     if shown.empty:
         raise NothingToDraw("every finished run has one rank, which waits for nobody")
-    records = study.curves("time/slowest_rank", shown)
+    records = study.curves(SLOWEST_RANK, shown)
     if records.empty:
-        raise NothingToDraw("no finished run recorded time/slowest_rank")
+        raise NothingToDraw(f"no finished run recorded {SLOWEST_RANK}")
     figure, (slowest, waits) = panels(2, height_in=2.6)
     shares = slowest_shares(records)
     draw_shares(slowest, shares)

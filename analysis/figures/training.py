@@ -35,13 +35,14 @@ from analysis.figures.style import (
 from analysis.reference import published
 from analysis.runs.grouping import groups
 from analysis.runs.study import NothingToDraw, Study, describe_best, describe_runs
+from ffn_core.metric_names import ELAPSED_S, NOISE_SCALE, VALIDATION_F1
 
 
 def scores_against_time(study: Study) -> Drawing:
     """F1 and accuracy against training wall time, above the published curves."""
     shown = scored(study.best).dropna(subset=["wall_s"])
     if shown.empty:
-        raise NothingToDraw("no finished run recorded time/elapsed_s")
+        raise NothingToDraw(f"no finished run recorded {ELAPSED_S}")
     figure, axes = panels(2, rows=2, height_in=4.6)
     unit_s, unit = time_unit(shown["wall_s"].max())
     _draw_scores(axes, study, shown, "elapsed_s", f"Training wall time ({unit})", unit_s)
@@ -127,10 +128,10 @@ def _draw_published_hours(f1: Axes, accuracy: Axes) -> dict[int, str]:
 
 def noise_scale(study: Study) -> Drawing:
     """Simple gradient noise scale along training."""
-    rows = study.curves("noise_scale/simple", study.best)
+    rows = study.curves(NOISE_SCALE, study.best)
     rows = rows[np.isfinite(rows["value"]) & (rows["value"] > 0)]
     if rows.empty:
-        raise NothingToDraw("no finished run recorded a positive noise_scale/simple")
+        raise NothingToDraw(f"no finished run recorded a positive {NOISE_SCALE}")
     shown = study.best[study.best["run_id"].isin(rows["run_id"])]
     figure, (ax,) = panels(1, width_in=4.6, height_in=2.6)
     draw_per_nodes(ax, rows, "fovs")
@@ -181,7 +182,7 @@ def recipes_against_fovs(study: Study) -> Drawing:
     columns = min(len(counts), 4)
     rows = -(-len(counts) // columns)
     figure, axes = panels(columns, rows, height_in=0.7 + 1.7 * rows)
-    history = study.curves("validation/f1", shown)
+    history = study.curves(VALIDATION_F1, shown)
     cycle = (*SERIES, "#000000", "#7F7F7F")
     colours = dict(zip(recipes, cycle, strict=False))
     for index, (ax, nodes) in enumerate(zip(axes, counts, strict=False)):
@@ -251,7 +252,7 @@ def training_curve(study: Study) -> Drawing:
 def _most_repeated(points: pd.DataFrame) -> pd.DataFrame:
     """The runs of the node count and recipe with most seeds, of those the best final F1."""
     if points.empty:
-        raise NothingToDraw("no finished run recorded time/elapsed_s")
+        raise NothingToDraw(f"no finished run recorded {ELAPSED_S}")
     keys = ["nodes", "recipe"]
     by_point = points.groupby(keys)["final_f1"].agg(["count", "mean"])
     best = by_point.sort_values(["count", "mean"]).index[-1]

@@ -15,8 +15,9 @@ from analysis.runs.summary import summarize
 from analysis.stats.scaling import scaling_series
 from analysis.stats.targets import WINDOW, highest, targets_table
 from ffn_core.errors import InputError
+from ffn_core.metric_names import VALIDATION_F1
 
-_METRIC = "validation/f1"
+_METRIC = VALIDATION_F1
 
 
 @dataclass(frozen=True)

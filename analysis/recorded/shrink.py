@@ -8,6 +8,7 @@ from dataclasses import replace
 import pandas as pd
 
 from analysis.runs.runs import Runs
+from ffn_core.metric_names import GRADIENT_NORM, LEARNING_RATE, OPTIMIZER_STEP, TRAIN
 
 # Column -> parts of the path that are kept.
 _FOLDERS = {"run_dir": 2, "runs_dir": 1, "data_cache_dir": 1}
@@ -15,7 +16,7 @@ _FOLDERS = {"run_dir": 2, "runs_dir": 1, "data_cache_dir": 1}
 _VOLUMES = ("data_image", "data_labels", "data_mask", "data_coordinates", "model_checkpoint")
 _LOCAL_PATH = re.compile(r"(?:^|(?<=:))/(?!/)(?:[^/]*/)*")
 # What no figure, table or verdict needs every record of.
-_COARSE = ("train/", "learning_rate", "gradient_norm", "optimizer_step")
+_COARSE = (f"{TRAIN}/", LEARNING_RATE, GRADIENT_NORM, OPTIMIZER_STEP)
 
 
 def thin(runs: Runs, keep_every: int) -> Runs:

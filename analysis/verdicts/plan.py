@@ -14,9 +14,10 @@ from __future__ import annotations
 from typing import Final
 
 from analysis.verdicts.claim import Claim, above, below, within
+from ffn_core.metric_names import AVERAGED_AUC, AVERAGED_F1
 
-PRIMARY: Final = "averaged/f1"
-CO_PRIMARY: Final = "averaged/auc"
+PRIMARY: Final = AVERAGED_F1
+CO_PRIMARY: Final = AVERAGED_AUC
 LAST: Final = 4
 """A score is the mean of so many last evaluations."""
 

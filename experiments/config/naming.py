@@ -17,45 +17,7 @@ from typing import Any
 from experiments.config.parsing import flatten
 from experiments.config.schema import Config
 from experiments.reporting import run_files
-
-RUN_LOCAL = (
-    "tracking",
-    "launcher",
-    "batch",
-    "score",
-    "checkpoint",
-    "sweep",
-    "report.canvases",
-    "cluster.stall_timeout_s",
-    "cluster.elastic",
-    "cluster.min_ranks",
-    "cluster.readmit_after_s",
-    "runs_dir",
-    "data.cache_dir",
-    "data.cache_bytes",
-)
-"""Options that say where and how a run is carried out, not what it computes."""
-
-LATER: dict[str, Any] = {
-    "data.mask": None,
-    "data.volumes": [],
-    "learning_rate.cooldown.steps": None,
-    "learning_rate.cooldown.fovs": None,
-    "learning_rate.cooldown.fraction": None,
-    "averaging.half_life_fovs": 1000,
-    "validation.subset": 0.0625,
-    "validation.volumes": [],
-    "validation.synthetic_seeds": [],
-    "model.precision": "float32",
-}
-"""Options that did not always exist, each with the value at which it does not count.
-
-So runs that are older than an option keep their identity. Averages and
-more scores change nothing of a run's training; an older run that is resumed has them from there on.
-"""
-
-RANKS_GIVEN = "cluster.ranks_given"
-"""Tag: whether the user gave the number of ranks."""
+from ffn_core.metric_names import LATER, RANKS_GIVEN, RUN_LOCAL
 
 
 def identity(config: Config) -> str:

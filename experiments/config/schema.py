@@ -15,6 +15,7 @@ from experiments.config.cluster import BatchConfig, ClusterConfig, LauncherConfi
 from experiments.config.parsing import at_least_one
 from ffn_core.errors import InputError
 from ffn_core.geometry import FovGeometry
+from ffn_core.metric_names import AVERAGED, AVERAGED_F1, SCORES, VALIDATION
 from ffn_core.model_size import PRECISIONS, ModelSize
 from ffn_core.seed import SeedValues
 from ffn_core.training.learning_rate import Cooldown, Schedule, Warmup, scale_factor
@@ -97,10 +98,8 @@ class DataConfig:
         ]
 
 
-SETS = ("averaged", "validation")
+SETS = (AVERAGED, VALIDATION)
 """Scores of averaged and of raw weights."""
-
-SCORES = ("f1", "f1_half", "auc", "precision", "recall", "accuracy", "loss")
 
 
 @dataclass(frozen=True)
@@ -170,7 +169,7 @@ class ScoreConfig:
     the raw ones. The checkpoint with the best value is kept besides the newest.
     """
 
-    name: str = "averaged/f1"
+    name: str = AVERAGED_F1
     last: int = 4
 
     def __post_init__(self) -> None:
@@ -178,7 +177,7 @@ class ScoreConfig:
         if group not in SETS or score not in SCORES:
             raise InputError(
                 f"score.name={self.name} is unknown; choose one of {', '.join(SETS)} with one of "
-                f"{', '.join(SCORES)}, as in averaged/f1"
+                f"{', '.join(SCORES)}, as in {AVERAGED_F1}"
             )
         at_least_one("score", self, "last")
 
@@ -372,7 +371,7 @@ class Config:
         """The metric that is the score."""
         if self.averaging.half_life_fovs:
             return self.score.name
-        return self.score.name.replace("averaged/", "validation/")
+        return self.score.name.replace(f"{AVERAGED}/", f"{VALIDATION}/")
 
     def on(self, cores: int) -> Config:
         """The same run as it is started on so many cores, shared by ``sweep.parallel`` points."""

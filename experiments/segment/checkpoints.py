@@ -24,6 +24,13 @@ from experiments.trainer.trained_network import training_run
 from ffn_core.errors import InputError
 from ffn_core.inference.evaluation import Evaluation
 from ffn_core.inference.sample import SegmentedSample
+from ffn_core.metric_names import (
+    ELAPSED_S,
+    OPTIMIZER_STEP,
+    SEGMENTATION_COVERAGE,
+    SEGMENTATION_SEGMENTS,
+    segmentation_metric,
+)
 from ffn_core.outputs import Outputs
 from ffn_core.training import checkpoint as checkpoints
 from ffn_core.volumes import open_labels, open_volume, short_name
@@ -58,12 +65,12 @@ class CheckpointScore:
         assigned = dataclasses.asdict(evaluation.assigned) | {"voi": evaluation.assigned.voi}
         del foreground["voxels"], assigned["voxels"]
         return (
-            {"time/elapsed_s": self.elapsed_s, "optimizer_step": float(self.step)}
-            | {f"segmentation/{name}": value for name, value in foreground.items()}
-            | {f"segmentation/assigned_{name}": value for name, value in assigned.items()}
+            {ELAPSED_S: self.elapsed_s, OPTIMIZER_STEP: float(self.step)}
+            | {segmentation_metric(name): value for name, value in foreground.items()}
+            | {segmentation_metric(name, assigned=True): value for name, value in assigned.items()}
             | {
-                "segmentation/coverage": evaluation.coverage,
-                "segmentation/segments": float(evaluation.segments),
+                SEGMENTATION_COVERAGE: evaluation.coverage,
+                SEGMENTATION_SEGMENTS: float(evaluation.segments),
             }
         )
 

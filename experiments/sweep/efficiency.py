@@ -16,7 +16,7 @@ from experiments.reporting import run_files
 from experiments.reporting.mlflow_store import Store
 from experiments.reporting.mlflow_sync import IDENTITY, linked_run
 from experiments.reporting.run_files import Record
-from experiments.sweep.point import SIDE_BY_SIDE
+from ffn_core import metric_names as names
 from ffn_core.parallel_efficiency import (
     WEAK,
     WORK,
@@ -27,9 +27,7 @@ from ffn_core.parallel_efficiency import (
     scaling_curves,
 )
 
-EFFICIENCY = "scaling/parallel_efficiency"
 TABLE = "scaling.csv"
-_RATE = "throughput/fovs_per_second"
 
 
 @dataclass(frozen=True)
@@ -56,16 +54,16 @@ def measured_run(run_dir: Path) -> MeasuredRun | None:
         result = run_files.read_json(run_dir / run_files.RESULT) or {}
         identity = run_files.read_json(run_dir / IDENTITY) or {}
         tags, params = identity["tags"], identity["params"]
-        real = tags["cluster.emulated"] == "false" and int(tags.get(SIDE_BY_SIDE, 1)) == 1
+        real = tags[names.EMULATED] == "false" and int(tags.get(names.PARALLEL_POINTS, 1)) == 1
         if not real or result.get("outcome") != "finished":
             return None
         found = run_files.read_records(run_dir / run_files.METRICS)
-        rates = [r.metrics[_RATE] for r in found if _RATE in r.metrics]
-        if not rates or any(EFFICIENCY in r.metrics for r in found):
+        rates = [r.metrics[names.THROUGHPUT] for r in found if names.THROUGHPUT in r.metrics]
+        if not rates or any(names.PARALLEL_EFFICIENCY in r.metrics for r in found):
             return None
         point = ScalingPoint(
-            int(params["cluster.nodes"]),
-            int(params["cluster.local_batch_size"]),
+            int(params[names.NODES]),
+            int(params[names.LOCAL_BATCH_SIZE]),
             overall_rate(rates),
             tuple(str(params.get(name)) for name in WORK),
         )
@@ -125,10 +123,10 @@ class SweepScaling:
         fast = max(beyond, key=lambda count: count.speedup)
         efficient = max(beyond, key=lambda count: count.parallel_efficiency)
         metrics = {
-            "scaling/best_speedup": fast.speedup,
-            "scaling/best_speedup_nodes": float(fast.nodes),
-            "scaling/best_parallel_efficiency": efficient.parallel_efficiency,
-            "scaling/best_parallel_efficiency_nodes": float(efficient.nodes),
+            names.BEST_SPEEDUP: fast.speedup,
+            names.BEST_SPEEDUP_NODES: float(fast.nodes),
+            names.BEST_PARALLEL_EFFICIENCY: efficient.parallel_efficiency,
+            names.BEST_PARALLEL_EFFICIENCY_NODES: float(efficient.nodes),
         }
         # As old as the newest run they rest on: sent again, they are the same.
         members = {i for curve in self.curves for i in curve.members}
@@ -166,9 +164,9 @@ def send(run_dirs: Sequence[Path], store: Store) -> None:
 
 def _metrics(values: NodeCount) -> dict[str, float]:
     return {
-        EFFICIENCY: values.parallel_efficiency,
-        "scaling/speedup": values.speedup,
-        "scaling/baseline_nodes": float(values.baseline_nodes),
+        names.PARALLEL_EFFICIENCY: values.parallel_efficiency,
+        names.SPEEDUP: values.speedup,
+        names.BASELINE_NODES: float(values.baseline_nodes),
     }
 
 

@@ -10,6 +10,7 @@ from experiments.reporting.exit_codes import EXIT_DIVERGED, EXIT_INPUT
 from experiments.reporting.mlflow_sync import IDENTITY, MlflowSync, RunIdentity
 from experiments.reporting.score_history import score_line
 from ffn_core.errors import InputError
+from ffn_core.metric_names import OUTCOME, REASON
 from ffn_core.training import checkpoint as checkpoints
 
 _STATUS = {"finished": "FINISHED", "stopped": "KILLED"}
@@ -76,9 +77,9 @@ def report(sync: MlflowSync, outcome: Outcome) -> bool:
             # The state of the example streams can be large, and is of use only where the run is.
             artifacts[newest / checkpoints.SHARED] = folder
             artifacts[newest / checkpoints.MANIFEST] = folder
-    tags = {"ffn_scaling.outcome": outcome.outcome}
+    tags = {OUTCOME: outcome.outcome}
     if outcome.message:
-        tags["ffn_scaling.reason"] = outcome.message[:_TAG_LIMIT]
+        tags[REASON] = outcome.message[:_TAG_LIMIT]
     return sync.finish(_STATUS.get(outcome.outcome, "FAILED"), artifacts, tags)
 
 

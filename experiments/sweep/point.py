@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 from experiments.config.config_file import write_config
-from experiments.config.naming import RANKS_GIVEN, identity_of, point_name, run_directory
+from experiments.config.naming import identity_of, point_name, run_directory
 from experiments.config.parsing import flatten
 from experiments.config.schema import Config
 from experiments.launch.prepare import prepare
@@ -26,14 +26,12 @@ from experiments.reporting.redaction import redacted
 from experiments.reporting.score_history import score_line
 from experiments.reporting.terminal import PointBar, Terminal
 from experiments.sweep.outcome import Outcome, conclude, report
+from ffn_core import metric_names as names
 from ffn_core.errors import InputError
 from ffn_core.runtime import available_cores
 
 STOP_GRACE_S = 120.0
 """How long ranks may take to finish a step and save when they are asked to stop."""
-
-SIDE_BY_SIDE = "sweep.parallel"
-"""Tag with the number of points that shared the machine: their throughput is not that of one."""
 
 LOOK_EVERY_S = 0.5
 """How often the files of a run are read while its ranks work."""
@@ -227,21 +225,21 @@ def _run_identity(given: Config, config: Config, run_dir: Path, parent: str | No
     for ramp in ("warmup", "cooldown"):
         values["learning_rate"][ramp] = str(getattr(config.learning_rate, ramp))
     params = flatten(redacted(values))
-    params["learning_rate.peak"] = config.learning_rate.peak(config.cluster.nodes)
-    params["budget"] = str(config.budget)
+    params[names.RATE_PEAK] = config.learning_rate.peak(config.cluster.nodes)
+    params[names.BUDGET] = str(config.budget)
     facts = provenance()
     run_files.write_json(run_dir / run_files.PROVENANCE, facts)
     tags = {
-        "ffn_scaling.kind": "point",
-        "ffn_scaling.identity": identity_of(run_dir),
-        "ffn_scaling.run_dir": str(run_dir),
-        RANKS_GIVEN: str(bool(given.cluster.ranks)).lower(),
-        "cluster.emulated": str(config.cluster.group.emulated).lower(),
-        SIDE_BY_SIDE: str(config.sweep.parallel),
-        "mlflow.source.name": "experiments.train",
-        "mlflow.source.git.commit": facts["git.commit"],
+        names.KIND: names.POINT,
+        names.IDENTITY: identity_of(run_dir),
+        names.RUN_DIR: str(run_dir),
+        names.RANKS_GIVEN: str(bool(given.cluster.ranks)).lower(),
+        names.EMULATED: str(config.cluster.group.emulated).lower(),
+        names.PARALLEL_POINTS: str(config.sweep.parallel),
+        names.SOURCE: "experiments.train",
+        names.COMMIT: facts["git.commit"],
     }
     tags |= {key: facts[key] for key in ("host.name", "host.cpu", "version.tensorflow-cpu")}
     if job_id := os.environ.get("SLURM_JOB_ID"):
-        tags["slurm.job_id"] = job_id
+        tags[names.SLURM_JOB] = job_id
     return RunIdentity(config.tracking.experiment, point_name(config), params, tags, parent)

@@ -20,6 +20,7 @@ from experiments.sweep.outcome import Outcome
 from experiments.sweep.point import Point
 from experiments.sweep.scheduler import carry_out
 from experiments.sweep.slurm_submit import submit_point
+from ffn_core import metric_names as names
 from ffn_core.errors import InputError
 from ffn_core.runtime import warn_of_precision
 
@@ -210,7 +211,7 @@ class Sweep:
             store.set_status(run_id, "RUNNING")
             return run_id
         note = f"{self._question}\n\n```\n{self.command}\n```".strip()
-        tags = {"ffn_scaling.kind": "sweep", "mlflow.note.content": note}
+        tags = {names.KIND: names.SWEEP, names.NOTE: note}
         run_id = store.start_run(config.tracking.experiment, f"sweep {key}", tags)
         folder.mkdir(parents=True, exist_ok=True)
         run_files.write_json(link, {"uri": uri, "run_id": run_id})

@@ -41,6 +41,7 @@ from experiments.throughput.tables import (
     scaling_metrics,
     warnings_after,
 )
+from ffn_core import metric_names as names
 from ffn_core.outputs import new_folder
 from ffn_core.runtime import warn_of_precision
 
@@ -63,7 +64,7 @@ class BenchmarkRecord:
         self._terminal = terminal
         self.run_id = ""
         try:
-            tags = {"ffn_scaling.kind": "sweep", "mlflow.note.content": note}
+            tags = {names.KIND: names.SWEEP, names.NOTE: note}
             self.run_id = Store(uri).start_run(experiment, name, tags)
         except StoreError as error:
             self._warn(error)

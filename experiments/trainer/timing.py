@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-PHASES = ("input", "compute", "straggler_wait", "allreduce", "update")
+from ffn_core.metric_names import ALLREDUCE, COMPUTE, INPUT, PHASES, STRAGGLER_WAIT, UPDATE
 
 REDUCE = "reduce"
-MEASURED = ("input", "compute", REDUCE, "update")
+MEASURED = (INPUT, COMPUTE, REDUCE, UPDATE)
 """What a rank can time by itself."""
 
 KEPT_STEPS = 100
@@ -92,7 +92,7 @@ def pooled(reports: Sequence[dict[str, Any]]) -> tuple[dict[str, float], int]:
     if reduces.size:
         share = float(reduces.min(axis=0).mean() / reduces.mean())
         slowest = int(np.bincount(reduces.argmin(axis=0)).argmax())
-    means |= {"straggler_wait": (1 - share) * reduce_s, "allreduce": share * reduce_s}
+    means |= {STRAGGLER_WAIT: (1 - share) * reduce_s, ALLREDUCE: share * reduce_s}
     return {name: means[name] for name in PHASES}, slowest
 
 

@@ -15,6 +15,7 @@ from experiments.trainer.checkpointing import Checkpointer, diverged
 from experiments.trainer.metrics import Meter
 from experiments.trainer.timing import REDUCE, TrainingClock
 from experiments.trainer.validator import Validator
+from ffn_core import metric_names as names
 from ffn_core.training.batches import MicroBatch, micro_batch_size
 from ffn_core.training.distributed import Collectives
 from ffn_core.training.examples import CanvasSource, ExampleStream
@@ -106,7 +107,7 @@ class Trainer:
             metrics: dict[str, float] = {}
             if self._finished or self._crossed(config.report.every_fovs):
                 metrics |= self._meter.take(self._streams, result)
-                metrics["learning_rate"] = self._schedule(self._step - 1)
+                metrics[names.LEARNING_RATE] = self._schedule(self._step - 1)
             if self._finished or self._crossed(config.validation.every_fovs):
                 metrics |= self._validator.scores(self._fovs)
                 metrics |= self._validator.share_of(self._clock.elapsed_s)
@@ -135,20 +136,20 @@ class Trainer:
         size = len(batch.image)
         for first in range(0, len(self._streams), size):
             streams = self._streams[first : first + size]
-            with phases.phase("input"):
+            with phases.phase(names.INPUT):
                 for stream in streams:
                     stream.advance()
                 batch.gather([(s.canvas, s.window) for s in streams])
-            with phases.phase("compute"):
+            with phases.phase(names.COMPUTE):
                 logits = step.accumulate(batch.image, batch.seed, batch.is_object).numpy()
-            with phases.phase("input"):
+            with phases.phase(names.INPUT):
                 for row, stream in enumerate(streams):
                     stream.write(logits[row, ..., 0])
         with phases.phase(REDUCE):
             stop, done = self._stop_request.is_set(), self._out_of_time()
             with self._collectives.waiting():
                 total = step.reduce(stop, done)
-        with phases.phase("update"):
+        with phases.phase(names.UPDATE):
             result = step.apply(total, self._schedule(self._step))
         phases.steps += 1
         return result
@@ -187,7 +188,7 @@ class Trainer:
     def _record(self, metrics: dict[str, float]) -> None:
         if metrics:
             elapsed_s = self._clock.elapsed_s
-            shared = {"time/elapsed_s": elapsed_s, "optimizer_step": float(self._step)}
+            shared = {names.ELAPSED_S: elapsed_s, names.OPTIMIZER_STEP: float(self._step)}
             self._recorder.record(self._step, self._fovs, elapsed_s, shared | metrics)
 
     def _progress(self) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ffn_core.metric_names import LOSS, score_metric
 from ffn_core.movement import FixedMovement, Movement
 from ffn_core.scores.roc import LogitHistogram
 from ffn_core.scores.voxel_counts import VoxelCounts
@@ -58,15 +59,15 @@ class Score:
             LogitHistogram(logits.astype(np.int64).reshape(2, -1)),
         )
 
-    def rates(self, prefix: str) -> dict[str, float]:
-        """Metrics under ``prefix/``: what the canvases there were allow to be measured."""
-        rates = self.published.rates(prefix)
+    def rates(self, scored: str) -> dict[str, float]:
+        """Metrics of ``scored``: what the canvases there were allow to be measured."""
+        rates = self.published.rates(scored)
         if self.fovs:
-            rates[f"{prefix}/loss"] = self.loss_sum / self.fovs
+            rates[score_metric(scored, LOSS)] = self.loss_sum / self.fovs
         if self.half.canvases:
-            rates[f"{prefix}/f1_half"] = self.half.f1
+            rates[score_metric(scored, "f1_half")] = self.half.f1
         if (auc := self.logits.auc) is not None:
-            rates[f"{prefix}/auc"] = auc
+            rates[score_metric(scored, "auc")] = auc
         return rates
 
     @property

@@ -34,6 +34,7 @@ from experiments.trainer.trained_network import find_network, load_network
 from ffn_core.errors import InputError
 from ffn_core.files import REPOSITORY
 from ffn_core.inference.forward import make_forward
+from ffn_core.metric_names import metric_of
 from ffn_core.training import checkpoint as checkpoints
 from ffn_core.volumes import open_volume
 
@@ -204,7 +205,9 @@ def test_every_checkpoint_of_a_run_is_scored_and_recorded(columns, tmp_path, mon
     assert (everything["are"], everything["segments"]) == ("0.0", "4")
     assert int(nothing["voxels"]) == 4 * 9 * 9 * 20, "the half that the run held out"
 
-    assert len(run_files.read_records(run_dir / run_files.SEGMENTATION_SCORES)) == 2
+    recorded = run_files.read_records(run_dir / run_files.SEGMENTATION_SCORES)
+    assert len(recorded) == 2
+    assert all(metric_of(name) for name in recorded[-1].metrics)
     store, run_id = MlflowClient(uri), run_files.read_json(run_dir / LINK)["run_id"]
     history = store.get_metric_history(run_id, "segmentation/are")
     assert [m.step for m in history] == [8, 20]

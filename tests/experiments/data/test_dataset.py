@@ -14,7 +14,7 @@ import pytest
 import tensorstore as ts
 
 from experiments.config.config_file import write_config
-from experiments.config.naming import LATER, RUN_LOCAL, identity
+from experiments.config.naming import identity
 from experiments.config.parsing import from_dict
 from experiments.config.schema import Config, DataConfig
 from experiments.data.cache import write_volumes
@@ -24,6 +24,7 @@ from experiments.reporting.run_files import CHECKPOINTS
 from experiments.segment.config import RegionConfig, SegmentConfig
 from experiments.segment.resolve import held_out_region, resolve
 from ffn_core.errors import InputError
+from ffn_core.metric_names import LATER, RUN_LOCAL
 from ffn_core.synthetic.neurites import synthesize
 from ffn_core.training.checkpoint import MANIFEST
 from ffn_core.training.examples import LabelledVolume

@@ -2,7 +2,8 @@ import time
 
 import pytest
 
-from experiments.trainer.timing import KEPT_STEPS, MEASURED, PHASES, REDUCE, PhaseTimes, pooled
+from experiments.trainer.timing import KEPT_STEPS, MEASURED, REDUCE, PhaseTimes, pooled
+from ffn_core.metric_names import PHASES
 
 
 def report(reduces, **means):
