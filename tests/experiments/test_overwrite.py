@@ -16,7 +16,8 @@ from experiments.data.cache import write_volumes
 from experiments.reporting import run_files
 from experiments.segment import segmentation_files
 from experiments.segment.config import ResolvedRegion, ResolvedSegment
-from experiments.throughput import measurement
+from experiments.throughput import __main__ as throughput
+from experiments.throughput import measurement, tuning
 from ffn_core.output_list import LIST
 from ffn_core.sampling.coordinates import Coordinates
 from ffn_core.sampling.google_ffn import write_published_coordinates
@@ -244,9 +245,12 @@ class Noon(datetime):
         return cls(2026, 1, 1, 12, tzinfo=tz)
 
 
-@pytest.mark.parametrize(("app", "name"), [(tune, "tune"), (measurement, "throughput")])
-def test_measurements_take_a_new_folder(app, name, world, monkeypatch, everything, capsys):
-    monkeypatch.setattr(app, "datetime", Noon)
+@pytest.mark.parametrize(
+    ("app", "module", "name"),
+    [(tune, tuning, "tune"), (throughput, measurement, "throughput")],
+)
+def test_measurements_take_a_new_folder(app, module, name, world, monkeypatch, everything, capsys):
+    monkeypatch.setattr(module, "datetime", Noon)
     monkeypatch.setattr("sys.argv", [name, "model=micro"])
     folder = world / "runs" / name / "20260101-120000"
     folder.mkdir(parents=True)

@@ -90,7 +90,7 @@ def test_noise():
 def test_peak_memory_follows_what_was_touched_and_is_not_inherited():
     held = bytearray(200_000_000)  # of the parent: a child must not report it
     code = (
-        "from experiments.throughput.machine import peak_rss_bytes as peak\n"
+        "from ffn_core.runtime import peak_rss_bytes as peak\n"
         "before = peak()\n"
         "held = b'1' * 80_000_000\n"
         "print(before, peak() - before)"
