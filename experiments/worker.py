@@ -69,7 +69,7 @@ def run_rank(run_dir: Path) -> int:
         config = config.with_ranks(topology.size)  # as many as there are at the moment
         summary = Trainer(config, run_dir, collectives, recorder, stop_request).train()
     if topology.rank == 0 and summary["finished"]:
-        run_files.write_json(run_dir / run_files.RESULT, {"outcome": "finished"} | summary)
+        run_files.RunDirectory(run_dir).write_result({"outcome": "finished"} | summary)
     distributed.stop()
     return 0 if summary["finished"] else EXIT_STOPPED
 
@@ -116,16 +116,16 @@ def _fail(run_dir: Path, code: int, message: str, trace: str = "", ends_run: boo
         "traceback": trace,
         "ends_run": ends_run,
     }
-    path = run_dir / run_files.FAILURE
-    earlier = run_files.read_json(path)
+    directory = run_files.RunDirectory(run_dir)
+    earlier = directory.failure()
     # The first rank counts, but what ends all of them more than what ended one.
-    if earlier is None or (ends_run and not earlier["ends_run"]):
+    if not earlier or (ends_run and not earlier["ends_run"]):
         try:
-            run_files.write_json(path, failure)
+            directory.write_failure(failure)
         except OSError:
             (run_dir / run_files.PROGRESS).unlink(missing_ok=True)  # makes room on a full disk
             with contextlib.suppress(OSError):
-                run_files.write_json(path, failure)
+                directory.write_failure(failure)
     return code
 
 

@@ -246,6 +246,11 @@ NOTE: Final = "mlflow.note.content"
 SOURCE: Final = "mlflow.source.name"
 COMMIT: Final = "mlflow.source.git.commit"
 
+# Artifacts of a run whose checkpoints were segmented.
+
+SEGMENTATION_FOLDER: Final = "segmentation"
+SAMPLE_FILE: Final = "sample.h5"
+
 # Options that do not make two runs different.
 
 RUN_LOCAL: Final = (

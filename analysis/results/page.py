@@ -122,7 +122,8 @@ def _verdicts(verdicts: list[Verdict]) -> str:
             f"The score of a run is its {SCORE}. {METHOD} Undecided is what the runs cannot tell; "
             "not reached, what they ended before; not testable here, what takes another machine.",
             "### The plan",
-            "Written before the runs (`analysis/verdicts/plan.py`), where the judge reads its rules.",
+            "Written before the runs (`analysis/verdicts/plan.py`), where the judge reads its"
+            " rules.",
             markdown_table(plan_table()),
         ]
     )

@@ -24,7 +24,7 @@ from ffn_core.inference.sample import SegmentedSample
 __all__ = ["Runs", "default_store", "load_runs"]
 
 _POINT_RUNS = f"tags.`{names.KIND}` = '{names.POINT}'"
-_SAMPLE = "segmentation/sample.h5"
+_SAMPLE = f"{names.SEGMENTATION_FOLDER}/{names.SAMPLE_FILE}"
 _REST_SCHEMES = ("http", "https", "databricks")
 
 
@@ -157,9 +157,8 @@ def _samples(client: MlflowClient, runs: list[Run]) -> dict[str, SegmentedSample
         if names.SEGMENTATION_ARE not in run.data.metrics:
             continue
         run_id = run.info.run_id
-        folder, _, _ = _SAMPLE.rpartition("/")
         try:
-            found = {file.path for file in client.list_artifacts(run_id, folder)}
+            found = {file.path for file in client.list_artifacts(run_id, names.SEGMENTATION_FOLDER)}
             if _SAMPLE not in found:
                 continue
             with tempfile.TemporaryDirectory() as target:

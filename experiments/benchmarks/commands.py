@@ -7,7 +7,7 @@ from pathlib import Path
 
 from experiments.benchmarks.ratio import Claim, bound, ratio
 from experiments.benchmarks.runner import Bench
-from experiments.reporting import run_files
+from experiments.reporting.run_files import METRICS, RESULT, read_json, run_directories
 
 LABELS_EDGE = 250
 
@@ -30,8 +30,8 @@ def emulation(bench: Bench) -> list[Claim]:
                 "model=tiny",
                 "report.every_fovs=1024",
             )
-            (result,) = out.rglob(run_files.RESULT)
-            rates[nodes] = run_files.read_json(result)["fovs_per_second"]
+            (run,) = run_directories(out, RESULT)
+            rates[nodes] = run.result()["fovs_per_second"]
         ratios.append(rates[1024] / rates[8])
     return [ratio("1024 logical nodes, FOVs/s", "8 on the same processes", ratios, 0.9)]
 
@@ -48,7 +48,7 @@ def prepare(bench: Bench) -> list[Claim]:
     np.save(source, labels)
     module = "experiments.benchmarks.preparation"
     bench.module(module, str(source), str(bench.repeats), str(file))
-    found = run_files.read_json(file)
+    found = read_json(file)
     what = f"labels of {edge}^3 voxels"
     return [
         bound(f"{what}: partitions", found["partitions_s"], "s", 6.0),
@@ -69,5 +69,5 @@ def startup(bench: Bench) -> list[Claim]:
 def _first_step_s(bench: Bench, out: Path) -> float:
     start = time.time()
     bench.train(out, *_SHORTEST)
-    (path,) = out.rglob(run_files.METRICS)
-    return run_files.read_records(path)[0].unix_s - start
+    (run,) = run_directories(out, METRICS)
+    return run.records()[0].unix_s - start

@@ -10,7 +10,13 @@ from pathlib import Path
 from experiments.benchmarks.ratio import Claim, bound, median_ratio, ratio
 from experiments.benchmarks.runner import Bench
 from experiments.config.config_file import load_config, write_config
-from experiments.reporting import run_files
+from experiments.reporting.run_files import (
+    METRICS,
+    PROVENANCE,
+    RunDirectory,
+    read_json,
+    run_directories,
+)
 
 
 @dataclass(frozen=True)
@@ -61,7 +67,7 @@ def network(bench: Bench, network: Network) -> list[Claim]:
         f"tracking.experiment={model}",
     )
     (results,) = sorted(out.glob("throughput/*/throughput.json"))
-    runs = run_files.read_json(results)["measurements"]
+    runs = read_json(results)["measurements"]
     one = [m for m in runs if m["shape"]["ranks"] == 1]
     two = [m for m in runs if m["shape"]["ranks"] == 2]
     bare = [m["reference"] for m in one]
@@ -79,13 +85,13 @@ def network(bench: Bench, network: Network) -> list[Claim]:
     ]
     together = [m["fovs_per_second"] / m["uncoupled"]["fovs_per_second"] for m in two]
     alone = [m["fovs_per_second"] / m["reference"]["fovs_per_second"] for m in one]
-    peaks = [metrics for path in out.rglob("metrics.jsonl") for metrics in _peaks_gib(path)]
+    peaks = [metrics for run in run_directories(out, METRICS) for metrics in _peaks_gib(run)]
     claims += [
         ratio(f"{model}: whole trainer, FOVs/s", "its bare step", alone, network.trainer),
         ratio(f"{model}: 2 ranks, FOVs/s", "2 uncoupled processes", together, network.coupling),
         bound(f"{model}: peak memory of a rank", [max(peaks)], "GiB", 2.5),
     ]
-    first = min(out.rglob(run_files.PROVENANCE)).parent
+    first = run_directories(out, PROVENANCE)[0].path
     return [*claims, _micro_batch(bench, model, first, network.tried)]
 
 
@@ -107,7 +113,7 @@ def _micro_batch(bench: Bench, model: str, run_dir: Path, tried: Sequence[int]) 
             bench.module(
                 "experiments.throughput.bare_step", str(folder), str(folder / "rates.json")
             )
-            rates = run_files.read_json(folder / "rates.json")
+            rates = read_json(folder / "rates.json")
             found.append(median_ratio(rates["fovs_per_second"], rates["gemm_flops"]))
     best, best_found = max(
         (item for item in fractions.items() if item[0] != chosen),
@@ -117,11 +123,11 @@ def _micro_batch(bench: Bench, model: str, run_dir: Path, tried: Sequence[int]) 
     return ratio(f"{model}: micro-batches of {chosen}, FOVs/s", f"of {best}", ratios, 0.97)
 
 
-def _peaks_gib(path: Path) -> list[float]:
+def _peaks_gib(run: RunDirectory) -> list[float]:
     """Peak memory of every rank in the records of a run."""
     return [
         value
-        for record in run_files.read_records(path)
+        for record in run.records()
         for name, value in record.metrics.items()
         if name.endswith("_peak_rss_gib")
     ]

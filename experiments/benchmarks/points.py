@@ -6,7 +6,7 @@ from pathlib import Path
 
 from experiments.benchmarks.ratio import Claim, ratio
 from experiments.benchmarks.runner import Bench
-from experiments.reporting import run_files
+from experiments.reporting.run_files import METRICS, run_directories
 from experiments.throughput.efficiency import common_rate
 from ffn_core.errors import InputError
 from ffn_core.runtime import available_cores
@@ -56,7 +56,7 @@ def _rate(bench: Bench, out: Path, nodes: int, seconds: int, *overrides: str) ->
         "report.every_fovs=256",
         "validation.canvases=0",
     )
-    found = [run_files.read_records(path) for path in sorted(out.rglob(run_files.METRICS))]
+    found = [run.records() for run in run_directories(out, METRICS)]
     rate = common_rate(found)
     if rate is None:
         raise InputError(f"the points below {out} were never training at the same time")

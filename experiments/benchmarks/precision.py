@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from experiments.benchmarks.ratio import Claim, median_ratio, ratio
 from experiments.benchmarks.runner import Bench
-from experiments.reporting import run_files
+from experiments.reporting.run_files import CONFIG, read_json, run_directories
 from ffn_core.model_size import PRECISIONS
 from ffn_core.runtime import cpu_flags, native_bfloat16
 
@@ -36,11 +36,11 @@ def _both(bench: Bench, model: str) -> list[Claim]:
         "budget.steps=1",
         "validation.canvases=0",
     )
-    run_dir, file = next(folder.rglob(run_files.CONFIG)).parent, folder / "rates.json"
+    run_dir, file = run_directories(folder, CONFIG)[0].path, folder / "rates.json"
     found: dict[str, list[float]] = {"fovs_per_second": [], "forward_fovs_per_second": []}
     for _ in range(bench.repeats):
         bench.module("experiments.throughput.bare_step", str(run_dir), str(file), *PRECISIONS)
-        rates = run_files.read_json(file)
+        rates = read_json(file)
         for name, ratios in found.items():
             ratios.append(median_ratio(rates[BFLOAT16][name], rates[FLOAT32][name]))
     return [
@@ -71,7 +71,7 @@ def _trainer(bench: Bench) -> list[Claim]:
         "tracking.experiment=precision",
     )
     (results,) = sorted(out.glob("throughput/*/throughput.json"))
-    runs = run_files.read_json(results)["measurements"]
+    runs = read_json(results)["measurements"]
     peak = [run["reference"]["fraction_of_peak"] for run in runs]
     trainer = [run["fovs_per_second"] / run["reference"]["fovs_per_second"] for run in runs]
     step = f"paper: training step in {BFLOAT16}, floating-point operations per second"

@@ -16,7 +16,7 @@ from typing import Any
 
 from experiments.config.parsing import flatten
 from experiments.config.schema import Config
-from experiments.reporting import run_files
+from experiments.reporting.run_files import RunDirectory
 from ffn_core.metric_names import LATER, RANKS_GIVEN, RUN_LOCAL
 
 
@@ -69,7 +69,7 @@ def run_directory(config: Config) -> Path:
         return folder
     older = [_folder(config.with_ranks(ranks)) for ranks in config.cluster.even_ranks]
     begun = [path for path in older if path.is_dir() and not _ranks_were_given(path)]
-    finished = [path for path in begun if (path / run_files.RESULT).is_file()]
+    finished = [path for path in begun if RunDirectory(path).finished]
     return next(iter(finished + begun), folder)
 
 
@@ -80,7 +80,7 @@ def identity_of(run_dir: Path) -> str:
 
 def _ranks_were_given(run_dir: Path) -> bool:
     """Whether a run was asked for by a number of ranks; False where no record says so."""
-    tags = (run_files.read_json(run_dir / run_files.IDENTITY) or {}).get("tags", {})
+    tags = RunDirectory(run_dir).identity().get("tags", {})
     return bool(tags.get(RANKS_GIVEN) == "true")
 
 

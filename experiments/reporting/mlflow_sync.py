@@ -15,7 +15,6 @@ from experiments.reporting.redaction import redacted_text
 from experiments.reporting.run_files import Record
 
 LINK = "mlflow.json"
-IDENTITY = run_files.IDENTITY
 _LATER = (run_files.SEGMENTATION_SCORES, run_files.SCALING)
 """Records that are made when the training is over."""
 
@@ -67,7 +66,7 @@ class MlflowSync:
         self._retry_at = 0.0
         self._last_unix_s: float | None = None
         self.error: str | None = None
-        run_files.write_json(run_dir / IDENTITY, asdict(identity))
+        run_files.RunDirectory(run_dir).write_identity(asdict(identity))
 
     def poll(self) -> list[Record]:
         """Read new records, send all not sent yet, return the new ones of the training."""

@@ -29,7 +29,7 @@ class PointBar:
         self._rate = ""
         self._throughput: float | None = None
 
-    def update(self, state: dict[str, Any] | None, fresh: list[Record]) -> None:
+    def update(self, state: dict[str, Any], fresh: list[Record]) -> None:
         """Show the progress file of a run and the newest of its metrics."""
         for record in fresh:
             raw = record.metrics.get(VALIDATION_F1)
@@ -37,7 +37,7 @@ class PointBar:
                 self._f1 = f"F1 {f1:.3f}"
             if (rate := record.metrics.get(THROUGHPUT)) is not None:
                 self._rate, self._throughput = f"{rate:,.1f} FOV/s", rate
-        if state is None:
+        if not state:
             return
         total, done = state["budget_s"], state["elapsed_s"]
         if total is None:

@@ -12,10 +12,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from experiments.reporting import run_files
 from experiments.reporting.mlflow_store import Store
-from experiments.reporting.mlflow_sync import IDENTITY, linked_run
-from experiments.reporting.run_files import Record
+from experiments.reporting.mlflow_sync import linked_run
+from experiments.reporting.run_files import IDENTITY, SCALING, Record, RunDirectory
 from ffn_core import metric_names as names
 from ffn_core.parallel_efficiency import (
     WEAK,
@@ -51,13 +50,13 @@ def measured_run(run_dir: Path) -> MeasuredRun | None:
     None as well for runs of the throughput command, which has compared them itself.
     """
     try:
-        result = run_files.read_json(run_dir / run_files.RESULT) or {}
-        identity = run_files.read_json(run_dir / IDENTITY) or {}
+        files = RunDirectory(run_dir)
+        result, identity = files.result(), files.identity()
         tags, params = identity["tags"], identity["params"]
         real = tags[names.EMULATED] == "false" and int(tags.get(names.PARALLEL_POINTS, 1)) == 1
         if not real or result.get("outcome") != "finished":
             return None
-        found = run_files.read_records(run_dir / run_files.METRICS)
+        found = files.records()
         rates = [r.metrics[names.THROUGHPUT] for r in found if names.THROUGHPUT in r.metrics]
         if not rates or any(names.PARALLEL_EFFICIENCY in r.metrics for r in found):
             return None
@@ -109,10 +108,10 @@ class SweepScaling:
                 of_point.setdefault(i, curve.of_point(self._runs[i].point))
         for i, values in of_point.items():
             run = self._runs[i]
-            path, metrics = run.run_dir / run_files.SCALING, _metrics(values)
-            known = run_files.read_records(path)
+            files, metrics = RunDirectory(run.run_dir), _metrics(values)
+            known = files.records(SCALING)
             if not known or known[-1].metrics != metrics:
-                run_files.append(path, replace(run.last, unix_s=time.time(), metrics=metrics))
+                files.append(replace(run.last, unix_s=time.time(), metrics=metrics), SCALING)
         return [self._runs[i].run_dir for i in sorted(of_point)]
 
     def best(self) -> Record | None:
@@ -159,7 +158,7 @@ def send(run_dirs: Sequence[Path], store: Store) -> None:
     """
     for run_dir in run_dirs:
         if (run_id := linked_run(run_dir, store.uri)) is not None:
-            store.log_records(run_id, run_files.read_records(run_dir / run_files.SCALING))
+            store.log_records(run_id, RunDirectory(run_dir).records(SCALING))
 
 
 def _metrics(values: NodeCount) -> dict[str, float]:

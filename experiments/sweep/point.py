@@ -17,12 +17,12 @@ from experiments.config.parsing import flatten
 from experiments.config.schema import Config
 from experiments.launch.prepare import prepare
 from experiments.launch.ranks import Ranks
-from experiments.reporting import run_files
 from experiments.reporting.exit_codes import EXIT_STOPPED
 from experiments.reporting.mlflow_store import absolute_uri
 from experiments.reporting.mlflow_sync import MlflowSync, RunIdentity
 from experiments.reporting.provenance import provenance
 from experiments.reporting.redaction import redacted
+from experiments.reporting.run_files import RunDirectory
 from experiments.reporting.score_history import score_line
 from experiments.reporting.terminal import PointBar, Terminal
 from experiments.sweep.outcome import Outcome, conclude, report
@@ -68,6 +68,7 @@ class Point:
         self._started = config.on(available_cores() if ranks is None else ranks)
         self.name = point_name(config)
         self.run_dir = run_directory(config)
+        self._files = RunDirectory(self.run_dir)
         self.outcome: Outcome | None = None
         self._terminal = terminal
         self._parent = parent
@@ -90,8 +91,7 @@ class Point:
             interruptible: within its context Ctrl-C raises KeyboardInterrupt; preparing data may
                 take long, and is given up then.
         """
-        done = run_files.read_json(self.run_dir / run_files.RESULT)
-        if done is not None:
+        if done := self._files.result():
             before, score = f"{done['outcome']} before", score_line(done.get("score"))
             self._end(Outcome(self.name, self.run_dir, "skipped", before, score))
             return
@@ -122,7 +122,7 @@ class Point:
         self._stopping = True
         self._deadline = min(self._deadline, time.monotonic() + STOP_GRACE_S)
         if self.outcome is None:
-            (self.run_dir / run_files.STOP).touch()
+            self._files.request_stop()
 
     def terminate(self) -> None:
         """Send the ranks SIGTERM, and do not wait for them."""
@@ -147,8 +147,8 @@ class Point:
             ) from None
         except OSError:
             pass  # a file system without locks
-        (self.run_dir / run_files.FAILURE).unlink(missing_ok=True)
-        (self.run_dir / run_files.STOP).unlink(missing_ok=True)
+        self._files.forget_failure()
+        self._files.withdraw_stop()
 
     def _open_mirror(self) -> None:
         config, uri = self.config, absolute_uri(self.config.tracking.uri)
@@ -171,7 +171,7 @@ class Point:
         except Exception as error:
             reason = {"message": str(error), "traceback": traceback.format_exc()}
             with suppress(OSError):  # which may be what went wrong
-                run_files.write_json(self.run_dir / run_files.FAILURE, reason)
+                self._files.write_failure(reason)
             self._end(Outcome(self.name, self.run_dir, "failed", str(error)))
 
     def _is_over(self) -> bool:
@@ -181,24 +181,23 @@ class Point:
         if code is None and now < self._deadline:
             if now >= self._next_look:
                 self._next_look = now + LOOK_EVERY_S
-                if (run_files.read_json(self.run_dir / run_files.FAILURE) or {}).get("ends_run"):
+                if self._files.failure().get("ends_run"):
                     self._deadline = min(self._deadline, now + STOP_GRACE_S)
                 self._show()
             return False
         self._show()
-        left = (run_files.RESULT, run_files.FAILURE)
-        explained = any((self.run_dir / name).is_file() for name in left)
+        explained = self._files.finished or self._files.failure()
         # A batch system may ask the ranks themselves to stop: then the launcher says so.
         if not explained and not self._stopping and code != EXIT_STOPPED:
             reason = {"message": self._ranks.died(), "traceback": self._ranks.log_tail(60)}
-            run_files.write_json(self.run_dir / run_files.FAILURE, reason)
+            self._files.write_failure(reason)
         return True
 
     def _show(self) -> None:
         assert self._sync is not None
         fresh = self._sync.poll()
         if self._bar is not None:
-            self._bar.update(run_files.read_json(self.run_dir / run_files.PROGRESS), fresh)
+            self._bar.update(self._files.progress(), fresh)
 
     def _end(self, outcome: Outcome) -> None:
         """Leave no process behind, complete the MLflow run, and keep the outcome."""
@@ -228,7 +227,7 @@ def _run_identity(given: Config, config: Config, run_dir: Path, parent: str | No
     params[names.RATE_PEAK] = config.learning_rate.peak(config.cluster.nodes)
     params[names.BUDGET] = str(config.budget)
     facts = provenance()
-    run_files.write_json(run_dir / run_files.PROVENANCE, facts)
+    RunDirectory(run_dir).write_provenance(facts)
     tags = {
         names.KIND: names.POINT,
         names.IDENTITY: identity_of(run_dir),

@@ -21,8 +21,8 @@ from experiments.config.schema import Config
 from experiments.launch import slurm
 from experiments.launch.launchers import launcher_of
 from experiments.launch.slurm import FOLDER
-from experiments.reporting import run_files
 from experiments.reporting.exit_codes import EXIT_FAILED, EXIT_INPUT, EXIT_STOPPED
+from experiments.reporting.run_files import RunDirectory
 from experiments.reporting.terminal import Terminal
 from experiments.sweep.outcome import Outcome
 from experiments.sweep.scheduler import run_point
@@ -68,7 +68,7 @@ def worth_repeating(outcome: Outcome, restarts: int, retries: int) -> bool:
     """
     if outcome.outcome != "failed":
         return outcome.outcome == "stopped"
-    failure = run_files.read_json(outcome.run_dir / run_files.FAILURE) or {}
+    failure = RunDirectory(outcome.run_dir).failure()
     own_fault = "exit_code" in failure and bool(failure.get("traceback"))
     return not own_fault or restarts < retries
 
@@ -93,9 +93,9 @@ def _conclude(outcome: Outcome) -> int:
     """Leave the reason of bad input behind, as ranks do theirs; returns the exit code."""
     print(f"{outcome.outcome} {outcome.message}".strip())
     if outcome.outcome == "input":
-        path = outcome.run_dir / run_files.FAILURE
-        if not path.exists():
-            run_files.write_json(path, {"exit_code": EXIT_INPUT, "message": outcome.message})
+        run = RunDirectory(outcome.run_dir)
+        if not run.failure():
+            run.write_failure({"exit_code": EXIT_INPUT, "message": outcome.message})
         return EXIT_INPUT
     return {"failed": EXIT_FAILED, "stopped": EXIT_STOPPED}.get(outcome.outcome, 0)
 

@@ -11,8 +11,8 @@ from experiments.config.schema import Config
 from experiments.launch import slurm
 from experiments.launch.prepare import prepare
 from experiments.launch.slurm import FOLDER, SCRIPT, add_job, job, job_ids
-from experiments.reporting import run_files
 from experiments.reporting.mlflow_store import absolute_uri
+from experiments.reporting.run_files import RunDirectory
 from experiments.sweep.outcome import Outcome
 
 
@@ -26,8 +26,8 @@ def submit_point(config: Config, parent: str | None) -> Outcome:
         InputError: for bad input, or a job that Slurm does not take.
     """
     run_dir, name = run_directory(config), point_name(config)
-    done = run_files.read_json(run_dir / run_files.RESULT)
-    if done is not None:
+    run = RunDirectory(run_dir)
+    if done := run.result():
         return Outcome(name, run_dir, "skipped", f"{done['outcome']} before")
     earlier = job_ids(run_dir)
     if earlier:
@@ -37,8 +37,8 @@ def submit_point(config: Config, parent: str | None) -> Outcome:
     prepare(config)
     folder = run_dir / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    (run_dir / run_files.LOGS).mkdir(exist_ok=True)
-    (run_dir / run_files.FAILURE).unlink(missing_ok=True)
+    run.logs.mkdir(exist_ok=True)
+    run.forget_failure()
     # The store by its absolute name: a job's environment may name another one.
     uri = absolute_uri(config.tracking.uri)
     write_config(folder, replace(config, tracking=replace(config.tracking, uri=uri)), private=True)

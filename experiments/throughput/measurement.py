@@ -71,9 +71,8 @@ class BenchmarkRecord:
 
     def add(self, run_dir: Path, metrics: dict[str, float]) -> None:
         """Add a last record to a finished run: to its directory, then to MLflow."""
-        path = run_dir / run_files.METRICS
-        last = run_files.read_records(path)[-1]
-        run_files.append(path, replace(last, metrics=metrics))
+        files = run_files.RunDirectory(run_dir)
+        files.append(replace(files.records()[-1], metrics=metrics))
         if (problem := import_run(run_dir, self._uri)) is not None:
             self._terminal.warn(f"MLflow store {self._uri}: {problem}; nothing is lost")
 

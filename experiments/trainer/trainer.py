@@ -9,7 +9,7 @@ from typing import Any
 from experiments.config.schema import Config
 from experiments.data.dataset import canvas_sources
 from experiments.launch.stop_request import StopRequest
-from experiments.reporting.run_files import BEST, CHECKPOINTS, Recorder
+from experiments.reporting.run_files import Recorder, RunDirectory
 from experiments.reporting.score_history import ScoreHistory
 from experiments.trainer.checkpointing import Checkpointer, diverged
 from experiments.trainer.metrics import Meter
@@ -71,8 +71,8 @@ class Trainer:
         )
         self._checkpointer = Checkpointer(
             config,
-            run_dir / CHECKPOINTS,
-            run_dir / BEST,
+            RunDirectory(run_dir).checkpoints,
+            RunDirectory(run_dir).best,
             collectives,
             step.model,
             step.optimizer,
