@@ -41,11 +41,11 @@ def run_rank(run_dir: Path) -> int:
     stop_request.listen()
 
     def on_stall(stall: Stall) -> None:
-        """Called in another thread while the main one waits for ever."""
+        """Called in another thread while the main one waits forever."""
         if cluster.elastic and stall.left:
             start_over(run_dir)
         elif cluster.elastic and end_silent(run_dir, stall.silent):
-            print(f"killed, and going on without: {stall.problem}", file=sys.stderr, flush=True)
+            print(f"killed, and continuing without: {stall.problem}", file=sys.stderr, flush=True)
         else:
             os._exit(_fail(run_dir, EXIT_FAILED, stall.problem))
 
@@ -95,10 +95,10 @@ def main(arguments: list[str]) -> int:
         if peer_lost(error):
             if elastic:
                 start_over(run_dir)
-            # Whoever failed first leaves the reason; one that was killed is told by the launcher.
+            # The first rank that failed leaves the reason; the launcher names one that was killed.
             print(f"error: another rank is gone: {error}", file=sys.stderr, flush=True)
             return EXIT_FAILED
-        ends_run = not elastic  # or the others go on
+        ends_run = not elastic  # or the others continue
         if isinstance(error, OSError) and error.errno in DISK_FULL:
             message = f"{error}; free space and repeat the command"
             return _fail(run_dir, EXIT_FAILED, message, ends_run=ends_run)
@@ -106,7 +106,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _fail(run_dir: Path, code: int, message: str, trace: str = "", ends_run: bool = True) -> int:
-    """Leave the reason; ``ends_run`` unless other ranks may go on without this one."""
+    """Leave the reason; ``ends_run`` unless other ranks may continue without this one."""
     with contextlib.suppress(OSError):  # the log may be on a disk that is full
         print(trace or f"error: {message}", file=sys.stderr, flush=True)
     failure: dict[str, Any] = {

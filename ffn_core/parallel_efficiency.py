@@ -184,7 +184,7 @@ def _relative(nodes: int, repeats: int, rate: float, baseline: NodeCount) -> Nod
 
 
 def _order(item: tuple[tuple[tuple[Hashable, ...], int], list[int]]) -> tuple[object, ...]:
-    """Sorts groups whose work holds numbers, texts and None."""
+    """Sort groups whose work holds numbers, texts and None."""
     (work, batch_size), _ = item
     keys = tuple((v is None, isinstance(v, str), 0 if v is None else v) for v in work)
     return (keys, batch_size)

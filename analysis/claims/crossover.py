@@ -1,4 +1,4 @@
-"""Where square-root overtakes linear scaling, and whether the noise scale foretells it. Pure."""
+"""Where square-root overtakes linear scaling, and whether the noise scale predicts it. Pure."""
 
 from __future__ import annotations
 
@@ -68,8 +68,8 @@ def noise_predicts_crossover(studies: Studies) -> Finding:
         if math.isinf(middle):
             return low - ends[1], high - ends[0]
         half = (ends[1] - ends[0]) / 2
-        centre = float(crossing.value or 0.0)
-        return middle - math.hypot(centre - low, half), middle + math.hypot(high - centre, half)
+        center = float(crossing.value or 0.0)
+        return middle - math.hypot(center - low, half), middle + math.hypot(high - center, half)
 
     evidence = noise.rename("noise_scale_fovs").rename_axis("seed").reset_index()
     effect = Inverted(middle, min(crossing.count, late.count), interval)

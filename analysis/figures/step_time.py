@@ -12,14 +12,14 @@ from analysis.figures import step_time as phase_plots
 from analysis.figures.style import (
     BLUE,
     COLUMN_WIDTH_IN,
+    GRAY,
     GREEN,
-    GREY,
     ORANGE,
     PURPLE,
     SKY,
     Drawing,
     node_axis,
-    node_colours,
+    node_colors,
     panels,
     sentences,
 )
@@ -34,7 +34,7 @@ PHASES = {
     "straggler wait": PURPLE,
     "input": GREEN,
     "update": SKY,
-    "other": GREY,
+    "other": GRAY,
 }
 
 
@@ -46,9 +46,9 @@ def draw_phases(ax: Axes, table: pd.DataFrame) -> None:
         table: columns nodes, emulated and one per phase of `PHASES`, in milliseconds.
     """
     bottom = np.zeros(len(table))
-    for phase, colour in PHASES.items():
+    for phase, color in PHASES.items():
         height = table[phase].to_numpy(dtype=float)
-        bars = ax.bar(range(len(table)), height, bottom=bottom, color=colour, width=0.7)
+        bars = ax.bar(range(len(table)), height, bottom=bottom, color=color, width=0.7)
         bars.set_label(phase)
         for bar, emulated in zip(bars, table["emulated"], strict=True):
             if emulated:
@@ -62,7 +62,7 @@ def draw_phases(ax: Axes, table: pd.DataFrame) -> None:
 
 def emulated_handle() -> Patch:
     """Legend entry for the hatching."""
-    return Patch(facecolor=GREY, edgecolor="white", hatch="////", linewidth=0)
+    return Patch(facecolor=GRAY, edgecolor="white", hatch="////", linewidth=0)
 
 
 def phase_breakdown(study: Study) -> Drawing:
@@ -92,19 +92,19 @@ def phase_breakdown(study: Study) -> Drawing:
 
 
 def draw_shares(ax: Axes, table: pd.DataFrame) -> None:
-    """How often each rank was the slowest, over what chance gives, one colour per rank count.
+    """How often each rank was the slowest, over what chance gives, one color per rank count.
 
     Args:
         ax: to draw on.
         table: from `analysis.stats.step_time.slowest_shares`.
     """
-    colours = node_colours(table["ranks"])
+    colors = node_colors(table["ranks"])
     for ranks, group in groups(table, "ranks"):
         ratio = group["share"] * group["ranks"]
         ax.plot(
-            group["rank"], ratio, "o-", color=colours[ranks], markersize=3.5, label=f"{ranks} ranks"
+            group["rank"], ratio, "o-", color=colors[ranks], markersize=3.5, label=f"{ranks} ranks"
         )
-    ax.axhline(1, color=GREY, linestyle=":", linewidth=1)
+    ax.axhline(1, color=GRAY, linestyle=":", linewidth=1)
     ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     ax.set(xlabel="Rank", ylabel="Times slowest over equal share", ylim=(0, None))
 

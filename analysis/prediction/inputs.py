@@ -44,7 +44,7 @@ class TrainingCost:
 
 
 def training_cost(runs: Runs, experiment: str | None, target: float) -> TrainingCost:
-    """Fits FOVs-to-target over the batch sizes of one experiment, its best recipe at each count.
+    """Fit FOVs-to-target over the batch sizes of one experiment, its best recipe at each count.
 
     Args:
         runs: of the store.

@@ -19,7 +19,7 @@ NOTE = "note.md"
 """What a person has to say about how a study came about; exporting it again leaves it alone."""
 
 _UNKNOWN = "unknown"
-# A run's own provenance.json holds more; the machine's name is nobody's business.
+# A run's own provenance.json holds more; the machine's name is private.
 _FACTS = ("version.", "git.", "host.cpu", "host.cores", "host.memory_gib", "host.system")
 
 
@@ -37,7 +37,7 @@ def note(folder: Path) -> str:
 
 
 def write(folder: Path, provenance: Mapping[str, Any]) -> None:
-    """Writes what `describe` returned."""
+    """Write what `describe` returned."""
     (folder / FILE).write_text(json.dumps(provenance, indent=1, default=str) + "\n")
 
 

@@ -20,7 +20,7 @@ _COARSE = (f"{TRAIN}/", LEARNING_RATE, GRADIENT_NORM, OPTIMIZER_STEP)
 
 
 def thin(runs: Runs, keep_every: int) -> Runs:
-    """Keeps every `keep_every`-th record, and the last, of the metrics that may be coarse.
+    """Keep every `keep_every`-th record, and the last, of the metrics that may be coarse.
 
     Those are `train/*`, `learning_rate`, `gradient_norm` and `optimizer_step`. Evaluations,
     throughput, step phases and the noise scale stay whole, so that summaries do not change.
@@ -33,7 +33,7 @@ def thin(runs: Runs, keep_every: int) -> Runs:
 
 
 def samples_of_first_seed(runs: Runs) -> Runs:
-    """Keeps the segmentation samples of the smallest seed that has any: one per point."""
+    """Keep the segmentation samples of the smallest seed that has any: one per point."""
     table = runs.table[runs.table["run_id"].isin(list(runs.samples))]
     first = table.loc[table["seed"] == table["seed"].min(), "run_id"]
     return replace(runs, samples={run_id: runs.samples[run_id] for run_id in first})

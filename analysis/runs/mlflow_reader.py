@@ -1,4 +1,4 @@
-"""Reads point runs from an MLflow store into `Runs`; the only analysis module importing mlflow."""
+"""Read point runs from an MLflow store into `Runs`; the only analysis module importing mlflow."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def default_store() -> str:
 
 
 def load_runs(tracking_uri: str, experiment: str | None = None) -> Runs:
-    """Loads the point runs of one experiment, or of all.
+    """Load the point runs of one experiment, or of all.
 
     System metrics are left out. Where a run holds several values of a metric at one step (it was
     resumed from an earlier checkpoint), the latest counts.
@@ -70,7 +70,7 @@ def load_runs(tracking_uri: str, experiment: str | None = None) -> Runs:
 
 
 def _check_database(uri: str) -> None:
-    """Refuses a missing or foreign SQLite file: MLflow would create its tables there instead."""
+    """Refuse a missing or foreign SQLite file: MLflow would create its tables there instead."""
     if ":" not in uri and not uri.startswith(_REST_SCHEMES):
         raise InputError(f"{uri!r} is no tracking URI: write sqlite:///{Path(uri).resolve()}")
     if not uri.startswith("sqlite"):

@@ -26,7 +26,7 @@ def recipe_columns(table: pd.DataFrame) -> list[str]:
 
 
 def latest_of_each_point(runs: Runs) -> Runs:
-    """Keeps one run per point: the latest, and a real one before an emulated one.
+    """Keep one run per point: the latest, and a real one before an emulated one.
 
     A point is its nodes, recipe and seed. The training trajectory depends on nothing else, so a
     second run of it is not a repeat and must not narrow an interval.

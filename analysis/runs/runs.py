@@ -91,7 +91,7 @@ class Runs:
     samples: Mapping[str, SegmentedSample] = field(default_factory=dict)
 
     def select(self, keep: pd.Series) -> Runs:
-        """Keeps the runs whose row of `table` is true in `keep` (boolean, aligned with table)."""
+        """Keep the runs whose row of `table` is true in `keep` (boolean, aligned with table)."""
         table = self.table[keep].reset_index(drop=True)
         history = self.history[self.history["run_id"].isin(table["run_id"])]
         ids = set(table["run_id"])
@@ -99,7 +99,7 @@ class Runs:
         return Runs(table, history.reset_index(drop=True), samples)
 
     def finished(self) -> Runs:
-        """Keeps the runs that ended well."""
+        """Keep the runs that ended well."""
         return self.select(self.table["status"] == "FINISHED")
 
     def experiments(self) -> list[str]:
@@ -119,14 +119,14 @@ class Runs:
         return tail.groupby(rows["run_id"].reindex(tail.index)).mean().rename(name)
 
     def to_parquet(self, directory: Path) -> None:
-        """Writes `runs.parquet` and `history.parquet`, which `from_recorded` reads back."""
+        """Write `runs.parquet` and `history.parquet`, which `from_recorded` reads back."""
         directory.mkdir(parents=True, exist_ok=True)
         self.table.to_parquet(directory / "runs.parquet", index=False, compression="zstd")
         self.history.to_parquet(directory / "history.parquet", index=False, compression="zstd")
         self._write_samples(directory / SAMPLES)
 
     def to_csv(self, directory: Path) -> None:
-        """Writes `runs.csv` and `history.csv.gz`, which `from_recorded` reads back."""
+        """Write `runs.csv` and `history.csv.gz`, which `from_recorded` reads back."""
         directory.mkdir(parents=True, exist_ok=True)
         self.table.to_csv(directory / "runs.csv", index=False)
         # A fixed time stamp in the gzip header: the same runs give the same bytes.
@@ -136,7 +136,7 @@ class Runs:
         self._write_samples(directory / SAMPLES)
 
     def _write_samples(self, folder: Path) -> None:
-        """Writes those there are; earlier ones do not stay."""
+        """Write those there are; earlier ones do not stay."""
         for earlier in folder.glob("*.h5"):
             earlier.unlink()
         for run_id, sample in self.samples.items():
@@ -144,7 +144,7 @@ class Runs:
 
     @classmethod
     def from_recorded(cls, directory: Path) -> Runs:
-        """Reads what `to_parquet` or `to_csv` wrote; Parquet is preferred where both lie there.
+        """Read what `to_parquet` or `to_csv` wrote; Parquet is preferred where both lie there.
 
         Raises:
             InputError: the directory holds neither.
@@ -165,7 +165,7 @@ class Runs:
 
 
 def runs_from_records(records: Sequence[dict[str, object]], history: pd.DataFrame) -> Runs:
-    """Builds `Runs` from one dict per run and a raw metric history.
+    """Build `Runs` from one dict per run and a raw metric history.
 
     Args:
         records: RUN_COLUMNS and parameter columns (parameters as the strings recorded).

@@ -56,7 +56,7 @@ class ScannedRates:
     laws: pd.DataFrame
 
     def likeliest(self) -> str:
-        """The law of lowest AICc with its parameters, or that none can be told from another."""
+        """The law of lowest AICc with its parameters, or that none can be distinguished."""
         ranked = self._ranked()
         if ranked.empty:
             known = int(np.isfinite(self.observations.log_best()).sum())

@@ -90,7 +90,7 @@ def empty_runs() -> Runs:
 
 
 def add_source(parser: argparse.ArgumentParser) -> None:
-    """Adds `--store` (also `--uri`) and `--recorded`, of which at most one may be given."""
+    """Add `--store` (also `--uri`) and `--recorded`, of which at most one may be given."""
     source = parser.add_mutually_exclusive_group()
     source.add_argument(
         "--store",

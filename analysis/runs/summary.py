@@ -54,7 +54,7 @@ REPORT_COLUMNS = (
 
 
 def summarize(runs: Runs) -> pd.DataFrame:
-    """Adds outcomes to the run table, ordered by experiment, nodes, recipe and seed.
+    """Add outcomes to the run table, ordered by experiment, nodes, recipe and seed.
 
     Added columns: best_f1 (highest validation F1), final_f1 and final_accuracy (validation, mean
     of the last `FINAL_EVALUATIONS`), fovs (processed over all nodes), wall_s (training wall time),

@@ -46,8 +46,8 @@ WORTH: Final = 1.1
 FACTOR: Final = 2.0
 """What predicts to within a factor of two is of use."""
 
-FORETOLD: Final = 0.1
-"""A model whose interval is wider than this to either side foretells nothing."""
+PREDICTED_WITHIN: Final = 0.1
+"""A model whose interval is wider than this to either side predicts nothing."""
 
 PUBLISHED_CROSSOVER: Final = (16.0, 32.0)
 """Published: linear up to 16 nodes, square root from the next measured count, 32."""
@@ -363,7 +363,7 @@ CLAIMS: Final = (
         "models of the published points",
         (),
         "modelled minus published efficiency at 1024 nodes",
-        within(-FORETOLD, FORETOLD),
+        within(-PREDICTED_WITHIN, PREDICTED_WITHIN),
         None,
     ),
     Claim(
@@ -374,7 +374,7 @@ CLAIMS: Final = (
         "models of the published points",
         (),
         "modelled minus published efficiency at 2048 nodes",
-        within(-FORETOLD, FORETOLD),
+        within(-PREDICTED_WITHIN, PREDICTED_WITHIN),
         None,
     ),
     Claim(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from experiments.benchmarks.ratio import Claim, bound, ratio
+from experiments.benchmarks.ratio import Ratio, bound, ratio
 from experiments.benchmarks.runner import Bench
 from experiments.reporting.run_files import METRICS, RESULT, read_json, run_directories
 
@@ -14,7 +14,7 @@ LABELS_EDGE = 250
 _SHORTEST = ("model=micro", "cluster.nodes=2", "budget.steps=1", "validation.canvases=0")
 
 
-def emulation(bench: Bench) -> list[Claim]:
+def emulation(bench: Bench) -> list[Ratio]:
     """Throughput of 1024 logical nodes against 8 on the same processes, in turns."""
     fovs = 2048 if bench.quick else 10240
     ratios = []
@@ -36,7 +36,7 @@ def emulation(bench: Bench) -> list[Claim]:
     return [ratio("1024 logical nodes, FOVs/s", "8 on the same processes", ratios, 0.9)]
 
 
-def prepare(bench: Bench) -> list[Claim]:
+def prepare(bench: Bench) -> list[Ratio]:
     """Coordinates of a label volume as large as the published training sample."""
     import numpy as np
 
@@ -57,7 +57,7 @@ def prepare(bench: Bench) -> list[Claim]:
     ]
 
 
-def startup(bench: Bench) -> list[Claim]:
+def startup(bench: Bench) -> list[Ratio]:
     """From the command to the first training step of two ranks of the smallest preset."""
     bench.train(bench.folder / "startup" / "data", *_SHORTEST)  # makes the data
     seconds = [

@@ -8,7 +8,7 @@ import sys
 
 from experiments.benchmarks.allreduce import FUSED, SEPARATE
 from experiments.benchmarks.networks import PAPER, TINY, Network
-from experiments.benchmarks.ratio import Claim, ratio
+from experiments.benchmarks.ratio import Ratio, ratio
 from experiments.benchmarks.runner import Bench
 from experiments.launch.horovodrun import HOROVODRUN
 from experiments.reporting.run_files import CONFIG, RESULT, read_json, run_directories
@@ -17,7 +17,7 @@ OWN_CYCLE_MS = "1"
 _ONE_STEP = ("cluster.nodes=1", "cluster.ranks=1", "budget.steps=1", "validation.canvases=0")
 
 
-def choices(bench: Bench) -> list[Claim]:
+def choices(bench: Bench) -> list[Ratio]:
     """What is set for every run, against what it would be otherwise."""
     return [
         _one_buffer(bench),
@@ -27,7 +27,7 @@ def choices(bench: Bench) -> list[Claim]:
     ]
 
 
-def _one_buffer(bench: Bench) -> Claim:
+def _one_buffer(bench: Bench) -> Ratio:
     """The published network's gradients summed over ranks as one tensor, and as many."""
     file = bench.folder / "allreduce.json"
     command = [*HOROVODRUN, "--gloo", "-np", "2", sys.executable]
@@ -40,7 +40,7 @@ def _one_buffer(bench: Bench) -> Claim:
     return ratio(what, SEPARATE, ratios, 1.0)
 
 
-def _cycle(bench: Bench, network: Network) -> Claim:
+def _cycle(bench: Bench, network: Network) -> Ratio:
     """Two ranks with the chosen cycle of Horovod's thread, and with Horovod's own."""
     ratios = []
     for repeat in range(1 if bench.quick else 3):
@@ -69,7 +69,7 @@ def _cycle(bench: Bench, network: Network) -> Claim:
     return ratio(what, "Horovod's own cycle of 1 ms", ratios, 0.97)
 
 
-def _onednn(bench: Bench, model: str, repeats: int) -> Claim:
+def _onednn(bench: Bench, model: str, repeats: int) -> Ratio:
     """Bare steps with oneDNN against bare steps without."""
     folder = bench.folder / f"onednn-{model}"
     bench.train(folder, f"model={model}", *_ONE_STEP)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from experiments.benchmarks.ratio import Claim, bound, median_ratio, ratio
+from experiments.benchmarks.ratio import Ratio, bound, median_ratio, ratio
 from experiments.benchmarks.runner import Bench
 from experiments.config.config_file import load_config, write_config
 from experiments.reporting.run_files import (
@@ -48,7 +48,7 @@ PAPER = Network("paper", 20, 1, (2,), 0.8, 0.9, 0.95, 0.95)
 TINY = Network("tiny", 100, 32, (8, 32), None, None, 0.8, None)
 
 
-def network(bench: Bench, network: Network) -> list[Claim]:
+def network(bench: Bench, network: Network) -> list[Ratio]:
     """Bare step, trainer and two ranks of one network, on synthetic data with all input."""
     model = network.model
     out = bench.folder / model
@@ -71,7 +71,7 @@ def network(bench: Bench, network: Network) -> list[Claim]:
     one = [m for m in runs if m["shape"]["ranks"] == 1]
     two = [m for m in runs if m["shape"]["ranks"] == 2]
     bare = [m["reference"] for m in one]
-    claims = [
+    ratios = [
         ratio(
             f"{model}: {what}, floating-point operations per second",
             "matrix product in the same process",
@@ -86,16 +86,16 @@ def network(bench: Bench, network: Network) -> list[Claim]:
     together = [m["fovs_per_second"] / m["uncoupled"]["fovs_per_second"] for m in two]
     alone = [m["fovs_per_second"] / m["reference"]["fovs_per_second"] for m in one]
     peaks = [metrics for run in run_directories(out, METRICS) for metrics in _peaks_gib(run)]
-    claims += [
+    ratios += [
         ratio(f"{model}: whole trainer, FOVs/s", "its bare step", alone, network.trainer),
         ratio(f"{model}: 2 ranks, FOVs/s", "2 uncoupled processes", together, network.coupling),
         bound(f"{model}: peak memory of a rank", [max(peaks)], "GiB", 2.5),
     ]
     first = run_directories(out, PROVENANCE)[0].path
-    return [*claims, _micro_batch(bench, model, first, network.tried)]
+    return [*ratios, _micro_batch(bench, model, first, network.tried)]
 
 
-def _micro_batch(bench: Bench, model: str, run_dir: Path, tried: Sequence[int]) -> Claim:
+def _micro_batch(bench: Bench, model: str, run_dir: Path, tried: Sequence[int]) -> Ratio:
     """Bare steps of micro-batches of the configured size against the best other size."""
     config = load_config(run_dir)
     chosen = config.model.micro_batch_size

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from experiments.benchmarks.ratio import Claim, median_ratio, ratio
+from experiments.benchmarks.ratio import Ratio, median_ratio, ratio
 from experiments.benchmarks.runner import Bench
 from experiments.reporting.run_files import CONFIG, read_json, run_directories
 from ffn_core.model_size import PRECISIONS
@@ -14,17 +14,17 @@ TRAINER_OVER_STEP = 0.95
 FLOAT32, BFLOAT16 = PRECISIONS
 
 
-def precision(bench: Bench) -> list[Claim]:
+def precision(bench: Bench) -> list[Ratio]:
     """Bare steps of both precisions in turns, and the trainer; nothing on other CPUs.
 
     Emulated, the published network alone would take longer than all else, and say nothing.
     """
     if not native_bfloat16(cpu_flags()):
         return []
-    return [*(claim for model in MODELS for claim in _both(bench, model)), *_trainer(bench)]
+    return [*(one for model in MODELS for one in _both(bench, model)), *_trainer(bench)]
 
 
-def _both(bench: Bench, model: str) -> list[Claim]:
+def _both(bench: Bench, model: str) -> list[Ratio]:
     folder = bench.folder / f"precision-{model}"
     bench.train(
         folder,
@@ -52,7 +52,7 @@ def _both(bench: Bench, model: str) -> list[Claim]:
     ]
 
 
-def _trainer(bench: Bench) -> list[Claim]:
+def _trainer(bench: Bench) -> list[Ratio]:
     """The published network in bfloat16: its step over the product in float32, and the trainer."""
     out = bench.folder / "precision-trainer"
     bench.module(

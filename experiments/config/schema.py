@@ -26,7 +26,7 @@ class VolumeConfig:
     """One of several volumes to train on.
 
     ``image``, ``labels`` and ``mask`` are names of volumes (``ffn_core.volumes.opening``). No
-    canvas is centred where ``mask`` is false. What is None is prepared: ``coordinates`` of the
+    canvas is centered where ``mask`` is false. What is None is prepared: ``coordinates`` of the
     labels and mask, ``mean`` and ``stddev`` of the image. Canvases are drawn from each volume in
     proportion to ``weight``.
     """

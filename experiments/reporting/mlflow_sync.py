@@ -41,13 +41,13 @@ class RunIdentity:
 
 
 def linked_run(run_dir: Path, uri: str) -> str | None:
-    """Id of the MLflow run that mirrors ``run_dir`` in the store ``uri``, if one was made."""
+    """Id of the MLflow run of ``run_dir`` in the store ``uri``, if one was made."""
     known = run_files.read_json(run_dir / LINK) or {}
     return known.get("run_id") if known.get("uri") == redacted_text(uri) else None
 
 
 class MlflowSync:
-    """Sends what a run directory gains to MLflow. No failure of the store reaches the caller.
+    """Send what a run directory gains to MLflow. No failure of the store reaches the caller.
 
     Identity and id of the MLflow run are kept in the directory, so that a resumed run, or an import
     later, completes the same one.

@@ -70,13 +70,13 @@ class Record:
 
 
 class Recorder(Protocol):
-    """Where a rank reports; only rank 0's goes anywhere."""
+    """Where a rank's records go; only those of rank 0 are kept."""
 
     def record(self, step: int, fovs: int, elapsed_s: float, metrics: dict[str, float]) -> None:
         """Keep a record."""
 
     def progress(self, **values: Any) -> None:
-        """Tell how far the run is; may be dropped."""
+        """Say how far the run is; may be dropped."""
 
 
 class NullRecorder:
@@ -90,7 +90,7 @@ class NullRecorder:
 
 
 class FileRecorder:
-    """Writes a run directory. Steps that an interrupted run has recorded already are not repeated.
+    """Write a run directory. Steps that an interrupted run has recorded already are not repeated.
 
     A resumed run repeats the steps after its checkpoint exactly: the first record of them stands.
     """

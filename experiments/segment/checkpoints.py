@@ -133,7 +133,7 @@ def _prepare_folder(
     inputs = [*inputs_of(first), RunDirectory(run_dir).checkpoints]
     if check_folder(folder, series, inputs, scores=SCORES):
         say(f"replacing the scores in {folder}")
-    # A repeated command takes in more checkpoints: its own table is replaced, if nobody edited it.
+    # A repeated command takes in more checkpoints: its own table is replaced, unless it was edited.
     outputs = Outputs("experiments.segment_checkpoints", overwrite=True, say=lambda _: None)
     outputs.check([folder / SCORES, folder / SAMPLE_FILE])
     segmentation_files.write_config(folder, replace(series, overwrite=False))

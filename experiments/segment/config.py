@@ -81,7 +81,7 @@ class SubvolumeConfig:
     """How the region is cut up.
 
     Without ``size_zyx`` it stays whole. ``overlap_zyx`` is two FOV edges unless given. Objects of
-    neighbours are joined from an intersection over union of ``min_iou`` on.
+    neighbors are joined from an intersection over union of ``min_iou`` on.
     """
 
     size_zyx: list[int] | None = None

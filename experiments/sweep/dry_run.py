@@ -56,7 +56,7 @@ class CostModel:
         if rates:
             return Estimate(fovs / statistics.median(rates), f"median of {len(rates)} earlier runs")
         flops = fovs * config.model.training_flops
-        return Estimate(flops / (ASSUMED_FRACTION_OF_PEAK * self._gemm()), "modelled from FLOPs")
+        return Estimate(flops / (ASSUMED_FRACTION_OF_PEAK * self._gemm()), "modeled from FLOPs")
 
     def _gemm(self) -> float:
         """FLOPs per second of a matrix product on all cores."""

@@ -54,7 +54,7 @@ def conclude(name: str, run_dir: Path) -> Outcome:
         return Outcome(name, run_dir, result["outcome"], message, score)
     failure = run.failure()
     if not failure:
-        return Outcome(name, run_dir, "stopped", "interrupted; repeat the command to go on")
+        return Outcome(name, run_dir, "stopped", "interrupted; repeat the command to continue")
     kind = {EXIT_INPUT: "input", EXIT_DIVERGED: "diverged"}.get(
         failure.get("exit_code", 0), "failed"
     )
@@ -64,7 +64,7 @@ def conclude(name: str, run_dir: Path) -> Outcome:
     return Outcome(name, run_dir, kind, failure["message"])
 
 
-def report(sync: MlflowSync, outcome: Outcome) -> bool:
+def send_outcome(sync: MlflowSync, outcome: Outcome) -> bool:
     """Complete the MLflow run with artifacts, tags and status; False if the store refused."""
     run_dir, run = outcome.run_dir, run_files.RunDirectory(outcome.run_dir)
     artifacts: dict[Path, str | None] = {
@@ -102,4 +102,4 @@ def import_run(run_dir: Path, uri: str) -> str | None:
     """Make the store say what ``run_dir`` says; returns the store's error, if any."""
     who = RunIdentity(**run_files.RunDirectory(run_dir).identity())
     sync = MlflowSync(uri, run_dir, who)
-    return None if report(sync, conclude(who.name, run_dir)) else sync.error
+    return None if send_outcome(sync, conclude(who.name, run_dir)) else sync.error

@@ -25,7 +25,7 @@ from experiments.reporting.redaction import redacted
 from experiments.reporting.run_files import RunDirectory
 from experiments.reporting.score_history import score_line
 from experiments.reporting.terminal import PointBar, Terminal
-from experiments.sweep.outcome import Outcome, conclude, report
+from experiments.sweep.outcome import Outcome, conclude, send_outcome
 from ffn_core import metric_names as names
 from ffn_core.errors import InputError
 from ffn_core.runtime import available_cores
@@ -100,8 +100,8 @@ class Point:
             if self._parent is None:
                 with interruptible():
                     prepared = prepare(self._started)
-            self._take_possession()
-            self._open_mirror()
+            self._lock_directory()
+            self._start_sync()
             if prepared is None:
                 with interruptible():
                     prepared = prepare(self._started)
@@ -131,8 +131,8 @@ class Point:
         if self._ranks is not None:
             self._ranks.terminate()
 
-    def _take_possession(self) -> None:
-        """Make the run directory ours alone for as long as this process works on it.
+    def _lock_directory(self) -> None:
+        """Lock the run directory for as long as this process works on it.
 
         Raises:
             InputError: another process has it.
@@ -150,7 +150,7 @@ class Point:
         self._files.forget_failure()
         self._files.withdraw_stop()
 
-    def _open_mirror(self) -> None:
+    def _start_sync(self) -> None:
         config, uri = self.config, absolute_uri(self.config.tracking.uri)
         self._sync = MlflowSync(
             uri, self.run_dir, _run_identity(config, self._started, self.run_dir, self._parent)
@@ -206,7 +206,7 @@ class Point:
         bar, self._bar = self._bar, None
         if bar is not None:
             bar.close()
-        if self._sync is not None and not report(self._sync, outcome):
+        if self._sync is not None and not send_outcome(self._sync, outcome):
             self._terminal.warn(
                 f"MLflow did not take everything of this run ({self._sync.error}); nothing is "
                 f"lost, send it later with: python -m experiments.import_runs {self.run_dir}"

@@ -62,9 +62,9 @@ def main(arguments: list[str]) -> int:
 def worth_repeating(outcome: Outcome, restarts: int, retries: int) -> bool:
     """Whether another attempt may end better than this one, after ``restarts`` of them.
 
-    A run that was stopped goes on where it was. Where ranks vanished or fell silent, no rank left a
-    traceback of its own, and a node is probably lost. Any other failure is repeated as often as the
-    sweep's ``retries``.
+    A run that was stopped continues where it was. Where ranks vanished or fell silent, no rank left
+    a traceback of its own, and a node is probably lost. Any other failure is repeated as often as
+    the sweep's ``retries``.
     """
     if outcome.outcome != "failed":
         return outcome.outcome == "stopped"

@@ -34,7 +34,7 @@ class Sweep:
         """Nothing is created before the first point.
 
         Args:
-            arguments: the command line, by which a repeated sweep is recognised.
+            arguments: the command line, by which a repeated sweep is recognized.
             terminal: the terminal.
             question: what the sweep is to answer, shown in MLflow.
         """

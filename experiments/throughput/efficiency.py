@@ -1,4 +1,4 @@
-"""What the runs of a benchmark say: rates, efficiencies, medians. Pure."""
+"""What the runs of a series say: rates, efficiencies, medians. Pure."""
 
 from __future__ import annotations
 

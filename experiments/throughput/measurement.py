@@ -1,4 +1,4 @@
-"""One benchmark from its plan to its records: run, measure, draw, record in MLflow."""
+"""A series of measurements from its plan to its records: run, measure, draw, store."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from experiments.throughput.plan import (
     make_plan,
     run_config,
 )
-from experiments.throughput.processes import Bench
+from experiments.throughput.processes import Measurer
 from experiments.throughput.tables import (
     CURVE_COLUMNS,
     PHASE_COLUMNS,
@@ -46,8 +46,8 @@ from ffn_core.outputs import new_folder
 from ffn_core.runtime import warn_of_precision
 
 
-class BenchmarkRecord:
-    """The MLflow run that the points of one benchmark are children of."""
+class SeriesRecord:
+    """The MLflow run that the points of one series are children of."""
 
     def __init__(self, uri: str, experiment: str, name: str, note: str, terminal: Terminal) -> None:
         """Open it; without an answer of the store ``run_id`` is empty.
@@ -77,7 +77,7 @@ class BenchmarkRecord:
             self._terminal.warn(f"MLflow store {self._uri}: {problem}; nothing is lost")
 
     def draw(self, out: Path) -> str:
-        """Draw the figures of all benchmarks in the store; returns the command that does."""
+        """Draw the figures of all series in the store; returns the command that does."""
         draw_figures(self._experiment, out, self._uri, self._terminal)
         arguments = ["--out", str(out), "--experiment", self._experiment, "--store", self._uri]
         return " ".join(["python", "-m", "analysis.figures", *arguments])
@@ -103,8 +103,8 @@ FOLDER = "throughput"
 RESULTS = "throughput.json"
 
 
-class Benchmark:
-    """One benchmark, start to end."""
+class MeasurementSeries:
+    """One series of measurements, start to end."""
 
     def __init__(self, section: ThroughputConfig, config: Config, terminal: Terminal) -> None:
         """Plan it.
@@ -135,7 +135,7 @@ class Benchmark:
 
         Raises:
             MeasurementError: A process failed.
-            InputError: Another benchmark has started in the same second.
+            InputError: Another series has started in the same second.
             KeyboardInterrupt: As is; what was measured until then is written.
         """
         new_folder(self._folder)
@@ -143,7 +143,7 @@ class Benchmark:
             self._terminal.warn(line)
         uri, experiment = absolute_uri(self._config.tracking.uri), self._config.tracking.experiment
         note = f"How far does this machine scale?\n\n```\n{_command()}\n```"
-        record = BenchmarkRecord(uri, experiment, self._folder.name, note, self._terminal)
+        record = SeriesRecord(uri, experiment, self._folder.name, note, self._terminal)
         status, figures = "FAILED", self._folder / "figures"
         try:
             self._measure_all(record)
@@ -163,10 +163,10 @@ class Benchmark:
         finally:
             record.close(status, {self._folder / RESULTS: None, figures: "figures"})
 
-    def _measure_all(self, record: BenchmarkRecord) -> None:
+    def _measure_all(self, record: SeriesRecord) -> None:
         """All shapes in turn, repeat after repeat: what drifts on the machine hits all alike."""
         section, shapes = self._section, self._plan.shapes
-        bench = Bench(self._plan, self._folder, self._terminal, record.run_id)
+        measurer = Measurer(self._plan, self._folder, self._terminal, record.run_id)
         todo = [(repeat, shape) for repeat in range(section.repeats) for shape in shapes]
         start = time.monotonic()
         for done, (repeat, shape) in enumerate(todo):
@@ -176,7 +176,7 @@ class Benchmark:
                 + (f", about {duration(left_s)} left" if left_s is not None else "")
             )
             config = self._run_config(shape, repeat)
-            measurement, run_dir = bench.measure(config, repeat, section.coupling, section.peak)
+            measurement, run_dir = measurer.measure(config, repeat, section.coupling, section.peak)
             self._measurements.append(measurement)
             baselines = (m for m in self._measurements if m.repeat == repeat)
             record.add(run_dir, scaling_metrics(measurement, next(baselines)))

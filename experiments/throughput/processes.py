@@ -1,4 +1,4 @@
-"""Carrying out the runs of a benchmark: ranks together, uncoupled processes, bare steps."""
+"""Carry out the runs of a series: ranks together, uncoupled processes, bare steps."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ POLL_S = 0.25
 
 
 class MeasurementError(RuntimeError):
-    """A process of the benchmark failed; the message says which and where its log is."""
+    """A process of the series failed; the message says which and where its log is."""
 
 
-class Bench:
-    """Measures shapes one after the other."""
+class Measurer:
+    """Measure shapes one after the other."""
 
     def __init__(self, plan: Plan, folder: Path, terminal: Terminal, parent: str) -> None:
         """Nothing is started yet.
@@ -42,7 +42,7 @@ class Bench:
             plan: What to measure.
             folder: Where run directories of the references go.
             terminal: Where progress is shown.
-            parent: MLflow run of the benchmark; empty if it could not be made.
+            parent: MLflow run of the series; empty if it could not be made.
         """
         self._plan = plan
         self._folder = folder
@@ -87,7 +87,7 @@ class Bench:
             raise InputError(outcome.message)
         if outcome.outcome != "finished":
             raise MeasurementError(f"{outcome.name}: {outcome.message}; see {outcome.run_dir}")
-        # Nobody goes on from here, and a checkpoint of the published network is 8 MB.
+        # No run continues from here, and a checkpoint of the published network is 8 MB.
         shutil.rmtree(RunDirectory(outcome.run_dir).checkpoints, ignore_errors=True)
         return outcome.run_dir
 

@@ -1,4 +1,4 @@
-"""The results of a benchmark as tables, MLflow metrics and a JSON document. Pure."""
+"""The results of a series as tables, MLflow metrics and a JSON document. Pure."""
 
 from __future__ import annotations
 

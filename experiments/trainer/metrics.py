@@ -21,7 +21,7 @@ _GIB = 2.0**30
 
 
 class Meter:
-    """Collects over steps; `take` turns it into metrics and starts over."""
+    """Collect over steps; `take` turns it into metrics and starts over."""
 
     def __init__(self, config: Config, collectives: Collectives) -> None:
         self._collectives = collectives
@@ -59,8 +59,8 @@ class Meter:
         if (noise := self.noise_scale.simple) is not None:
             metrics[names.NOISE_SCALE] = noise
         self.loss_sum, self.loss_steps = 0.0, 0
-        everyone = self._collectives.gather([self.phases.report(), self._system()])
-        phases, slowest = pooled([report for report, _ in everyone])
+        everyone = self._collectives.gather([self.phases.measured(), self._system()])
+        phases, slowest = pooled([times for times, _ in everyone])
         metrics |= {names.time_metric(phase): seconds for phase, seconds in phases.items()}
         metrics[names.SLOWEST_RANK] = float(slowest)
         for _, system in everyone:
@@ -99,6 +99,6 @@ class Meter:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from `state`."""
+        """Continue from `state`."""
         self.noise_scale = NoiseScale(**state["noise_scale"])
         self.loss_sum, self.loss_steps = state["loss_sum"], state["loss_steps"]

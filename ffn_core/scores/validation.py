@@ -103,10 +103,10 @@ def moved_at(canvas: Canvas, threshold: float) -> Canvas:
 
 
 def moved_by_truth(canvas: Canvas) -> Canvas:
-    """A canvas like a fresh one, whose FOV visits in fixed order the centres that are object."""
+    """A canvas like a fresh one, whose FOV visits in fixed order the centers that are object."""
     radius = np.array(canvas.geometry.canvas_radius_zyx)
-    centres = radius + np.array(canvas.geometry.shifts_zyx).reshape(-1, 3)
-    order = np.flatnonzero(canvas.is_object[tuple(centres.T)])
+    centers = radius + np.array(canvas.geometry.shifts_zyx).reshape(-1, 3)
+    order = np.flatnonzero(canvas.is_object[tuple(centers.T)])
     return _again(canvas, FixedMovement(canvas.geometry, -np.inf, order))
 
 
@@ -140,15 +140,15 @@ def flood(
         batch.gather([(canvases[index], window) for index, window in active])
         rows = slice(len(active))
         logits, losses = predict(batch.image[rows], batch.seed[rows], batch.is_object[rows])
-        going_on = []
+        unfinished = []
         for row, (index, window) in enumerate(active):
             canvas = canvases[index]
             canvas.seed[window] = logits[row, ..., 0]
             loss_sums[index] += losses[row]
             fovs[index] += 1
             if (following := canvas.next_window()) is not None:
-                going_on.append((index, following))
-        active = going_on
+                unfinished.append((index, following))
+        active = unfinished
     return loss_sums, fovs
 
 

@@ -2,7 +2,7 @@ import pytest
 
 from experiments.config.parsing import from_dict
 from experiments.config.schema import Config
-from experiments.reporting.terminal import Screen
+from experiments.reporting.terminal import Terminal
 from experiments.sweep.sweep import Sweep
 from ffn_core.runtime import cpu_flags, native_bfloat16, warn_of_precision
 
@@ -32,7 +32,7 @@ def test_others_are_warned_of_it_and_of_rounded_sums():
 
 @pytest.mark.parametrize(("hosts", "lines"), [(None, 1), ("node1:1,node2:1", 0)])
 def test_a_sweep_says_once_that_this_machine_emulates_bfloat16(hosts, lines, tmp_path, capsys):
-    sweep = Sweep([], Screen())
+    sweep = Sweep([], Terminal())
     for seed in (1, 2):
         values = {
             "data": {"name": "dummy", "kind": "dummy"},
@@ -51,6 +51,6 @@ def test_a_sweep_says_once_that_this_machine_emulates_bfloat16(hosts, lines, tmp
             "seed": seed,
             "runs_dir": str(tmp_path),
         }
-        sweep.take(from_dict(Config, values), in_sweep=True)
+        sweep.add(from_dict(Config, values), in_sweep=True)
     found = capsys.readouterr().err.count("no native bfloat16")
     assert found == (0 if native_bfloat16(cpu_flags()) else lines)

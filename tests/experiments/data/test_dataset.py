@@ -27,7 +27,7 @@ from ffn_core.errors import InputError
 from ffn_core.metric_names import LATER, RUN_LOCAL
 from ffn_core.synthetic.neurites import synthesize
 from ffn_core.training.checkpoint import MANIFEST
-from ffn_core.training.examples import LabelledVolume
+from ffn_core.training.examples import LabeledVolume
 from ffn_core.volumes import ArrayVolume, Hdf5Volume, StoreVolume
 
 SHAPE = (48, 32, 32)
@@ -114,7 +114,7 @@ def test_each_volume_has_its_own_statistics(make, folder):
         )
 
 
-def constant(volume: LabelledVolume) -> LabelledVolume:
+def constant(volume: LabeledVolume) -> LabeledVolume:
     """The volume with an image of nothing but its weight."""
     image = ArrayVolume(np.full(SHAPE, volume.weight, np.float32))
     return replace(volume, image=image, mean=0.0, stddev=1.0)

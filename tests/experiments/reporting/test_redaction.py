@@ -109,7 +109,7 @@ def test_a_secret_that_would_stand_where_others_read_is_refused(section, option,
     assert "hunter2" not in str(caught.value)
 
 
-def test_a_url_with_a_password_is_recognised():
+def test_a_url_with_a_password_is_recognized():
     assert has_password("postgresql://me:hunter2@db/x")
     assert not has_password("precomputed:https://host/a@b")
 
