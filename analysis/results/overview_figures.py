@@ -34,6 +34,7 @@ from analysis.prediction.inputs import training_cost
 from analysis.results.first_edition import cost_rows, optimizer_points, rule_points
 from analysis.runs.grouping import groups
 from analysis.runs.study import NothingToDraw
+from analysis.text import capitalized
 from analysis.verdicts.plan import PUBLISHED_CROSSOVER
 from analysis.verdicts.scored_runs import Studies, describe, ruled, with_warmup
 from analysis.verdicts.seed_intervals import contrast_table
@@ -66,7 +67,7 @@ def final_scores(studies: Studies) -> Drawing:
     caption = sentences(
         f"Final score ({shown_points.score}) of each learning-rate rule against nodes: lines are",
         "means over seeds, small points the seeds.",
-        f"{_capital(describe(points))}.",
+        f"{capitalized(describe(points))}.",
     )
     return Drawing(figure, caption)
 
@@ -116,7 +117,7 @@ def rule_differences(studies: Studies) -> Drawing:
         " it may reach beyond the node counts tried."
         if crossed
         else "",
-        f"{_capital(describe(points))}.",
+        f"{capitalized(describe(points))}.",
     )
     return Drawing(figure, caption)
 
@@ -142,7 +143,7 @@ def optimizers(studies: Studies) -> Drawing:
     caption = sentences(
         f"Final score ({shown_points.score}) of each optimizer at its own rate against nodes, with",
         "warm-up: lines are means over seeds, small points the seeds (set apart sideways).",
-        f"{_capital(describe(points))}.",
+        f"{capitalized(describe(points))}.",
     )
     return Drawing(figure, caption)
 
@@ -185,7 +186,7 @@ def data_and_time(studies: Studies, target: float | None = None) -> Drawing:
         f"Left: FOVs to F1 {target}, geometric mean over seeds; small points: seeds. Right: the",
         "time those FOVs would take at the published throughput of as many KNL nodes: modelled,",
         "a smaller network on other data, so that only ratios mean anything.",
-        f"{_capital(describe(points))}.",
+        f"{capitalized(describe(points))}.",
     )
     return Drawing(figure, caption)
 
@@ -238,10 +239,6 @@ def _finish(ax: Axes, nodes: pd.Series, label: str) -> None:
     # Room for the points that stand beside their node count.
     ax.set_xlim(nodes.min() / _MARGIN, nodes.max() * _MARGIN)
     ax.set_ylabel(label)
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 STUDY: Final = "batch_size"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -21,16 +20,9 @@ from ffn_core import metric_names as names
 from ffn_core.errors import InputError
 from ffn_core.inference.sample import SegmentedSample
 
-__all__ = ["Runs", "default_store", "load_runs"]
-
 _POINT_RUNS = f"tags.`{names.KIND}` = '{names.POINT}'"
 _SAMPLE = f"{names.SEGMENTATION_FOLDER}/{names.SAMPLE_FILE}"
 _REST_SCHEMES = ("http", "https", "databricks")
-
-
-def default_store() -> str:
-    """`MLFLOW_TRACKING_URI` where set, else the SQLite store `mlflow.db` in the current folder."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path.cwd() / 'mlflow.db'}"
 
 
 def load_runs(tracking_uri: str, experiment: str | None = None) -> Runs:

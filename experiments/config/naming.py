@@ -8,7 +8,6 @@ was made. `run_directory` therefore also looks for directories with one of those
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import re
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 from experiments.config.parsing import flatten
 from experiments.config.schema import Config
 from experiments.reporting.run_files import RunDirectory
+from ffn_core.files import digest
 from ffn_core.metric_names import LATER, RANKS_GIVEN, RUN_LOCAL
 
 
@@ -29,7 +29,7 @@ def identity(config: Config) -> str:
         if flatten(values)[path] == unset:
             _remove(values, path.split("."))
     text = json.dumps(values, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
+    return digest(text)[:8]
 
 
 def _remove(values: dict[str, Any], path: list[str]) -> None:

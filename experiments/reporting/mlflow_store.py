@@ -22,6 +22,7 @@ from mlflow.tracking import MlflowClient
 
 from experiments.reporting.run_files import Record
 from ffn_core import metric_names as names
+from ffn_core.runtime import default_tracking_uri
 
 VIEW = "study"
 """Name of the saved view; ``?viewStateShareKey=study`` opens the run table with it."""
@@ -82,18 +83,13 @@ StoreError = (MlflowException, CommandError, OSError)
 _SQLITE = "sqlite:///"
 
 
-def default_uri() -> str:
-    """``MLFLOW_TRACKING_URI``, or ``mlflow.db`` in the working directory, by absolute path."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path.cwd() / 'mlflow.db'}"
-
-
 def absolute_uri(uri: str | None) -> str:
-    """``uri`` with a relative SQLite path made absolute; None is `default_uri`.
+    """``uri`` with a relative SQLite path made absolute; None is `default_tracking_uri`.
 
     A relative path would name another store from every working directory.
     """
     if uri is None:
-        return default_uri()
+        return default_tracking_uri()
     if uri.startswith(_SQLITE):
         return f"{_SQLITE}{Path(uri.removeprefix(_SQLITE)).absolute()}"
     return uri

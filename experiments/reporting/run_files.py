@@ -18,7 +18,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import time
@@ -29,7 +28,7 @@ from typing import Any, Protocol
 import yaml
 
 from ffn_core.errors import InputError
-from ffn_core.files import whole_file
+from ffn_core.files import digest, whole_file
 
 CONFIG = "config.yaml"
 METRICS = "metrics.jsonl"
@@ -221,7 +220,7 @@ class RunDirectory:
             raise InputError(f"{path} cannot be read ({error}); {advice}") from None
         if not head.startswith(_HEAD):
             text = f"{head}\n{text}"
-        elif head.removeprefix(_HEAD) != _digest(text):
+        elif head.removeprefix(_HEAD) != digest(text):
             raise InputError(
                 f"{path} is damaged or was edited (checksum differs); {advice}, or remove its first"
                 " line if the change is meant"
@@ -240,7 +239,7 @@ class RunDirectory:
         text = yaml.safe_dump(values, sort_keys=False)
         with whole_file(self.path / CONFIG) as partial:
             partial.touch(mode=0o600 if private else 0o666)  # less what the umask takes
-            partial.write_text(f"{_HEAD}{_digest(text)}\n{text}")
+            partial.write_text(f"{_HEAD}{digest(text)}\n{text}")
 
     def result(self) -> dict[str, Any]:
         """Outcome and summary of a complete run."""
@@ -313,7 +312,3 @@ class RunDirectory:
 def run_directories(root: Path, holding: str = IDENTITY) -> list[RunDirectory]:
     """Run directories in or below a folder that hold a file of this name, sorted by path."""
     return [RunDirectory(path) for path in sorted(file.parent for file in root.rglob(holding))]
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

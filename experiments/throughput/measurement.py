@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import shlex
 import sys
 import time
 from dataclasses import replace
@@ -17,7 +16,7 @@ from experiments.reporting import run_files
 from experiments.reporting.figures import draw_figures
 from experiments.reporting.mlflow_store import Store, StoreError, absolute_uri
 from experiments.reporting.provenance import provenance
-from experiments.reporting.redaction import redacted, redacted_text
+from experiments.reporting.redaction import redacted, typed_command
 from experiments.reporting.terminal import Terminal, duration
 from experiments.sweep.outcome import import_run
 from experiments.throughput.efficiency import Measurement, Results
@@ -116,6 +115,7 @@ class MeasurementSeries:
         self._machine: Machine = read_machine()
         self._plan: Plan = make_plan(section, config, self._machine.cpus)
         self._started = datetime.now(UTC)
+        self._command = typed_command("experiments.throughput", sys.argv[1:])
         stamp = f"{self._started:%Y%m%d-%H%M%S}"
         self._folder = Path(config.runs_dir).absolute() / FOLDER / stamp
         for shape in self._plan.shapes:
@@ -142,7 +142,7 @@ class MeasurementSeries:
         for line in self._warnings:
             self._terminal.warn(line)
         uri, experiment = absolute_uri(self._config.tracking.uri), self._config.tracking.experiment
-        note = f"How far does this machine scale?\n\n```\n{_command()}\n```"
+        note = f"How far does this machine scale?\n\n```\n{self._command}\n```"
         record = SeriesRecord(uri, experiment, self._folder.name, note, self._terminal)
         status, figures = "FAILED", self._folder / "figures"
         try:
@@ -189,7 +189,7 @@ class MeasurementSeries:
 
     def _write(self) -> None:
         about: dict[str, Any] = {
-            "command": _command(),
+            "command": self._command,
             "started": self._started.isoformat(timespec="seconds"),
             "provenance": self._facts,
             "machine": dataclasses.asdict(self._machine),
@@ -208,9 +208,3 @@ class MeasurementSeries:
             self._terminal.table(curve_title(curve), CURVE_COLUMNS, curve_rows(curve, results))
         title = "one step: mean over ranks, median of repeats"
         self._terminal.table(title, PHASE_COLUMNS, phase_rows(self._plan.shapes, results))
-
-
-def _command() -> str:
-    """What the user typed, without secrets."""
-    arguments = [redacted_text(argument) for argument in sys.argv[1:]]
-    return shlex.join(["python", "-m", "experiments.throughput", *arguments])

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from ffn_core.errors import InputError
+from ffn_core.files import digest
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -176,10 +177,6 @@ def _checksum(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 def _publish(
     folder: Path, partial: Path, name: str, checkpoint: Checkpoint, files: dict[str, str]
 ) -> None:
@@ -191,7 +188,7 @@ def _publish(
     }
     content = json.dumps(manifest)
     with (partial / MANIFEST).open("w") as file:
-        json.dump({"sha256": _digest(content), "content": content}, file)
+        json.dump({"sha256": digest(content), "content": content}, file)
         file.flush()
         os.fsync(file.fileno())
     target = folder / name
@@ -267,7 +264,7 @@ def _manifest(path: Path) -> dict[str, Any]:
     file = path / MANIFEST
     try:
         outer = json.loads(file.read_text())
-        if _digest(outer["content"]) != outer["sha256"]:
+        if digest(outer["content"]) != outer["sha256"]:
             raise ValueError("checksum differs")
         manifest = json.loads(outer["content"])
     except OSError as error:

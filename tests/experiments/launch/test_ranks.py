@@ -43,36 +43,24 @@ def make_config(tmp_path):
     return make
 
 
-@pytest.fixture
-def cores(monkeypatch):
-    def pretend(count):
-        for module in ("environment", "elastic", "schema"):
-            monkeypatch.setattr(f"experiments.{module}.available_cores", lambda: count)
-
-    return pretend
-
-
 @pytest.mark.parametrize(
     ("count", "parallel", "ranks", "threads"),
     [(16, 1, 2, 8), (16, 4, 2, 2), (16, 4, 1, 4), (2, 4, 1, 1)],
 )
 def test_threads_fit_into_a_points_share_of_the_cores(
-    make_config, cores, monkeypatch, count, parallel, ranks, threads
+    make_config, monkeypatch, count, parallel, ranks, threads
 ):
-    for name in ("HOROVOD_LOCAL_SIZE", "OMPI_COMM_WORLD_LOCAL_SIZE"):
-        monkeypatch.delenv(name, raising=False)
-    cores(count)
-    assert compute_threads(make_config(parallel, ranks)) == threads
+    monkeypatch.setattr("ffn_core.runtime.available_cores", lambda: count)
+    assert compute_threads(make_config(parallel, ranks), ranks) == threads
     elastic = {"cluster": {"nodes": 8, "ranks": ranks, "elastic": True}}
-    assert compute_threads(make_config(parallel, **elastic)) == threads
+    assert compute_threads(make_config(parallel, **elastic), 1) == threads
 
 
 @pytest.mark.parametrize(
     ("count", "parallel", "ranks"), [(4, 1, 4), (4, 2, 2), (7, 1, 4), (2, 4, 1)]
 )
-def test_ranks_fit_into_a_points_share_of_the_cores(make_config, cores, count, parallel, ranks):
-    cores(count)
-    assert make_config(parallel, ranks=0).cluster.ranks == ranks
+def test_ranks_fit_into_a_points_share_of_the_cores(make_config, count, parallel, ranks):
+    assert make_config(parallel, ranks=0).on(count).cluster.ranks == ranks
 
 
 def test_how_a_sweep_is_gone_through_is_no_part_of_a_points_identity(make_config):
