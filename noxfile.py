@@ -69,7 +69,7 @@ def notebooks(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Repeat every performance claim on this machine, about half an hour."""
+    """Measure every performance ratio on this machine, about half an hour."""
     sync(session)
     run(session, "python", "-m", "experiments.benchmarks", *session.posargs)
 
@@ -99,7 +99,7 @@ def audit(session: nox.Session) -> None:
     session.run(*export, "--output-file", str(locked), external=True, silent=True)
     command = ("uvx", "--quiet", "pip-audit", "--disable-pip", "--require-hashes")
     arguments = ("--requirement", str(locked), "--format", "json", "--output", str(report))
-    # 1 is what it returns for findings and for no connection alike: the report tells them apart.
+    # 1 is what it returns for findings and for no connection alike: the report distinguishes them.
     session.run(*command, *arguments, external=True, silent=True, success_codes=[0, 1])
     packages = json.loads(report.read_text())["dependencies"] if report.is_file() else []
     looked_up = [package for package in packages if "skip_reason" not in package]

@@ -23,6 +23,11 @@ def markdown_table(table: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
+def capitalized(text: str) -> str:
+    """The text with its first letter upper case and all others as they are."""
+    return text[:1].upper() + text[1:]
+
+
 def cell(value: Any) -> str:
     """One value: three significant digits, whole numbers whole, yes and no, `-` where missing."""
     if isinstance(value, bool | np.bool_):

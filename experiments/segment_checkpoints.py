@@ -2,7 +2,7 @@
 
 Segments one region with every checkpoint that a run has kept and scores it against the labels.
 Options are those of `experiments.segment`; without ``image`` it is the run's own volume, and of it
-the part held out for validation. Repeating a command goes on where it was interrupted, and takes in
+the part held out for validation. Repeating a command continues where it stopped, and takes in
 checkpoints that have been added.
 
 ``RUN_DIR/segmentations/IMAGE-IDENTITY/scores.csv`` holds the curve, ``sample.h5`` a piece of the

@@ -3,7 +3,7 @@
 Started by `experiments.segment`, or by hand under horovodrun, mpirun or srun or as a Slurm job
 array, on any machine that sees the folder. Tasks do not communicate: task i of n takes every n-th
 subvolume that was left to do when `experiments.segment` last looked. Subvolumes do not depend on
-each other, so the result does not depend on n, and a task that was killed goes on from its last
+each other, so the result does not depend on n, and a task that was killed continues from its last
 saved state when started again.
 
 Exit codes are those of `experiments.reporting.exit_codes`; ``failure.json`` holds the reason of

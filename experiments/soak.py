@@ -42,10 +42,10 @@ def main(arguments: list[str]) -> int:
     for verdict in verdicts:
         terminal.say(str(verdict))
     passed = all(verdict.passed for verdict in verdicts)
-    report: dict[str, Any] = {"passed": passed, "minutes": options.minutes}
-    report["ranks"] = [asdict(verdict) for verdict in verdicts]
-    report["provenance"] = provenance()
-    run_files.write_json(options.out / "verdict.json", report)
+    values: dict[str, Any] = {"passed": passed, "minutes": options.minutes}
+    values["ranks"] = [asdict(verdict) for verdict in verdicts]
+    values["provenance"] = provenance()
+    run_files.write_json(options.out / "verdict.json", values)
     terminal.say(f"soak: {'PASS' if passed else 'FAIL'}; samples: {options.out / 'samples.csv'}")
     return 0 if passed else EXIT_FAILED
 

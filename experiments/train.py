@@ -1,7 +1,7 @@
 """``python -m experiments.train [overrides]``: one training run, or a sweep with ``-m``.
 
-Exit codes: 0 all is done, 1 a point failed, 2 bad input, 130 interrupted (repeat the command to go
-on). A sweep goes on past points that fail, and repeating it runs only what is not finished.
+Exit codes: 0 all is done, 1 a point failed, 2 bad input, 130 interrupted (repeat the command to
+continue). A sweep continues past points that fail, and repeating it runs only what is not finished.
 """
 
 from __future__ import annotations

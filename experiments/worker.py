@@ -41,11 +41,11 @@ def run_rank(run_dir: Path) -> int:
     stop_request.listen()
 
     def on_stall(stall: Stall) -> None:
-        """Called in another thread while the main one waits for ever."""
+        """Called in another thread while the main one waits forever."""
         if cluster.elastic and stall.left:
             start_over(run_dir)
         elif cluster.elastic and end_silent(run_dir, stall.silent):
-            print(f"killed, and going on without: {stall.problem}", file=sys.stderr, flush=True)
+            print(f"killed, and continuing without: {stall.problem}", file=sys.stderr, flush=True)
         else:
             os._exit(_fail(run_dir, EXIT_FAILED, stall.problem))
 
@@ -69,7 +69,7 @@ def run_rank(run_dir: Path) -> int:
         config = config.with_ranks(topology.size)  # as many as there are at the moment
         summary = Trainer(config, run_dir, collectives, recorder, stop_request).train()
     if topology.rank == 0 and summary["finished"]:
-        run_files.write_json(run_dir / run_files.RESULT, {"outcome": "finished"} | summary)
+        run_files.RunDirectory(run_dir).write_result({"outcome": "finished"} | summary)
     distributed.stop()
     return 0 if summary["stage_finished"] else EXIT_STOPPED
 
@@ -95,10 +95,10 @@ def main(arguments: list[str]) -> int:
         if peer_lost(error):
             if elastic:
                 start_over(run_dir)
-            # Whoever failed first leaves the reason; one that was killed is told by the launcher.
+            # The first rank that failed leaves the reason; the launcher names one that was killed.
             print(f"error: another rank is gone: {error}", file=sys.stderr, flush=True)
             return EXIT_FAILED
-        ends_run = not elastic  # or the others go on
+        ends_run = not elastic  # or the others continue
         if isinstance(error, OSError) and error.errno in DISK_FULL:
             message = f"{error}; free space and repeat the command"
             return _fail(run_dir, EXIT_FAILED, message, ends_run=ends_run)
@@ -106,7 +106,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _fail(run_dir: Path, code: int, message: str, trace: str = "", ends_run: bool = True) -> int:
-    """Leave the reason; ``ends_run`` unless other ranks may go on without this one."""
+    """Leave the reason; ``ends_run`` unless other ranks may continue without this one."""
     with contextlib.suppress(OSError):  # the log may be on a disk that is full
         print(trace or f"error: {message}", file=sys.stderr, flush=True)
     failure: dict[str, Any] = {
@@ -116,16 +116,16 @@ def _fail(run_dir: Path, code: int, message: str, trace: str = "", ends_run: boo
         "traceback": trace,
         "ends_run": ends_run,
     }
-    path = run_dir / run_files.FAILURE
-    earlier = run_files.read_json(path)
+    directory = run_files.RunDirectory(run_dir)
+    earlier = directory.failure()
     # The first rank counts, but what ends all of them more than what ended one.
-    if earlier is None or (ends_run and not earlier["ends_run"]):
+    if not earlier or (ends_run and not earlier["ends_run"]):
         try:
-            run_files.write_json(path, failure)
+            directory.write_failure(failure)
         except OSError:
             (run_dir / run_files.PROGRESS).unlink(missing_ok=True)  # makes room on a full disk
             with contextlib.suppress(OSError):
-                run_files.write_json(path, failure)
+                directory.write_failure(failure)
     return code
 
 

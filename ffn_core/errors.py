@@ -10,4 +10,4 @@ class InputError(ValueError):
 
 
 class DivergedError(RuntimeError):
-    """The loss or a weight is no longer finite; going on is pointless."""
+    """The loss or a weight is no longer finite; continuing is pointless."""

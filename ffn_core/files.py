@@ -1,12 +1,18 @@
-"""Files that appear complete or not at all."""
+"""Files that appear complete or not at all, and checksums of what they hold."""
 
 import contextlib
+import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 """Root of the checkout: the packages and ``conf`` lie in it."""
+
+
+def digest(text: str) -> str:
+    """SHA-256 of a text, 64 hexadecimal digits."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 @contextlib.contextmanager

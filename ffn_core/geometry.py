@@ -34,7 +34,7 @@ class FovGeometry:
     """Field of view (FOV) of the network and its step, both in voxels, axis order zyx.
 
     Attributes:
-        fov_zyx: edge lengths of the FOV; odd, so that it has a centre voxel.
+        fov_zyx: edge lengths of the FOV; odd, so that it has a center voxel.
         deltas_zyx: how far one move shifts the FOV along each axis; 0 pins the axis.
     """
 
@@ -52,7 +52,7 @@ class FovGeometry:
             if not 0 <= delta <= size // 2:
                 raise InputError(
                     f"model.deltas_zyx={self.deltas_zyx}: each step must lie between 0 and half "
-                    f"the FOV {self.fov_zyx}, or its centre would lie outside the last one"
+                    f"the FOV {self.fov_zyx}, or its center would lie outside the last one"
                 )
 
     @property
@@ -63,7 +63,7 @@ class FovGeometry:
 
     @property
     def canvas_radius_zyx(self) -> Zyx:
-        """Voxels between the centre of a training canvas and its border."""
+        """Voxels between the center of a training canvas and its border."""
         z, y, x = (size // 2 for size in self.canvas_zyx)
         return z, y, x
 
@@ -82,7 +82,7 @@ class FovGeometry:
         return tuple(shift for shift in itertools.product(dz, dy, dx) if any(shift))
 
     def window(self, offset_zyx: Zyx) -> tuple[slice, slice, slice]:
-        """Slices of a training canvas under the FOV ``offset_zyx`` away from the centre."""
+        """Slices of a training canvas under the FOV ``offset_zyx`` away from the center."""
         z, y, x = (
             slice(radius + o - f // 2, radius + o + f // 2 + 1)
             for radius, o, f in zip(self.canvas_radius_zyx, offset_zyx, self.fov_zyx, strict=True)

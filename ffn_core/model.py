@@ -51,7 +51,7 @@ class ConvStack(tf.Module):
         """Return the new object-mask logits of a batch of FOVs.
 
         Args:
-            image: (b, z, y, x, 1) float32, normalised by the volume's mean and standard deviation.
+            image: (b, z, y, x, 1) float32, normalized by the volume's mean and standard deviation.
             seed: (b, z, y, x, 1) float32 logits, the mask so far.
 
         Returns:

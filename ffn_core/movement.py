@@ -18,21 +18,21 @@ class Movement(Protocol):
     """The order in which one training canvas is visited."""
 
     def next_offset(self, seed: np.ndarray) -> Zyx | None:
-        """Offset from the canvas centre of the next FOV; None when the canvas is finished.
+        """Offset from the canvas center of the next FOV; None when the canvas is finished.
 
         Args:
             seed: (z, y, x) float32 logits of the whole canvas, all earlier predictions written.
         """
 
     def state(self) -> dict[str, Any]:
-        """What `restore` needs to go on from here, as JSON-ready values."""
+        """What `restore` needs to continue from here, as JSON-ready values."""
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from where ``state`` was taken."""
+        """Continue from where ``state`` was taken."""
 
 
 class FixedMovement:
-    """Centre first, then the given shifts, each only if the seed there has reached the threshold.
+    """Center first, then the given shifts, each only if the seed there has reached the threshold.
 
     This is the training movement of the published FFN (google/ffn ``fixed_offsets``).
     """
@@ -41,13 +41,13 @@ class FixedMovement:
         """``order`` permutes ``geometry.shifts_zyx``; ``threshold`` is a logit."""
         shifts = geometry.shifts_zyx
         self._offsets: list[Zyx] = [(0, 0, 0), *(shifts[i] for i in order)]
-        self._centre = geometry.canvas_radius_zyx
+        self._center = geometry.canvas_radius_zyx
         self._threshold = threshold
         self._next = 0
 
     def next_offset(self, seed: np.ndarray) -> Zyx | None:
         """See `Movement.next_offset`."""
-        cz, cy, cx = self._centre
+        cz, cy, cx = self._center
         while self._next < len(self._offsets):
             z, y, x = offset = self._offsets[self._next]
             self._next += 1
@@ -65,7 +65,7 @@ class FixedMovement:
 
 
 class MaxPredMovement:
-    """Breadth first towards the strongest prediction on each face of the FOV's inner box.
+    """Breadth first toward the strongest prediction on each face of the FOV's inner box.
 
     The movement of inference applied to a training canvas (google/ffn ``max_pred_offsets``):
     offsets are no longer multiples of deltas, and a cell of the delta grid is visited once.
@@ -125,7 +125,7 @@ def _grid_cell(offset: Zyx, deltas: Zyx) -> Zyx:
 def scored_face_moves(
     logits: np.ndarray, deltas_zyx: Zyx, threshold: float
 ) -> Iterator[tuple[float, Zyx]]:
-    """Moves towards the strongest voxel on each face of the box at +-deltas about the centre.
+    """Move toward the strongest voxel on each face of the box at +-deltas about the center.
 
     Args:
         logits: (z, y, x) float32 object logits of one FOV.
@@ -133,14 +133,14 @@ def scored_face_moves(
         threshold: faces whose maximum stays below this logit give no move.
 
     Yields:
-        (logit of the voxel, its offset from the FOV centre).
+        (logit of the voxel, its offset from the FOV center).
     """
-    centre = [size // 2 for size in logits.shape]
-    box = [slice(c - d, c + d + 1) for c, d in zip(centre, deltas_zyx, strict=True)]
+    center = [size // 2 for size in logits.shape]
+    box = [slice(c - d, c + d + 1) for c, d in zip(center, deltas_zyx, strict=True)]
     for axis, delta in enumerate(deltas_zyx):
         for step in (-delta, delta) if delta else ():
             face_index: list[Any] = list(box)
-            face_index[axis] = centre[axis] + step
+            face_index[axis] = center[axis] + step
             face = logits[tuple(face_index)]
             position = np.unravel_index(int(face.argmax()), face.shape)
             score = float(face[position])

@@ -10,6 +10,8 @@ import statistics
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
+from ffn_core.metric_names import PRECISION
+
 WEAK, STRONG = "weak", "strong"
 
 WORK = (
@@ -19,7 +21,7 @@ WORK = (
     "model.depth",
     "model.features",
     "model.micro_batch_size",
-    "model.precision",
+    PRECISION,
     "cluster.threads_per_rank",
 )
 """Parameters that change how long a step takes, besides nodes and batch.
@@ -182,7 +184,7 @@ def _relative(nodes: int, repeats: int, rate: float, baseline: NodeCount) -> Nod
 
 
 def _order(item: tuple[tuple[tuple[Hashable, ...], int], list[int]]) -> tuple[object, ...]:
-    """Sorts groups whose work holds numbers, texts and None."""
+    """Sort groups whose work holds numbers, texts and None."""
     (work, batch_size), _ = item
     keys = tuple((v is None, isinstance(v, str), 0 if v is None else v) for v in work)
     return (keys, batch_size)

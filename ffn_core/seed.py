@@ -21,7 +21,7 @@ class SeedValues:
     """Probabilities of the published FFN (Januszewski et al. 2018) that shape a seed canvas.
 
     Attributes:
-        init: probability at the centre voxel, where the object is known to be.
+        init: probability at the center voxel, where the object is known to be.
         pad: probability everywhere not yet visited.
         move: a position is visited only once its probability has reached this value.
     """
@@ -47,7 +47,7 @@ class SeedValues:
         return logit(self.move)
 
     def canvas(self, shape_zyx: Zyx) -> np.ndarray:
-        """Return a fresh seed: float32 logits of ``shape_zyx``, pad but for the centre voxel."""
+        """Return a fresh seed: float32 logits of ``shape_zyx``, pad but for the center voxel."""
         seed = np.full(shape_zyx, logit(self.pad), dtype=np.float32)
         z, y, x = (size // 2 for size in shape_zyx)
         seed[z, y, x] = logit(self.init)

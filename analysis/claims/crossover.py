@@ -1,4 +1,4 @@
-"""Where square-root overtakes linear scaling, and whether the noise scale foretells it. Pure."""
+"""Where square-root overtakes linear scaling, and whether the noise scale predicts it. Pure."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from analysis.verdicts.scored_runs import (
     with_warmup,
 )
 from analysis.verdicts.verdict import Finding, no_runs
+from ffn_core.metric_names import NOISE_SCALE
 
-NOISE: Final = "noise_scale/simple"
 LATE_SHARE: Final = 0.25
 """The noise scale at convergence is the median over this last share of the FOVs."""
 
@@ -50,7 +50,7 @@ def noise_predicts_crossover(studies: Studies) -> Finding:
     difference = rule_difference(points).dropna()
     noise = late_noise_scale(studies, ruled(with_warmup(points), "sqrt"))
     if difference.empty or noise.empty:
-        return no_runs(STUDY, why=f"no seed with both rules, or none with `{NOISE}`,")
+        return no_runs(STUDY, why=f"no seed with both rules, or none with `{NOISE_SCALE}`,")
     batch = float(points["local_batch_size"].iloc[0])
     crossing = log2_crossover(difference)
     late = mean_estimate(np.log2(noise.to_numpy(dtype=float) / batch))
@@ -68,8 +68,8 @@ def noise_predicts_crossover(studies: Studies) -> Finding:
         if math.isinf(middle):
             return low - ends[1], high - ends[0]
         half = (ends[1] - ends[0]) / 2
-        centre = float(crossing.value or 0.0)
-        return middle - math.hypot(centre - low, half), middle + math.hypot(high - centre, half)
+        center = float(crossing.value or 0.0)
+        return middle - math.hypot(center - low, half), middle + math.hypot(high - center, half)
 
     evidence = noise.rename("noise_scale_fovs").rename_axis("seed").reset_index()
     effect = Inverted(middle, min(crossing.count, late.count), interval)
@@ -172,7 +172,7 @@ def late_noise_scale(studies: Studies, points: pd.DataFrame) -> pd.Series:
 
 def late_noise_of_runs(runs: Runs) -> pd.Series:
     """Median noise scale in FOVs over the last quarter of every run, by run_id."""
-    rows = runs.history[runs.history["metric"] == NOISE]
+    rows = runs.history[runs.history["metric"] == NOISE_SCALE]
     # Without any such record the column would keep the type of the ids.
     last = rows["run_id"].map(runs.history.groupby("run_id")["fovs"].max()).astype(float)
     late = rows[(rows["fovs"] >= (1 - LATE_SHARE) * last) & np.isfinite(rows["value"])]

@@ -18,12 +18,12 @@ from analysis.stats.intervals import Estimate, log_ratio_estimate, mean_estimate
 from analysis.stats.targets import targets_table
 from analysis.verdicts.plan import PRIMARY
 from analysis.verdicts.scored_runs import Studies, describe, ended, scored_points
-from analysis.verdicts.verdict import MODELLED, NOT_REACHED, Finding, no_runs
+from analysis.verdicts.verdict import MODELED, NOT_REACHED, Finding, no_runs
 
 STUDY: Final = "data_cost"
 FEW: Final = 1
 MANY: Final = 64
-MODEL: Final = f"{MODELLED}: FOVs of this study over the published throughput"
+MODEL: Final = f"{MODELED}: FOVs of this study over the published throughput"
 
 Costed = Callable[[Studies, float | None], Finding]
 
@@ -37,7 +37,7 @@ def small_batch_data(studies: Studies, target: float | None) -> Finding:
 
 
 def large_batch_time(studies: Studies, target: float | None) -> Finding:
-    """log2 of the modelled time to the target at few nodes over that at many."""
+    """log2 of the modeled time to the target at few nodes over that at many."""
     points, reached = cost_points(studies, target)
     if reached.empty:
         return _nothing(target)
@@ -107,7 +107,7 @@ def cost_ratio(
         below: arm in the denominator.
         points: all points, to name them.
         note: more about the measure.
-        kind: measured or modelled.
+        kind: measured or modeled.
     """
     missed = table["fovs"].isna()
     cost = table.assign(arm=arms, cost=table["fovs"].fillna(table["fovs_done"]), missed=missed)

@@ -1,4 +1,4 @@
-"""Claims about scaling: coupling of real ranks, and what models of published points foretell."""
+"""Claims about scaling: coupling of real ranks, and what models of published points predict."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from analysis.reference import published
 from analysis.stats.intervals import mean_estimate
 from analysis.verdicts.plan import LEVEL
 from analysis.verdicts.scored_runs import Studies, ended
-from analysis.verdicts.verdict import MODELLED, Finding, no_runs
+from analysis.verdicts.verdict import MODELED, Finding, no_runs
+from ffn_core.metric_names import COUPLING_EFFICIENCY
 
 STUDY: Final = "throughput"
-COUPLING: Final = "scaling/coupling_efficiency"
-KIND: Final = f"{MODELLED}: scaling models fitted to the published throughput"
+KIND: Final = f"{MODELED}: scaling models fitted to the published throughput"
 
 
 def coupling(studies: Studies) -> Finding:
@@ -26,12 +26,12 @@ def coupling(studies: Studies) -> Finding:
     if STUDY not in studies:
         return no_runs(STUDY)
     runs = ended(studies[STUDY])
-    table = runs.table.assign(coupling=runs.table["run_id"].map(runs.last(COUPLING)))
+    table = runs.table.assign(coupling=runs.table["run_id"].map(runs.last(COUPLING_EFFICIENCY)))
     table = table[(table["nodes"] == 2) & ~table["emulated"].astype(bool)].dropna(
         subset=["coupling"]
     )
     if table.empty:
-        return no_runs(STUDY, why=f"no real run on two ranks with `{COUPLING}`")
+        return no_runs(STUDY, why=f"no real run on two ranks with `{COUPLING_EFFICIENCY}`")
     smallest = table[table["local_batch_size"] == table["local_batch_size"].max()]
     values = smallest["coupling"].to_numpy(dtype=float)
     shown = smallest[["nodes", "local_batch_size", "coupling"]]
@@ -43,12 +43,12 @@ def efficiency_1024(_: Studies) -> Finding:
     table = published.throughput()
     measured = dict(zip(table["nodes"], table["fovs_per_second"], strict=True))
     at_1024 = measured[1024] / (1024 * measured[1])
-    return foretold(table[table["nodes"] < 1024], 1024, at_1024)
+    return predicted_efficiency(table[table["nodes"] < 1024], 1024, at_1024)
 
 
 def efficiency_2048(_: Studies) -> Finding:
     """Models of 1 to 1024 nodes against the efficiency stated for 2048."""
-    return foretold(published.throughput(), 2048, published.EFFICIENCY_AT_2048_NODES)
+    return predicted_efficiency(published.throughput(), 2048, published.EFFICIENCY_AT_2048_NODES)
 
 
 FINDERS: Final[Mapping[str, Callable[[Studies], Finding]]] = {
@@ -57,11 +57,12 @@ FINDERS: Final[Mapping[str, Callable[[Studies], Finding]]] = {
 
 
 @dataclass(frozen=True)
-class Foretold:
+class Predicted:
     """A model's prediction minus what was published, judged by its 95 % interval as a whole.
 
-    The model is right where the interval holds 0 and stays within `FORETOLD` of it, and wrong where
-    the interval misses 0. p-values are 0 or 1: an interval of prediction is no test over runs.
+    The model is right where the interval holds 0 and stays within `PREDICTED_WITHIN` of it, and
+    wrong where the interval misses 0. p-values are 0 or 1: an interval of prediction is no test
+    over runs.
     """
 
     value: float
@@ -88,22 +89,22 @@ class Foretold:
         return 0.0 if missed_below or right else 1.0
 
 
-def foretold(throughput: pd.DataFrame, nodes: int, published_value: float) -> Finding:
-    """What models of some throughput foretell for a node count, against its published efficiency.
+def predicted_efficiency(throughput: pd.DataFrame, nodes: int, published_value: float) -> Finding:
+    """What models of some throughput predict for a node count, against its published efficiency.
 
     Args:
         throughput: columns nodes and fovs_per_second, 1 node among them.
-        nodes: count to foretell.
+        nodes: count to predict.
         published_value: efficiency there.
     """
     largest = int(throughput["nodes"].max())
-    table = modelled_efficiency(throughput, [*throughput["nodes"].astype(int), nodes])
+    table = modeled_efficiency(throughput, [*throughput["nodes"].astype(int), nodes])
     last = table.iloc[-1]
     value, low, high = (float(last[c]) - published_value for c in ("efficiency", "low", "high"))
     fps = dict(zip(throughput["nodes"], throughput["fovs_per_second"], strict=True))
     evidence = table.assign(published=[fps[n] / (n * fps[1]) for n in fps] + [published_value])
     return Finding(
-        Foretold(value, low, high, len(throughput)),
+        Predicted(value, low, high, len(throughput)),
         f"{len(throughput)} published points, 1 to {largest} nodes",
         evidence,
         note=f"modelled {last['efficiency']:.1%}, published {published_value:.1%}",
@@ -111,7 +112,7 @@ def foretold(throughput: pd.DataFrame, nodes: int, published_value: float) -> Fi
     )
 
 
-def modelled_efficiency(throughput: pd.DataFrame, nodes: list[int]) -> pd.DataFrame:
+def modeled_efficiency(throughput: pd.DataFrame, nodes: list[int]) -> pd.DataFrame:
     """Efficiency over one measured node, averaged over the scaling models by Akaike weight.
 
     Returns:

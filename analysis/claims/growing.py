@@ -27,8 +27,8 @@ def growing_batch_data(studies: Studies, target: float | None) -> Finding:
 
 
 def growing_batch_time(studies: Studies, target: float | None) -> Finding:
-    """log2 of the modelled time at constant 4 nodes over that of the growing batch."""
-    return _ratio(studies, target, FEW, modelled_seconds, MODEL)
+    """log2 of the modeled time at constant 4 nodes over that of the growing batch."""
+    return _ratio(studies, target, FEW, modeled_seconds, MODEL)
 
 
 FINDERS: Final[Mapping[str, Costed]] = {
@@ -36,7 +36,7 @@ FINDERS: Final[Mapping[str, Costed]] = {
 }
 
 
-def modelled_seconds(history: pd.DataFrame, fovs: float) -> float:
+def modeled_seconds(history: pd.DataFrame, fovs: float) -> float:
     """Seconds until so many FOVs at the published throughput of as many nodes as the batch."""
     stretches = batches(history)
     ends, batch = stretches["fovs"].to_numpy(), stretches["batch"].to_numpy()

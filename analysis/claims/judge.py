@@ -19,6 +19,7 @@ from analysis.claims import (
     segmentation,
 )
 from analysis.stats.intervals import Estimate
+from analysis.text import capitalized
 from analysis.verdicts.claim import Claim
 from analysis.verdicts.plan import CLAIMS
 from analysis.verdicts.scored_runs import Studies
@@ -121,16 +122,12 @@ def effect_text(effect: Size) -> str:
 def verdict_sentence(verdict: Verdict) -> str:
     """The finding in words, as Markdown."""
     known = verdict.effect.estimate is not None
-    size = f" {_capital(verdict.measure)}: {effect_text(verdict.effect)}." if known else ""
-    needs = f" {_capital(verdict.needs)}." if verdict.needs else ""
+    size = f" {capitalized(verdict.measure)}: {effect_text(verdict.effect)}." if known else ""
+    needs = f" {capitalized(verdict.needs)}." if verdict.needs else ""
     kind = verdict.kind if known else MEASURED
     source = f"{verdict.basis}; {kind}" if known else verdict.basis
-    return f"**{_capital(verdict.verdict)}**: {verdict.claim}.{size}{needs} *({source}.)*"
+    return f"**{capitalized(verdict.verdict)}**: {verdict.claim}.{size}{needs} *({source}.)*"
 
 
 def _number(value: float) -> str:
     return f"{value:.3g}" if math.isfinite(value) else "no bound"
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]

@@ -13,6 +13,7 @@ from analysis.verdicts.plan import LARGE, SMALL, WARMUP_AT
 from analysis.verdicts.scored_runs import Studies, at, describe, ruled, scored_points, with_warmup
 from analysis.verdicts.seed_intervals import contrast, death_contrast, score_contrast
 from analysis.verdicts.verdict import NOT_REACHED, Finding, no_runs
+from ffn_core.metric_names import BASELINE_F1
 
 STUDY: Final = "rules"
 LOW_BASE: Final = "rules_low_base"
@@ -89,7 +90,7 @@ def real_gate(studies: Studies) -> Finding:
     gate = scored_points(studies, GATE).dropna(subset=["baseline"])
     points = ruled(scored_points(studies, REAL).dropna(subset=["baseline"]), "sqrt")
     if points.empty and gate.empty:
-        return no_runs(GATE, REAL, why="no finished point with `baseline/f1`")
+        return no_runs(GATE, REAL, why=f"no finished point with `{BASELINE_F1}`")
     used = gate if points.empty else points
     gain = mean_estimate((used["score"] - used["baseline"]).to_numpy(dtype=float))
     shown = used[["nodes", "seed", "lr_peak", "score", "baseline", "auc"]]

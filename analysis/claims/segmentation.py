@@ -14,10 +14,11 @@ import pandas as pd
 from analysis.stats.intervals import mean_estimate, paired_estimate
 from analysis.verdicts.scored_runs import Studies, ended
 from analysis.verdicts.verdict import Finding, no_runs
+from ffn_core.metric_names import ASSIGNED_ARE, SEGMENTATION_COVERAGE
 
 STUDY: Final = "segments"
-ERROR: Final = "segmentation/assigned_are"
-COVERAGE: Final = "segmentation/coverage"
+ERROR: Final = ASSIGNED_ARE
+COVERAGE: Final = SEGMENTATION_COVERAGE
 FEW: Final = 4
 MANY: Final = 64
 

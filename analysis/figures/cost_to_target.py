@@ -19,7 +19,7 @@ from analysis.figures.style import (
     style_handles,
 )
 from analysis.models.critical_batch import CriticalBatch, fit_runs
-from analysis.models.model_average import modelled_throughput
+from analysis.models.model_average import modeled_throughput
 from analysis.reference import published
 from analysis.reference.published import ARXIV
 from analysis.runs.grouping import groups, varies
@@ -32,7 +32,7 @@ def draw_cost(
     table: pd.DataFrame,
     runs: pd.DataFrame,
     cost: str,
-    colour: str,
+    color: str,
     label: str,
     style: str = "-",
 ) -> None:
@@ -44,27 +44,27 @@ def draw_cost(
         runs: rows of the same target, one per run: nodes, emulated, the cost, and `at_least`, the
             cost by which a run that missed the target had ended (NaN: not drawn).
         cost: fovs, optimizer_step or hours.
-        colour: of the target.
+        color: of the target.
         label: legend entry.
-        style: of the line; dashed where the cost is modelled.
+        style: of the line; dashed where the cost is modeled.
     """
     known = table.dropna(subset=[cost])
-    ax.plot(known["nodes"], known[cost], style, color=colour, label=label, zorder=2)
+    ax.plot(known["nodes"], known[cost], style, color=color, label=label, zorder=2)
     for emulated, group in known.groupby("emulated"):
-        fill = marker_fill(bool(emulated), colour)
-        ax.plot(group["nodes"], group[cost], "o", color=colour, mfc=fill, zorder=3)
-    ax.plot(runs["nodes"], runs[cost], "o", color=colour, alpha=0.4, markersize=2, mew=0)
+        fill = marker_fill(bool(emulated), color)
+        ax.plot(group["nodes"], group[cost], "o", color=color, mfc=fill, zorder=3)
+    ax.plot(runs["nodes"], runs[cost], "o", color=color, alpha=0.4, markersize=2, mew=0)
     missed = runs[runs[cost].isna()]
-    (bounds,) = ax.plot(missed["nodes"], missed["at_least"], "^", color=colour, alpha=0.6)
+    (bounds,) = ax.plot(missed["nodes"], missed["at_least"], "^", color=color, alpha=0.6)
     bounds.set(markerfacecolor="none", markersize=3, markeredgewidth=0.6)
 
 
-def draw_fit(ax: Axes, nodes: np.ndarray, cost: np.ndarray, colour: str) -> None:
+def draw_fit(ax: Axes, nodes: np.ndarray, cost: np.ndarray, color: str) -> None:
     """Fitted cost, dotted."""
-    ax.plot(nodes, cost, ":", color=colour, linewidth=1)
+    ax.plot(nodes, cost, ":", color=color, linewidth=1)
 
 
-_COLOURS = dict(zip(F1_TARGETS, SERIES, strict=False))
+_COLORS = dict(zip(F1_TARGETS, SERIES, strict=False))
 _PUBLISHED_TARGETS = (0.5, 0.7)
 # What a run had when it ended; of its time nothing is said.
 _HAD = {"fovs": "fovs_done", "optimizer_step": "steps_done"}
@@ -88,7 +88,7 @@ def cost_to_target(study: Study) -> Drawing:
     axes[0].set_title("this study")
     _draw_published(axes[3], axes[5])
     targets = sorted({*reached.loc[reached["fovs"].notna(), "target"], *_PUBLISHED_TARGETS})
-    handles = [Line2D([], [], color=_COLOURS[t], label=f"F1 {t}") for t in targets]
+    handles = [Line2D([], [], color=_COLORS[t], label=f"F1 {t}") for t in targets]
     handles += style_handles(shown["emulated"].tolist(), markers=True)
     axes[4].set_axis_off()
     axes[4].legend(handles=handles, loc="center")
@@ -109,7 +109,7 @@ def cost_to_target(study: Study) -> Drawing:
 
 
 def _draw_time(ax: Axes, reached: pd.DataFrame, shown: pd.DataFrame) -> str:
-    """Measured times where two real node counts have them, else modelled ones; says which."""
+    """Measured times where two real node counts have them, else modeled ones; says which."""
     real = reached[~reached["emulated"]]
     if varies(real.dropna(subset=["elapsed_s"])["nodes"]):
         _draw_costs(ax, real, "elapsed_s", "Wall time to target (s)")
@@ -118,10 +118,10 @@ def _draw_time(ax: Axes, reached: pd.DataFrame, shown: pd.DataFrame) -> str:
     if known.empty:
         ax.set_axis_off()
         return "No time is shown: it takes two real node counts."
-    throughput = modelled_throughput(known)
+    throughput = modeled_throughput(known)
     rate = throughput.throughput(reached["nodes"].to_numpy(float))
-    modelled = reached.assign(elapsed_s=reached["fovs"] / rate, emulated=True)
-    _draw_costs(ax, modelled, "elapsed_s", "Modelled time to target (s)", style="--")
+    modeled = reached.assign(elapsed_s=reached["fovs"] / rate, emulated=True)
+    _draw_costs(ax, modeled, "elapsed_s", "Modelled time to target (s)", style="--")
     return (
         "Right, dashed: modelled, for want of two real node counts: these FOVs at"
         f" {throughput.node_fovs_per_second:.3g} FOVs/s per node (one rank of these runs) and the"
@@ -137,14 +137,14 @@ def _draw_costs(ax: Axes, reached: pd.DataFrame, cost: str, label: str, style: s
     for target, group in groups(table, "target"):
         if group[cost].notna().any():
             runs = reached[reached["target"] == target]
-            draw_cost(ax, group, runs, cost, _COLOURS[target], f"F1 {target}", style)
+            draw_cost(ax, group, runs, cost, _COLORS[target], f"F1 {target}", style)
     node_axis(ax, reached["nodes"], most_labels=5)
     log_axis(ax, "y")
     ax.set_ylabel(label)
 
 
 def _draw_fits(fovs: Axes, steps: Axes, reached: pd.DataFrame) -> list[str]:
-    """Draws the fitted hyperbola of each target; returns one caption sentence per fit."""
+    """Draw the fitted hyperbola of each target; returns one caption sentence per fit."""
     per_node = reached["global_batch_size"] / reached["nodes"]
     if varies(per_node):
         return ["No critical batch size is fitted: the local batch size varies."]
@@ -154,10 +154,10 @@ def _draw_fits(fovs: Axes, steps: Axes, reached: pd.DataFrame) -> list[str]:
         fit = fit_runs(group)
         if fit is None:
             continue
-        colour = _COLOURS[target]
+        color = _COLORS[target]
         nodes = np.geomspace(group["nodes"].min(), group["nodes"].max(), 60)
-        draw_fit(fovs, nodes, fit.fovs(nodes * local_batch), colour)
-        draw_fit(steps, nodes, fit.steps(nodes * local_batch), colour)
+        draw_fit(fovs, nodes, fit.fovs(nodes * local_batch), color)
+        draw_fit(steps, nodes, fit.steps(nodes * local_batch), color)
         notes.append(_finding(target, fit, local_batch))
     if notes:
         notes.insert(
@@ -191,7 +191,7 @@ def _draw_published(fovs: Axes, hours: Axes) -> None:
                 nodes: first_reached(curve["x"].to_numpy(), curve["f1"].to_numpy(), target)
                 for nodes, curve in groups(table, "nodes")
             }
-            ax.plot(list(reached), list(reached.values()), "s-", color=_COLOURS[target])
+            ax.plot(list(reached), list(reached.values()), "s-", color=_COLORS[target])
         node_axis(ax, by_hours["nodes"], most_labels=5)
         log_axis(ax, "y")
         ax.set_ylabel(label)

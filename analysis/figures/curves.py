@@ -9,15 +9,16 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.figures.style import GREY, line_style, node_colours, node_handles, style_handles
+from analysis.figures.style import GRAY, line_style, node_colors, node_handles, style_handles
 from analysis.runs.grouping import groups, varies
 from analysis.runs.study import NothingToDraw
+from ffn_core.metric_names import VALIDATION_ACCURACY, VALIDATION_F1
 
 _GRID_POINTS = 200
 
 
 def draw_curve(
-    ax: Axes, curves: pd.DataFrame, x: str, colour: str, label: str, emulated: bool
+    ax: Axes, curves: pd.DataFrame, x: str, color: str, label: str, emulated: bool
 ) -> None:
     """Mean over repeats as a line, their lowest and highest value as a band.
 
@@ -26,7 +27,7 @@ def draw_curve(
         curves: columns run_id, x and value; one curve per run_id. Undefined values are skipped;
             nothing is drawn where no run has any.
         x: column of the horizontal axis, such as fovs or elapsed_s.
-        colour: of line and band.
+        color: of line and band.
         label: legend entry.
         emulated: draws a dashed line.
     """
@@ -35,10 +36,10 @@ def draw_curve(
         return
     grid, values = _aligned(curves, x)
     style = line_style(emulated)
-    ax.plot(grid, values.mean(axis=0), linestyle=style, color=colour, label=label)
+    ax.plot(grid, values.mean(axis=0), linestyle=style, color=color, label=label)
     if len(values) > 1:
         low, high = values.min(axis=0), values.max(axis=0)
-        ax.fill_between(grid, low, high, color=colour, alpha=0.15, linewidth=0)
+        ax.fill_between(grid, low, high, color=color, alpha=0.15, linewidth=0)
 
 
 def draw_published_band(ax: Axes, published: pd.DataFrame) -> None:
@@ -47,11 +48,11 @@ def draw_published_band(ax: Axes, published: pd.DataFrame) -> None:
         published["hours"],
         published["low"],
         published["high"],
-        color=GREY,
+        color=GRAY,
         alpha=0.3,
         linewidth=0,
     )
-    ax.plot(published["hours"], published["mean"], color=GREY)
+    ax.plot(published["hours"], published["mean"], color=GRAY)
 
 
 def _aligned(curves: pd.DataFrame, x: str) -> tuple[np.ndarray, np.ndarray]:
@@ -73,8 +74,8 @@ def _aligned(curves: pd.DataFrame, x: str) -> tuple[np.ndarray, np.ndarray]:
 
 # Metric -> axis label and lowest limit (accuracy starts at the share of background voxels).
 SCORES = {
-    "validation/f1": ("Validation F1", 0.0),
-    "validation/accuracy": ("Validation accuracy", 0.5),
+    VALIDATION_F1: ("Validation F1", 0.0),
+    VALIDATION_ACCURACY: ("Validation accuracy", 0.5),
 }
 
 
@@ -86,7 +87,7 @@ def scored(table: pd.DataFrame) -> pd.DataFrame:
     """
     kept = table.dropna(subset=["final_f1"])
     if kept.empty:
-        raise NothingToDraw("no finished run recorded validation/f1")
+        raise NothingToDraw(f"no finished run recorded {VALIDATION_F1}")
     return kept
 
 
@@ -94,10 +95,10 @@ def draw_per_nodes(
     ax: Axes, rows: pd.DataFrame, x: str, ylim: tuple[float, float] | None = None
 ) -> None:
     """One curve per node count, with the range over its seeds."""
-    colours = node_colours(rows["nodes"])
+    colors = node_colors(rows["nodes"])
     for nodes, group in groups(rows, "nodes"):
         emulated = bool(group["emulated"].iloc[0])
-        draw_curve(ax, group, x, colours[nodes], str(nodes), emulated)
+        draw_curve(ax, group, x, colors[nodes], str(nodes), emulated)
     ax.set_xlim(0, None)
     if ylim is not None:
         ax.set_ylim(*ylim)
@@ -113,16 +114,16 @@ def score_limits(rows: pd.DataFrame, lowest: float) -> tuple[float, float]:
 
 
 def legends(
-    figure: Figure, shown: pd.DataFrame, published_colours: dict[int, str] | None = None
+    figure: Figure, shown: pd.DataFrame, published_colors: dict[int, str] | None = None
 ) -> None:
     """Legends at the right of the panels: this study above, the published curves below."""
-    handles = node_handles(node_colours(shown["nodes"]))
+    handles = node_handles(node_colors(shown["nodes"]))
     handles += style_handles(shown["emulated"].tolist())
-    title = "this study" if published_colours else None
+    title = "this study" if published_colors else None
     figure.legend(handles=handles, loc="outside right upper", title=title, alignment="left")
-    if published_colours:
+    if published_colors:
         figure.legend(
-            handles=node_handles(published_colours),
+            handles=node_handles(published_colors),
             loc="outside right lower",
             title="published",
             alignment="left",

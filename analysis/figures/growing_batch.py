@@ -10,16 +10,16 @@ from matplotlib.lines import Line2D
 from analysis.figures.curves import describe_band, describe_emulated, draw_curve, score_limits
 from analysis.figures.style import (
     DARK,
-    GREY,
+    GRAY,
     Drawing,
     count_axis,
-    node_colours,
+    node_colors,
     node_handles,
     panels,
     sentences,
     style_handles,
 )
-from analysis.models.model_average import modelled_throughput
+from analysis.models.model_average import modeled_throughput
 from analysis.models.time_and_cost import seconds_of_stages
 from analysis.reference.published import ARXIV
 from analysis.runs.grouping import groups
@@ -45,7 +45,7 @@ def growing_batch(study: Study) -> Drawing:
     by_fovs.set_ylabel(label)
     count_axis(by_fovs, "x")
     constant = shown[shown["run_id"].isin(study.best["run_id"])]
-    handles = node_handles(node_colours(constant["nodes"])) if not constant.empty else []
+    handles = node_handles(node_colors(constant["nodes"])) if not constant.empty else []
     handles += [Line2D([], [], color=DARK, label="in stages")]
     figure.legend(
         handles=handles + style_handles(shown["emulated"].tolist()), loc="outside right upper"
@@ -96,7 +96,7 @@ def _with_modelled_minutes(
     known = known if constant.empty else constant
     if known.empty:
         raise NothingToDraw("no finished run recorded throughput/fovs_per_second")
-    throughput = modelled_throughput(known)
+    throughput = modeled_throughput(known)
     local = shown.set_index("run_id")["local_batch_size"]
     parts = []
     for run_id, curve in rows.groupby("run_id"):
@@ -112,12 +112,12 @@ def _draw(
     ax: Axes, rows: pd.DataFrame, x: str, staged: pd.DataFrame, stages: dict[str, pd.DataFrame]
 ) -> None:
     in_stages = rows["run_id"].isin(staged["run_id"])
-    colours = node_colours(rows.loc[~in_stages, "nodes"])
+    colors = node_colors(rows.loc[~in_stages, "nodes"])
     for nodes, group in groups(rows[~in_stages], "nodes"):
-        draw_curve(ax, group, x, colours[nodes], str(nodes), bool(group["emulated"].iloc[0]))
+        draw_curve(ax, group, x, colors[nodes], str(nodes), bool(group["emulated"].iloc[0]))
     for plan, group in groups(rows[in_stages], STAGES):
         draw_curve(ax, group, x, DARK, str(plan), bool(group["emulated"].iloc[0]))
         one = group[group["run_id"] == group["run_id"].iloc[0]]
         for end in stages[one["run_id"].iloc[0]]["fovs"].iloc[:-1]:
             place = np.interp(end, one["fovs"].to_numpy(float), one[x].to_numpy(float))
-            ax.axvline(float(place), color=GREY, linewidth=0.6, zorder=0)
+            ax.axvline(float(place), color=GRAY, linewidth=0.6, zorder=0)

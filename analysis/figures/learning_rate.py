@@ -17,7 +17,7 @@ from analysis.runs.study import Study, describe_runs
 from analysis.runs.summary import FINAL_EVALUATIONS
 from analysis.stats.learning_rates import best_rates, fit_power_law, normalized_accuracy
 
-# Colour range of the published figure, so that the panels compare.
+# Color range of the published figure, so that the panels compare.
 ACCURACY_RANGE = (0.94, 1.0)
 REAL, EMULATED, PUBLISHED_MARK = "o", "D", "s"
 
@@ -31,7 +31,7 @@ def draw_scan(ax: Axes, scan: pd.DataFrame, base: tuple[int, float]) -> PathColl
         base: nodes and rate through which the lines go.
 
     Returns:
-        One of the scatters, for a colour bar; all share its colours.
+        One of the scatters, for a color bar; all share its colors.
     """
     nodes = np.array([scan["nodes"].min(), scan["nodes"].max()], dtype=float)
     for exponent, style, label in ((1.0, "-", "linear"), (0.5, "--", "square root")):
@@ -72,7 +72,7 @@ _COUNTS_FOR_EXPONENT = 3
 
 
 def learning_rate(study: Study) -> Drawing:
-    """Every rate tried against nodes, coloured by normalized accuracy, beside the published."""
+    """Every rate tried against nodes, colored by normalized accuracy, beside the published."""
     scans = scans_of(study)
     figure, axes = panels(len(scans) + 1, height_in=3.0)
     notes = []

@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 
 from analysis.figures.style import (
     DARK,
-    GREY,
+    GRAY,
     SERIES,
     Drawing,
     log_axis,
@@ -29,8 +29,8 @@ _CURVE_POINTS = 120
 
 
 def draw_tried(ax: Axes, tried: pd.DataFrame) -> None:
-    """Every rate tried, as a small grey dot: columns nodes and lr_peak. Sets both axes."""
-    ax.plot(tried["nodes"], tried["lr_peak"], ".", color=GREY, markersize=2.5, label="tried")
+    """Every rate tried, as a small gray dot: columns nodes and lr_peak. Sets both axes."""
+    ax.plot(tried["nodes"], tried["lr_peak"], ".", color=GRAY, markersize=2.5, label="tried")
     node_axis(ax, tried["nodes"].astype(int))
     log_axis(ax, "y")
     ax.set_ylabel("Learning rate")
@@ -55,10 +55,10 @@ def draw_best(ax: Axes, best: pd.DataFrame) -> None:
     ax.set_ylim(low_limit, high_limit)
 
 
-def draw_law(ax: Axes, fit: LawFit, nodes: np.ndarray, colour: str, label: str) -> None:
+def draw_law(ax: Axes, fit: LawFit, nodes: np.ndarray, color: str, label: str) -> None:
     """A law over the range of (n,) node counts."""
     curve = np.geomspace(nodes.min(), nodes.max(), _CURVE_POINTS)
-    ax.plot(curve, fit.rate(curve), color=colour, linewidth=1, label=label)
+    ax.plot(curve, fit.rate(curve), color=color, linewidth=1, label=label)
 
 
 _MARKS = {
@@ -76,7 +76,7 @@ def learning_rate_laws(study: Study) -> Drawing:
     for ax, scan in zip(axes, scans, strict=True):
         _panel(ax, scan)
     seen = {status for scan in scans for status in scan.best["status"]}
-    handles = [Line2D([], [], color=GREY, marker=".", linestyle="none", label="tried")]
+    handles = [Line2D([], [], color=GRAY, marker=".", linestyle="none", label="tried")]
     handles += [_mark(status) for status in _MARKS if status in seen]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     caption = sentences(
@@ -92,13 +92,13 @@ def _panel(ax: Axes, scan: ScannedRates) -> None:
     draw_best(ax, scan.best)
     behind = scan.laws.set_index("law")["delta_aicc"].astype(float)
     lines = 0
-    for law, colour in zip(LAWS, SERIES, strict=False):
+    for law, color in zip(LAWS, SERIES, strict=False):
         try:
             fit = fit_law(law, scan.observations)
         except ValueError:
             continue
         apart = f": {behind[law.name]:.1f}" if behind.notna()[law.name] else ""
-        draw_law(ax, fit, scan.observations.nodes, colour, f"{law.name}{apart}")
+        draw_law(ax, fit, scan.observations.nodes, color, f"{law.name}{apart}")
         lines += 1
     ax.set_title(scan.label)
     if lines:

@@ -73,7 +73,7 @@ def draw_study(
     outputs: Outputs | None = None,
     baseline_nodes: int | None = None,
 ) -> list[str]:
-    """Draws every figure one experiment supports into `out` and prints its summary.
+    """Draw every figure one experiment supports into `out` and print its summary.
 
     Args:
         runs: of the experiment.
@@ -123,7 +123,7 @@ def draw_study(
 
 
 def _write_laws(study: Study, out: Path, outputs: Outputs, console: Console) -> None:
-    """Writes the laws of the best learning rate where there is a scan, and prints the likeliest."""
+    """Write the laws of the best learning rate where there is a scan, and print the likeliest."""
     try:
         ours = own_scans(study)
     except NothingToDraw:
@@ -151,7 +151,7 @@ def _left_out(summary: pd.DataFrame) -> str:
 
 
 def save(figure: Figure, path: Path, outputs: Outputs) -> None:
-    """Writes a figure as PNG and SVG beside each other; `path` has no suffix."""
+    """Write a figure as PNG and SVG beside each other; `path` has no suffix."""
     for target in figure_files(path):
         # No date in the file: the same data give the same bytes.
         undated = {"Date": None} if target.suffix == ".svg" else None

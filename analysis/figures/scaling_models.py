@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from analysis.figures.style import (
     DARK,
     FULL_WIDTH_IN,
-    GREY,
+    GRAY,
     PUBLISHED,
     SERIES,
     Drawing,
@@ -32,15 +32,15 @@ from analysis.models.scaling_models import ModelFit
 from analysis.reference import published
 from analysis.runs.study import NothingToDraw, Study, describe_runs
 
-MODELLED = "modelled"
+MODELED = "modelled"
 _CURVE_POINTS = 120
 
 
 def draw_points(ax: Axes, nodes: np.ndarray, efficiency: np.ndarray, published: bool) -> None:
-    """Measured efficiencies: grey squares where published, dark dots where of this study."""
-    colour, marker = (GREY, "s") if published else (DARK, "o")
+    """Measured efficiencies: gray squares where published, dark dots where of this study."""
+    color, marker = (GRAY, "s") if published else (DARK, "o")
     label = PUBLISHED if published else "this study"
-    ax.plot(nodes, efficiency, marker, color=colour, markersize=3, label=label, zorder=3)
+    ax.plot(nodes, efficiency, marker, color=color, markersize=3, label=label, zorder=3)
 
 
 def curve_nodes(smallest: float, largest: float) -> np.ndarray:
@@ -48,42 +48,42 @@ def curve_nodes(smallest: float, largest: float) -> np.ndarray:
     return np.geomspace(smallest, largest, _CURVE_POINTS)
 
 
-def draw_curve(ax: Axes, table: pd.DataFrame, fitted_to: float, colour: str, label: str) -> None:
+def draw_curve(ax: Axes, table: pd.DataFrame, fitted_to: float, color: str, label: str) -> None:
     """A model's efficiency with its band; dashed beyond the largest node count fitted.
 
     Args:
         ax: to draw on.
         table: nodes (increasing), efficiency, low, high.
         fitted_to: largest node count fitted.
-        colour: of line and band.
+        color: of line and band.
         label: legend entry.
     """
     ax.fill_between(
-        table["nodes"], table["low"], table["high"], color=colour, alpha=0.18, linewidth=0
+        table["nodes"], table["low"], table["high"], color=color, alpha=0.18, linewidth=0
     )
     inside = table["nodes"] <= fitted_to * (1 + 1e-9)
     # The last point inside is repeated, so that the dashes begin where the line ends.
     outside = table.iloc[max(int(inside.sum()) - 1, 0) :]
-    ax.plot(table["nodes"][inside], table["efficiency"][inside], color=colour, label=label)
-    ax.plot(outside["nodes"], outside["efficiency"], "--", color=colour)
+    ax.plot(table["nodes"][inside], table["efficiency"][inside], color=color, label=label)
+    ax.plot(outside["nodes"], outside["efficiency"], "--", color=color)
 
 
-def draw_forecast(ax: Axes, nodes: float, efficiency: np.ndarray, colour: str) -> None:
-    """A predicted efficiency with its interval, open because it is modelled.
+def draw_forecast(ax: Axes, nodes: float, efficiency: np.ndarray, color: str) -> None:
+    """A predicted efficiency with its interval, open because it is modeled.
 
     Args:
         ax: to draw on.
         nodes: of the prediction.
         efficiency: (3,) predicted, low, high.
-        colour: of the model.
+        color: of the model.
     """
     value, low, high = efficiency
-    ax.errorbar([nodes], [value], yerr=[[value - low], [high - value]], fmt="none", color=colour)
-    ax.plot([nodes], [value], "o", color=colour, mfc="white", zorder=4, label=MODELLED)
+    ax.errorbar([nodes], [value], yerr=[[value - low], [high - value]], fmt="none", color=color)
+    ax.plot([nodes], [value], "o", color=color, mfc="white", zorder=4, label=MODELED)
 
 
 def draw_residuals(
-    ax: Axes, nodes: np.ndarray, errors: np.ndarray, colour: str, label: str, place: float
+    ax: Axes, nodes: np.ndarray, errors: np.ndarray, color: str, label: str, place: float
 ) -> None:
     """Relative errors of one model in percent, beside those of the other models.
 
@@ -91,14 +91,14 @@ def draw_residuals(
         ax: x axis logarithmic in nodes.
         nodes: (n,) node counts.
         errors: (n,) fit over measurement - 1; the last is a prediction and drawn open.
-        colour: of the model.
+        color: of the model.
         label: legend entry.
         place: of this model among the others, -0.5 to 0.5.
     """
     x = nodes * 2.0 ** (0.6 * place)
-    ax.vlines(x, 0, 100 * errors, color=colour, linewidth=0.7)
-    ax.plot(x[:-1], 100 * errors[:-1], "o", color=colour, markersize=2.8, label=label)
-    ax.plot(x[-1:], 100 * errors[-1:], "o", color=colour, markersize=2.8, mfc="white")
+    ax.vlines(x, 0, 100 * errors, color=color, linewidth=0.7)
+    ax.plot(x[:-1], 100 * errors[:-1], "o", color=color, markersize=2.8, label=label)
+    ax.plot(x[-1:], 100 * errors[-1:], "o", color=color, markersize=2.8, mfc="white")
 
 
 _FORECAST_NODES = 2048
@@ -145,9 +145,9 @@ def _draw(nodes: np.ndarray, rates: np.ndarray, ours: ThroughputModel | None, no
     rows = -(-len(fits) // _COLUMNS)
     grid = figure.add_gridspec(rows + 1, _COLUMNS, height_ratios=[1.0] * rows + [0.85])
     smallest = []
-    for index, (fit, colour) in enumerate(zip(fits, SERIES, strict=True)):
+    for index, (fit, color) in enumerate(zip(fits, SERIES, strict=True)):
         ax = figure.add_subplot(grid[index // _COLUMNS, index % _COLUMNS])
-        _panel(ax, reference, fit, colour)
+        _panel(ax, reference, fit, color)
         if nodes.size:
             _draw_ours(ax, nodes, rates, ours, fit.model.name)
         row = scores[fit.model.name]
@@ -167,15 +167,15 @@ def _draw(nodes: np.ndarray, rates: np.ndarray, ours: ThroughputModel | None, no
     return Drawing(figure, _caption(reference, table, note))
 
 
-def _panel(ax: Axes, model: ThroughputModel, fit: ModelFit, colour: str) -> None:
+def _panel(ax: Axes, model: ThroughputModel, fit: ModelFit, color: str) -> None:
     nodes = curve_nodes(1, _FORECAST_NODES)
-    draw_curve(ax, _efficiency(model, fit, nodes), model.largest, colour, fit.model.name)
+    draw_curve(ax, _efficiency(model, fit, nodes), model.largest, color, fit.model.name)
     draw_points(ax, model.nodes, model.fovs_per_second / _ideal(model, model.nodes), True)
     stated = published.EFFICIENCY_AT_2048_NODES
-    ax.plot([_FORECAST_NODES], [stated], "s", color=GREY, mfc="white", markersize=3.5, zorder=5)
+    ax.plot([_FORECAST_NODES], [stated], "s", color=GRAY, mfc="white", markersize=3.5, zorder=5)
     forecast = _efficiency(model, fit, np.array([_FORECAST_NODES]), measured=True)
     value = forecast[["efficiency", "low", "high"]].to_numpy()[0]
-    draw_forecast(ax, _FORECAST_NODES, value, colour)
+    draw_forecast(ax, _FORECAST_NODES, value, color)
 
 
 def _means(nodes: np.ndarray, rates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -211,14 +211,14 @@ def _note(ax: Axes, model: ThroughputModel, fit: ModelFit, row: Mapping[Hashable
 def _residuals(ax: Axes, model: ThroughputModel) -> None:
     fits = model.average.fits
     stated = published.EFFICIENCY_AT_2048_NODES
-    for index, (fit, colour) in enumerate(zip(fits, SERIES, strict=True)):
+    for index, (fit, color) in enumerate(zip(fits, SERIES, strict=True)):
         fitted = fit.throughput(model.nodes) / model.fovs_per_second - 1
         forecast = _efficiency(model, fit, np.array([_FORECAST_NODES]))["efficiency"] / stated - 1
         place = index / (len(fits) - 1) - 0.5
         nodes = np.append(model.nodes, _FORECAST_NODES)
         errors = np.append(fitted, forecast)
-        draw_residuals(ax, nodes, errors, colour, fit.model.name, place)
-    ax.axhline(0, color=GREY, linewidth=0.8)
+        draw_residuals(ax, nodes, errors, color, fit.model.name, place)
+    ax.axhline(0, color=GRAY, linewidth=0.8)
     node_axis(ax, [1, _FORECAST_NODES], most_labels=12)
     ax.set_xlim(2**-0.6, _FORECAST_NODES * 2**0.6)
     ax.set_ylabel("Model error (%)")
@@ -227,9 +227,9 @@ def _residuals(ax: Axes, model: ThroughputModel) -> None:
 
 def _handles(ours: bool) -> list[Line2D]:
     handles = [
-        Line2D([], [], color=GREY, marker="s", linestyle="none", label="published"),
+        Line2D([], [], color=GRAY, marker="s", linestyle="none", label="published"),
         Line2D(
-            [], [], color=GREY, marker="s", linestyle="none", mfc="white", label="stated (abstract)"
+            [], [], color=GRAY, marker="s", linestyle="none", mfc="white", label="stated (abstract)"
         ),
         Line2D([], [], color=DARK, label="model, 95 % band"),
         Line2D([], [], color=DARK, linestyle="--", marker="o", mfc="white", label="modelled"),

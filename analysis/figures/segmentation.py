@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from analysis.figures import curves as plots
 from analysis.figures.style import (
     FULL_WIDTH_IN,
-    GREY,
+    GRAY,
     PUBLISHED_TITLE,
     SERIES,
     Drawing,
@@ -22,17 +22,25 @@ from analysis.figures.style import (
     style_handles,
 )
 from analysis.pictures.colors import Colors, largest, matching_colors
-from analysis.pictures.panels import grey, overlay, partners
+from analysis.pictures.panels import gray, overlay, partners
 from analysis.pictures.surfaces import draw_surfaces
 from analysis.reference import published
 from analysis.runs.grouping import varies
 from analysis.runs.study import NothingToDraw, Study, describe_runs
 from ffn_core.inference.sample import SegmentedSample
+from ffn_core.metric_names import (
+    ASSIGNED_ARE,
+    SEGMENTATION_ARE,
+    SEGMENTATION_COVERAGE,
+    SEGMENTATION_VOI,
+    SEGMENTATION_VOI_MERGE,
+    SEGMENTATION_VOI_SPLIT,
+)
 
 MOST_RUNS = 3
 SURFACES = 8
-_ASSIGNED = "segmentation/assigned_are"
-_COVERAGE = "segmentation/coverage"
+_ASSIGNED = ASSIGNED_ARE
+_COVERAGE = SEGMENTATION_COVERAGE
 
 
 def segmentations(study: Study) -> Drawing:
@@ -42,7 +50,7 @@ def segmentations(study: Study) -> Drawing:
     truth = samples[0].truth
     figure = Figure(figsize=(FULL_WIDTH_IN, 3.3))
     columns = 2 + len(samples)
-    _section(_panel(figure, 0, columns), "image", grey(samples[0].section))
+    _section(_panel(figure, 0, columns), "image", gray(samples[0].section))
     by_object = matching_colors(truth, truth)[1]
     flat = overlay(samples[0].section, truth[samples[0].z], by_object)
     _section(_panel(figure, 1, columns), "ground truth", flat)
@@ -146,10 +154,10 @@ def _surfaces(
 
 # Metric -> axis label; the first two have a published counterpart.
 _ERRORS = {
-    "segmentation/are": "Adapted Rand error",
-    "segmentation/voi": "VOI (bits)",
+    SEGMENTATION_ARE: "Adapted Rand error",
+    SEGMENTATION_VOI: "VOI (bits)",
 }
-_PARTS = {"segmentation/voi_split": ("split", "o"), "segmentation/voi_merge": ("merge", "s")}
+_PARTS = {SEGMENTATION_VOI_SPLIT: ("split", "o"), SEGMENTATION_VOI_MERGE: ("merge", "s")}
 _PUBLISHED = {"are": "Adapted Rand error", "voi": "VOI"}
 _MARKER_SIZE = 3.0
 
@@ -158,27 +166,27 @@ def evaluation(study: Study) -> Drawing:
     """ARE and VOI of every checkpoint segmented, above the published curves."""
     points = study.points
     rows = {m: study.curves(m, points) for m in (*_ERRORS, *_PARTS)}
-    shown = points[points["run_id"].isin(rows["segmentation/are"]["run_id"])]
+    shown = points[points["run_id"].isin(rows[SEGMENTATION_ARE]["run_id"])]
     if shown.empty:
         raise NothingToDraw(
-            "no finished run recorded segmentation/are: see experiments.segment_checkpoints"
+            f"no finished run recorded {SEGMENTATION_ARE}: see experiments.segment_checkpoints"
         )
     keys = ["nodes", "recipe"]
     recipes = list(dict.fromkeys(shown[keys].sort_values(keys).itertuples(index=False, name=None)))
     if len(recipes) > len(SERIES):
         raise NothingToDraw(f"{len(recipes)} curves are too many for one panel")
-    colours = dict(zip(recipes, SERIES, strict=False))
+    colors = dict(zip(recipes, SERIES, strict=False))
     figure, axes = panels(3, rows=2, height_in=4.4)
     for ax, (metric, label) in zip(axes, _ERRORS.items(), strict=False):
-        _draw_runs(ax, rows[metric], colours)
+        _draw_runs(ax, rows[metric], colors)
         ax.set(ylabel=label, ylim=(0, None))
     axes[0].set_title("this study")
-    _draw_parts(axes[2], rows, colours)
+    _draw_parts(axes[2], rows, colors)
     for ax in axes[:3]:
         ax.set(xlabel="FOVs processed, all nodes", xlim=(0, None))
         count_axis(ax, "x")
     _draw_published(axes[3], axes[4])
-    _legend(axes[5], shown, colours)
+    _legend(axes[5], shown, colors)
     caption = sentences(
         "Adapted Rand error and variation of information of the segmentation by each checkpoint,"
         " over all voxels with a true id; those left unsegmented count as one more segment.",
@@ -195,26 +203,26 @@ def evaluation(study: Study) -> Drawing:
     return Drawing(figure, caption)
 
 
-def _draw_runs(ax: Axes, rows: pd.DataFrame, colours: dict[tuple[int, str], str]) -> None:
-    for (nodes, recipe), colour in colours.items():
+def _draw_runs(ax: Axes, rows: pd.DataFrame, colors: dict[tuple[int, str], str]) -> None:
+    for (nodes, recipe), color in colors.items():
         here = rows[(rows["nodes"] == nodes) & (rows["recipe"] == recipe)]
         emulated = bool(here["emulated"].any())
-        plots.draw_curve(ax, here, "fovs", colour, f"{nodes} {recipe}", emulated)
+        plots.draw_curve(ax, here, "fovs", color, f"{nodes} {recipe}", emulated)
 
 
 def _draw_parts(
-    ax: Axes, rows: dict[str, pd.DataFrame], colours: dict[tuple[int, str], str]
+    ax: Axes, rows: dict[str, pd.DataFrame], colors: dict[tuple[int, str], str]
 ) -> None:
-    """Split and merge, means over seeds, told apart by their markers."""
+    """Split and merge, means over seeds, distinguished by their markers."""
     for metric, (_, marker) in _PARTS.items():
-        for (nodes, recipe), colour in colours.items():
+        for (nodes, recipe), color in colors.items():
             here = rows[metric]
             here = here[(here["nodes"] == nodes) & (here["recipe"] == recipe)]
             # An interrupted run has a checkpoint more, where the mean would be its own.
             seeds = here.groupby("fovs")["run_id"].transform("nunique")
             mean = here[seeds == here["run_id"].nunique()].groupby("fovs")["value"].mean()
             style = line_style(bool(here["emulated"].any()))
-            ax.plot(mean, style, color=colour, marker=marker, markersize=_MARKER_SIZE)
+            ax.plot(mean, style, color=color, marker=marker, markersize=_MARKER_SIZE)
     ax.set(ylabel="VOI, parts (bits)", ylim=(0, None))
 
 
@@ -222,22 +230,22 @@ def _draw_published(are: Axes, voi: Axes) -> None:
     curves = published.evaluation()
     for ax, (metric, label) in zip((are, voi), _PUBLISHED.items(), strict=True):
         curve = curves[curves["metric"] == metric]
-        ax.plot(curve["checkpoint"], curve["value"], color=GREY)
+        ax.plot(curve["checkpoint"], curve["value"], color=GRAY)
         ax.set(xlabel="Checkpoint", ylabel=label, xlim=(0, None), ylim=(0, None))
         count_axis(ax, "x")
     are.set_title(PUBLISHED_TITLE)
 
 
-def _legend(ax: Axes, shown: pd.DataFrame, colours: dict[tuple[int, str], str]) -> None:
+def _legend(ax: Axes, shown: pd.DataFrame, colors: dict[tuple[int, str], str]) -> None:
     """In the place of a panel that is not needed."""
     several = varies(shown["recipe"])
     handles = [
-        Line2D([], [], color=colour, label=_name(nodes, recipe if several else ""))
-        for (nodes, recipe), colour in colours.items()
+        Line2D([], [], color=color, label=_name(nodes, recipe if several else ""))
+        for (nodes, recipe), color in colors.items()
     ]
     handles += style_handles(shown["emulated"].tolist())
     handles += [
-        Line2D([], [], color=GREY, marker=marker, markersize=_MARKER_SIZE, label=f"VOI, {name}")
+        Line2D([], [], color=GRAY, marker=marker, markersize=_MARKER_SIZE, label=f"VOI, {name}")
         for name, marker in _PARTS.values()
     ]
     ax.set_axis_off()

@@ -12,20 +12,21 @@ from analysis.figures import step_time as phase_plots
 from analysis.figures.style import (
     BLUE,
     COLUMN_WIDTH_IN,
+    GRAY,
     GREEN,
-    GREY,
     ORANGE,
     PURPLE,
     SKY,
     Drawing,
     node_axis,
-    node_colours,
+    node_colors,
     panels,
     sentences,
 )
 from analysis.runs.grouping import groups
 from analysis.runs.study import NothingToDraw, Study, describe_runs
 from analysis.stats.step_time import phase_table, slowest_shares, wait_table
+from ffn_core.metric_names import SLOWEST_RANK, STEP_S, STRAGGLER_WAIT_S
 
 PHASES = {
     "compute": BLUE,
@@ -33,7 +34,7 @@ PHASES = {
     "straggler wait": PURPLE,
     "input": GREEN,
     "update": SKY,
-    "other": GREY,
+    "other": GRAY,
 }
 
 
@@ -45,9 +46,9 @@ def draw_phases(ax: Axes, table: pd.DataFrame) -> None:
         table: columns nodes, emulated and one per phase of `PHASES`, in milliseconds.
     """
     bottom = np.zeros(len(table))
-    for phase, colour in PHASES.items():
+    for phase, color in PHASES.items():
         height = table[phase].to_numpy(dtype=float)
-        bars = ax.bar(range(len(table)), height, bottom=bottom, color=colour, width=0.7)
+        bars = ax.bar(range(len(table)), height, bottom=bottom, color=color, width=0.7)
         bars.set_label(phase)
         for bar, emulated in zip(bars, table["emulated"], strict=True):
             if emulated:
@@ -61,14 +62,14 @@ def draw_phases(ax: Axes, table: pd.DataFrame) -> None:
 
 def emulated_handle() -> Patch:
     """Legend entry for the hatching."""
-    return Patch(facecolor=GREY, edgecolor="white", hatch="////", linewidth=0)
+    return Patch(facecolor=GRAY, edgecolor="white", hatch="////", linewidth=0)
 
 
 def phase_breakdown(study: Study) -> Drawing:
     """Compute, allreduce, waiting and input time per node count."""
     shown = study.finished.dropna(subset=["step_s"])
     if shown.empty:
-        raise NothingToDraw("no finished run recorded time/step_s")
+        raise NothingToDraw(f"no finished run recorded {STEP_S}")
     table = phase_table(shown)
     width_in = min(7.0, 2.2 + 0.42 * len(table))
     figure, (ax,) = panels(1, width_in=max(width_in, COLUMN_WIDTH_IN), height_in=2.5)
@@ -91,19 +92,19 @@ def phase_breakdown(study: Study) -> Drawing:
 
 
 def draw_shares(ax: Axes, table: pd.DataFrame) -> None:
-    """How often each rank was the slowest, over what chance gives, one colour per rank count.
+    """How often each rank was the slowest, over what chance gives, one color per rank count.
 
     Args:
         ax: to draw on.
         table: from `analysis.stats.step_time.slowest_shares`.
     """
-    colours = node_colours(table["ranks"])
+    colors = node_colors(table["ranks"])
     for ranks, group in groups(table, "ranks"):
         ratio = group["share"] * group["ranks"]
         ax.plot(
-            group["rank"], ratio, "o-", color=colours[ranks], markersize=3.5, label=f"{ranks} ranks"
+            group["rank"], ratio, "o-", color=colors[ranks], markersize=3.5, label=f"{ranks} ranks"
         )
-    ax.axhline(1, color=GREY, linestyle=":", linewidth=1)
+    ax.axhline(1, color=GRAY, linestyle=":", linewidth=1)
     ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     ax.set(xlabel="Rank", ylabel="Times slowest over equal share", ylim=(0, None))
 
@@ -130,13 +131,13 @@ def stragglers(study: Study) -> Drawing:
     """How often each rank was the slowest, and the wait for it against ranks."""
     finished = study.finished.dropna(subset=["straggler_wait_s", "step_s"])
     if finished.empty:
-        raise NothingToDraw("no finished run recorded time/straggler_wait_s")
+        raise NothingToDraw(f"no finished run recorded {STRAGGLER_WAIT_S}")
     shown = finished[finished["ranks"] > 1]
     if shown.empty:
         raise NothingToDraw("every finished run has one rank, which waits for nobody")
-    records = study.curves("time/slowest_rank", shown)
+    records = study.curves(SLOWEST_RANK, shown)
     if records.empty:
-        raise NothingToDraw("no finished run recorded time/slowest_rank")
+        raise NothingToDraw(f"no finished run recorded {SLOWEST_RANK}")
     figure, (slowest, waits) = panels(2, height_in=2.6)
     shares = slowest_shares(records)
     draw_shares(slowest, shares)

@@ -41,7 +41,7 @@ class Drawing:
 def panels(
     columns: int, rows: int = 1, width_in: float = FULL_WIDTH_IN, height_in: float = 2.5
 ) -> tuple[Figure, list[Axes]]:
-    """A figure with rows * columns axes, in reading order. Not tied to pyplot or a screen."""
+    """A figure with rows * columns axes, in reading order. Not tied to pyplot or a window."""
     figure = Figure(figsize=(width_in, height_in), layout="constrained")
     # Wide enough that a y label keeps clear of the panel to its left.
     figure.get_layout_engine().set(w_pad=0.06, wspace=0.05)  # type: ignore[union-attr,call-arg]
@@ -50,7 +50,7 @@ def panels(
 
 
 def sentences(*parts: str) -> str:
-    """Joins the non-empty parts of a caption."""
+    """Join the non-empty parts of a caption."""
     return " ".join(part for part in parts if part)
 
 
@@ -64,14 +64,14 @@ BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY = (
     "#56B4E9",
 )
 SERIES = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
-GREY = "#7F7F7F"
+GRAY = "#7F7F7F"
 DARK = "#333333"
 
 PUBLISHED = "published"
 
 
-def node_colours(nodes: Iterable[int]) -> dict[int, str]:
-    """A colour per node count, dark to light with the number of nodes (viridis without its end)."""
+def node_colors(nodes: Iterable[int]) -> dict[int, str]:
+    """A color per node count, dark to light with the number of nodes (viridis without its end)."""
     ordered = sorted(set(nodes))
     scale = mpl.colormaps["viridis"]
     steps = max(len(ordered) - 1, 1)
@@ -83,9 +83,9 @@ def line_style(emulated: bool) -> Literal["-", "--"]:
     return "--" if emulated else "-"
 
 
-def marker_fill(emulated: bool, colour: str) -> str:
+def marker_fill(emulated: bool, color: str) -> str:
     """Filled for real nodes, open for emulated ones."""
-    return "white" if emulated else colour
+    return "white" if emulated else color
 
 
 def node_axis(ax: Axes, nodes: Iterable[int], most_labels: int = 9) -> None:
@@ -104,7 +104,7 @@ def node_axis(ax: Axes, nodes: Iterable[int], most_labels: int = 9) -> None:
 
 
 def log_axis(ax: Axes, which: str) -> None:
-    """Logarithmic x or y axis labelled at decades, or at 1, 2, 5 or closer over a short range.
+    """Logarithmic x or y axis labeled at decades, or at 1, 2, 5 or closer over a short range.
 
     Call after drawing: the labels follow the limits.
     """
@@ -149,9 +149,9 @@ def style_handles(emulated: Sequence[bool], markers: bool = False) -> list[Line2
     ]
 
 
-def node_handles(colours: dict[int, str]) -> list[Line2D]:
+def node_handles(colors: dict[int, str]) -> list[Line2D]:
     """Legend entries for the node counts."""
     return [
-        Line2D([], [], color=colour, label=f"{n} node{'s' if n > 1 else ''}")
-        for n, colour in colours.items()
+        Line2D([], [], color=color, label=f"{n} node{'s' if n > 1 else ''}")
+        for n, color in colors.items()
     ]

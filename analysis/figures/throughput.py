@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from analysis.figures import throughput as plots
 from analysis.figures.style import (
     COLUMN_WIDTH_IN,
-    GREY,
+    GRAY,
     PUBLISHED,
     PUBLISHED_TITLE,
     PURPLE,
@@ -25,33 +25,33 @@ from analysis.runs.study import NothingToDraw, Study, describe_runs
 from analysis.stats.scaling import ScalingSeries, measured_alone, scaling_series
 
 
-def draw_throughput(ax: Axes, table: pd.DataFrame, colour: str, label: str) -> None:
+def draw_throughput(ax: Axes, table: pd.DataFrame, color: str, label: str) -> None:
     """Throughput of one weak-scaling series with its interval and its ideal line.
 
     Args:
         ax: both axes become logarithmic.
         table: from `analysis.stats.scaling.weak_scaling_table`.
-        colour: of the series.
+        color: of the series.
         label: legend entry.
     """
-    ax.plot(table["nodes"], table["ideal_fovs_per_second"], ":", color=colour, label="ideal")
-    _points(ax, table, "fovs_per_second", colour, label)
+    ax.plot(table["nodes"], table["ideal_fovs_per_second"], ":", color=color, label="ideal")
+    _points(ax, table, "fovs_per_second", color, label)
     node_axis(ax, table["nodes"])
     log_axis(ax, "y")
     ax.set_ylabel("Throughput (FOVs/s)")
 
 
 def draw_published_throughput(ax: Axes, published: pd.DataFrame) -> None:
-    """The published throughput with its ideal line, in grey."""
+    """The published throughput with its ideal line, in gray."""
     nodes = published["nodes"]
-    ax.plot(nodes, published["ideal_fovs_per_second"], ":", color=GREY, label="ideal")
-    ax.plot(nodes, published["fovs_per_second"], "s", color=GREY, label=PUBLISHED)
+    ax.plot(nodes, published["ideal_fovs_per_second"], ":", color=GRAY, label="ideal")
+    ax.plot(nodes, published["fovs_per_second"], "s", color=GRAY, label=PUBLISHED)
     node_axis(ax, nodes)
     log_axis(ax, "y")
     ax.set_ylabel("Throughput (FOVs/s)")
 
 
-def draw_efficiency(ax: Axes, table: pd.DataFrame, colour: str, label: str) -> None:
+def draw_efficiency(ax: Axes, table: pd.DataFrame, color: str, label: str) -> None:
     """Parallel efficiency of one weak- or strong-scaling series with its intervals.
 
     The band joins the intervals; at the baseline, 1 by definition, it has no width.
@@ -60,36 +60,36 @@ def draw_efficiency(ax: Axes, table: pd.DataFrame, colour: str, label: str) -> N
     band = table[known].fillna({"parallel_efficiency_low": 1.0, "parallel_efficiency_high": 1.0})
     low, high = band["parallel_efficiency_low"], band["parallel_efficiency_high"]
     if len(band) > 1:
-        ax.fill_between(band["nodes"], low, high, color=colour, alpha=0.15, linewidth=0)
-    _points(ax, table, "parallel_efficiency", colour, label, line="-")
+        ax.fill_between(band["nodes"], low, high, color=color, alpha=0.15, linewidth=0)
+    _points(ax, table, "parallel_efficiency", color, label, line="-")
 
 
 def draw_published_efficiency(ax: Axes, published: pd.DataFrame, at_2048: float) -> None:
-    """Published efficiencies in grey, the one stated in the abstract (2048 nodes) open."""
+    """Published efficiencies in gray, the one stated in the abstract (2048 nodes) open."""
     nodes = published["nodes"]
     # Below the measured points, which are what the figure is about.
     value = published["parallel_efficiency"]
-    ax.plot(nodes, value, "s", color=GREY, label=PUBLISHED, zorder=1.5)
-    ax.plot([2048], [at_2048], "s", color=GREY, mfc="white", label=f"{PUBLISHED} (abstract)")
+    ax.plot(nodes, value, "s", color=GRAY, label=PUBLISHED, zorder=1.5)
+    ax.plot([2048], [at_2048], "s", color=GRAY, mfc="white", label=f"{PUBLISHED} (abstract)")
 
 
 def finish_efficiency(ax: Axes, nodes: list[int]) -> None:
     """Axes of an efficiency panel: from zero to a little above the ideal line at one."""
-    ax.axhline(1, linestyle=":", color=GREY, linewidth=1)
+    ax.axhline(1, linestyle=":", color=GRAY, linewidth=1)
     node_axis(ax, nodes)
     ax.set_ylim(0, max(1.08, ax.dataLim.y1 * 1.05))
     ax.set_ylabel("Parallel efficiency")
 
 
 def _points(
-    ax: Axes, table: pd.DataFrame, column: str, colour: str, label: str, line: str = ""
+    ax: Axes, table: pd.DataFrame, column: str, color: str, label: str, line: str = ""
 ) -> None:
     value = table[column].to_numpy(dtype=float)
     bounds = [table[f"{column}_low"].to_numpy(float), table[f"{column}_high"].to_numpy(float)]
     error = np.nan_to_num(np.abs(np.stack(bounds) - value))
-    ax.errorbar(table["nodes"], value, yerr=error, fmt="none", color=colour)
-    # Drawn and labelled apart from the bars, which a legend would list last.
-    ax.plot(table["nodes"], value, f"o{line}", color=colour, label=label)
+    ax.errorbar(table["nodes"], value, yerr=error, fmt="none", color=color)
+    # Drawn and labeled apart from the bars, which a legend would list last.
+    ax.plot(table["nodes"], value, f"o{line}", color=color, label=label)
 
 
 _INTERVALS = "Points are means over repeats with 95 % t intervals where there are repeats."
@@ -103,8 +103,8 @@ def throughput(study: Study) -> Drawing:
     if not weak:
         raise NothingToDraw("no two real node counts share the same local batch size")
     figure, (ours, theirs) = panels(2)
-    for colour, one in zip(SERIES, weak, strict=False):
-        plots.draw_throughput(ours, one.table, colour, one.label)
+    for color, one in zip(SERIES, weak, strict=False):
+        plots.draw_throughput(ours, one.table, color, one.label)
     _whole_node_axis(ours, weak)
     ours.set_title(f"this study, {_baselines(weak)}")
     ours.legend(loc="best")
@@ -125,12 +125,12 @@ def throughput(study: Study) -> Drawing:
 
 
 def efficiency(study: Study) -> Drawing:
-    """Parallel efficiency against nodes, with the published values in grey."""
+    """Parallel efficiency against nodes, with the published values in gray."""
     shown, series = real_series(study)
     reference = published.throughput()
     figure, (ax,) = panels(1, width_in=COLUMN_WIDTH_IN * 1.45, height_in=3.1)
-    for colour, one in zip(SERIES, series, strict=False):
-        plots.draw_efficiency(ax, one.table, colour, one.label)
+    for color, one in zip(SERIES, series, strict=False):
+        plots.draw_efficiency(ax, one.table, color, one.label)
     coupling = shown.dropna(subset=["coupling_efficiency"])
     if not coupling.empty:
         mean = coupling.groupby("nodes")["coupling_efficiency"].mean()

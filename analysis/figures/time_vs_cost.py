@@ -10,7 +10,7 @@ from matplotlib.patheffects import withStroke
 from analysis.figures.curves import time_unit
 from analysis.figures.style import (
     DARK,
-    GREY,
+    GRAY,
     PUBLISHED_TITLE,
     SERIES,
     Drawing,
@@ -21,9 +21,9 @@ from analysis.figures.style import (
     sentences,
 )
 from analysis.models.critical_batch import fit_runs
-from analysis.models.model_average import ThroughputModel, modelled_throughput
+from analysis.models.model_average import ThroughputModel, modeled_throughput
 from analysis.models.predictor import Predictor
-from analysis.models.time_and_cost import MEASURED, MODELLED, published_time_and_cost, time_and_cost
+from analysis.models.time_and_cost import MEASURED, MODELED, published_time_and_cost, time_and_cost
 from analysis.reference import published
 from analysis.runs.grouping import groups, varies
 from analysis.runs.study import NothingToDraw, Study, describe_best, describe_runs
@@ -37,9 +37,9 @@ def draw_tradeoff(
     table: pd.DataFrame,
     x: str,
     y: str,
-    colour: str,
+    color: str,
     label: str,
-    modelled: bool,
+    modeled: bool,
     marker: str = "o",
     named: bool = False,
     front: bool = True,
@@ -51,24 +51,24 @@ def draw_tradeoff(
         table: nodes (increasing), x, y and pareto.
         x: column of the cost.
         y: column of the time or speed-up.
-        colour: of the target.
+        color: of the target.
         label: legend entry.
-        modelled: dashed with open markers.
+        modeled: dashed with open markers.
         marker: of matplotlib.
         named: writes the node count at every point.
         front: underlays the Pareto front.
     """
     best = table[table["pareto"]]
     if front and len(best) > 1:
-        ax.plot(best[x], best[y], color=colour, alpha=0.2, linewidth=5, solid_capstyle="round")
+        ax.plot(best[x], best[y], color=color, alpha=0.2, linewidth=5, solid_capstyle="round")
     ax.plot(
         table[x],
         table[y],
-        color=colour,
-        linestyle=line_style(modelled),
+        color=color,
+        linestyle=line_style(modeled),
         marker=marker,
         markersize=3.5,
-        mfc=marker_fill(modelled, colour),
+        mfc=marker_fill(modeled, color),
         label=label,
     )
     if named:
@@ -85,12 +85,12 @@ def draw_tradeoff(
             )
 
 
-def draw_critical(ax: Axes, x: float, y: float, colour: str) -> None:
+def draw_critical(ax: Axes, x: float, y: float, color: str) -> None:
     """Where the batch size is critical."""
-    ax.plot([x], [y], "D", color=colour, mfc="white", markersize=5.5, mew=1.3, zorder=4)
+    ax.plot([x], [y], "D", color=color, mfc="white", markersize=5.5, mew=1.3, zorder=4)
 
 
-_COLOURS = dict(zip(F1_TARGETS, SERIES, strict=False))
+_COLORS = dict(zip(F1_TARGETS, SERIES, strict=False))
 _PUBLISHED_TARGETS = (0.5, 0.7)
 
 
@@ -104,7 +104,7 @@ def time_against_cost(study: Study) -> Drawing:
     reached = targets_table(history, window=WINDOW).merge(shown[columns], on="run_id")
     if reached["fovs"].isna().all():
         raise NothingToDraw(f"no finished run reached F1 {F1_TARGETS[0]}")
-    throughput = modelled_throughput(shown)
+    throughput = modeled_throughput(shown)
     table = time_and_cost(reached, throughput)
     table = table[table.groupby(["target", "kind"])["nodes"].transform("size") > 1]
     if table.empty:
@@ -142,13 +142,13 @@ def _draw_own(time: Axes, gain: Axes, table: pd.DataFrame) -> None:
                 group,
                 x,
                 y,
-                _COLOURS[target],
+                _COLORS[target],
                 f"F1 {target}, {kind}",
-                kind == MODELLED,
+                kind == MODELED,
                 named=target == named,
                 front=ax is time,
             )
-    gain.axvline(1, color=GREY, linestyle=":", linewidth=1)
+    gain.axvline(1, color=GRAY, linestyle=":", linewidth=1)
     time.set_title("this study")
 
 
@@ -181,7 +181,7 @@ def _mark_critical(
     throughput: ThroughputModel,
     per_hour: float,
 ) -> list[str]:
-    """Marks the critical batch size of every target it can be fitted to, in the range tried."""
+    """Mark the critical batch size of every target it can be fitted to, in the range tried."""
     per_node = reached["global_batch_size"] / reached["nodes"]
     if varies(per_node):
         return []
@@ -189,17 +189,17 @@ def _mark_critical(
     notes = []
     for target, group in groups(reached, "target"):
         fit = fit_runs(group)
-        base = table[(table["target"] == target) & (table["kind"] == MODELLED)].head(1)
+        base = table[(table["target"] == target) & (table["kind"] == MODELED)].head(1)
         if fit is None or base.empty or not fit.smallest <= fit.batch_size <= fit.largest:
             continue
         row = Predictor(throughput, fit, local_batch).table([fit.nodes(local_batch)]).iloc[0]
         first = base.iloc[0]
-        draw_critical(time, row["node_hours"], row["hours"] * per_hour, _COLOURS[target])
+        draw_critical(time, row["node_hours"], row["hours"] * per_hour, _COLORS[target])
         draw_critical(
             gain,
             row["node_hours"] / first["node_hours"],
             first["hours"] / row["hours"],
-            _COLOURS[target],
+            _COLORS[target],
         )
         notes.append(f"F1 {target}: {fit.nodes(local_batch):.3g} nodes.")
     if notes:
@@ -217,9 +217,9 @@ def _draw_published(ax: Axes) -> None:
             group,
             "node_hours",
             "hours",
-            _COLOURS[target],
+            _COLORS[target],
             f"F1 {target}",
-            modelled=False,
+            modeled=False,
             marker="s",
             named=True,
         )
@@ -235,7 +235,7 @@ def _axes(ax: Axes, x: str, y: str) -> None:
 
 def _handles(table: pd.DataFrame, critical: bool) -> list[Line2D]:
     targets = sorted({*table["target"], *_PUBLISHED_TARGETS})
-    handles = [Line2D([], [], color=_COLOURS[t], label=f"F1 {t}") for t in targets]
+    handles = [Line2D([], [], color=_COLORS[t], label=f"F1 {t}") for t in targets]
     if (table["kind"] == MEASURED).any():
         handles.append(Line2D([], [], color=DARK, marker="o", markersize=3.5, label="measured"))
     handles.append(

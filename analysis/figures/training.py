@@ -26,7 +26,7 @@ from analysis.figures.style import (
     Drawing,
     count_axis,
     log_axis,
-    node_colours,
+    node_colors,
     node_handles,
     panels,
     sentences,
@@ -35,13 +35,14 @@ from analysis.figures.style import (
 from analysis.reference import published
 from analysis.runs.grouping import groups
 from analysis.runs.study import NothingToDraw, Study, describe_best, describe_runs
+from ffn_core.metric_names import ELAPSED_S, NOISE_SCALE, VALIDATION_F1
 
 
 def scores_against_time(study: Study) -> Drawing:
     """F1 and accuracy against training wall time, above the published curves."""
     shown = scored(study.best).dropna(subset=["wall_s"])
     if shown.empty:
-        raise NothingToDraw("no finished run recorded time/elapsed_s")
+        raise NothingToDraw(f"no finished run recorded {ELAPSED_S}")
     figure, axes = panels(2, rows=2, height_in=4.6)
     unit_s, unit = time_unit(shown["wall_s"].max())
     _draw_scores(axes, study, shown, "elapsed_s", f"Training wall time ({unit})", unit_s)
@@ -96,41 +97,41 @@ def _draw_scores(
 
 
 def _draw_published_fovs(ax: Axes) -> dict[int, str]:
-    """Published F1 per node count against FOVs; returns the node colours."""
+    """Published F1 per node count against FOVs; returns the node colors."""
     curves = published.batch_size_curves()
     curves = curves[(curves["x_kind"] == "fovs") & (curves["reliability"] != "low")]
-    colours = node_colours(curves["nodes"])
+    colors = node_colors(curves["nodes"])
     for nodes, curve in groups(curves, "nodes"):
-        ax.plot(curve["x"], curve["f1"], color=colours[nodes])
+        ax.plot(curve["x"], curve["f1"], color=colors[nodes])
     log_axis(ax, "x")
     ax.set(xlabel="FOVs processed, all nodes", ylabel="F1", ylim=(0, 1))
     ax.set_title("published")
-    return colours
+    return colors
 
 
 def _draw_published_hours(f1: Axes, accuracy: Axes) -> dict[int, str]:
-    """Published F1 per node count and accuracy against hours; returns the node colours."""
+    """Published F1 per node count and accuracy against hours; returns the node colors."""
     vertices = published.f1_against_hours()
     # A line breaks where its curve could not be read.
     readable = vertices["f1"].where(vertices["reliability"] != "poor")
     vertices = vertices.assign(f1=readable)
-    colours = node_colours(vertices["nodes"])
+    colors = node_colors(vertices["nodes"])
     for nodes, curve in groups(vertices, "nodes"):
-        f1.plot(curve["hours"], curve["f1"], color=colours[nodes])
+        f1.plot(curve["hours"], curve["f1"], color=colors[nodes])
     f1.set(xlabel="Training time (h)", ylabel="F1", ylim=(0, 1), xlim=(0, None))
     f1.set_title(PUBLISHED_TITLE)
     curve = published.training_curve()
     plots.draw_published_band(accuracy, curve[curve["metric"] == "accuracy"])
     accuracy.set(xlabel="Training time (h)", ylabel="Accuracy", ylim=(0.5, 1), xlim=(0, None))
-    return colours
+    return colors
 
 
 def noise_scale(study: Study) -> Drawing:
     """Simple gradient noise scale along training."""
-    rows = study.curves("noise_scale/simple", study.best)
+    rows = study.curves(NOISE_SCALE, study.best)
     rows = rows[np.isfinite(rows["value"]) & (rows["value"] > 0)]
     if rows.empty:
-        raise NothingToDraw("no finished run recorded a positive noise_scale/simple")
+        raise NothingToDraw(f"no finished run recorded a positive {NOISE_SCALE}")
     shown = study.best[study.best["run_id"].isin(rows["run_id"])]
     figure, (ax,) = panels(1, width_in=4.6, height_in=2.6)
     draw_per_nodes(ax, rows, "fovs")
@@ -138,7 +139,7 @@ def noise_scale(study: Study) -> Drawing:
     log_axis(ax, "y")
     count_axis(ax, "x")
     ax.set(xlabel="FOVs processed, all nodes", ylabel="Simple noise scale (FOVs)")
-    handles = node_handles(node_colours(shown["nodes"])) + style_handles(shown["emulated"].tolist())
+    handles = node_handles(node_colors(shown["nodes"])) + style_handles(shown["emulated"].tolist())
     handles.append(Line2D([], [], color=DARK, marker="<", linestyle="none", label="batch size"))
     figure.legend(handles=handles, loc="outside right upper")
     caption = sentences(
@@ -156,11 +157,11 @@ def noise_scale(study: Study) -> Drawing:
 
 def _mark_batches(ax: Axes, shown: pd.DataFrame) -> None:
     """The FOVs per step of every node count, at the right edge."""
-    colours = node_colours(shown["nodes"])
+    colors = node_colors(shown["nodes"])
     edge = ax.get_xlim()[1]
     for nodes, rows in groups(shown, "nodes"):
         batch = float(rows["global_batch_size"].iloc[0])
-        ax.plot([edge], [batch], "<", color=colours[nodes], markersize=5, clip_on=False)
+        ax.plot([edge], [batch], "<", color=colors[nodes], markersize=5, clip_on=False)
     ax.set_xlim(0, edge)
 
 
@@ -181,14 +182,14 @@ def recipes_against_fovs(study: Study) -> Drawing:
     columns = min(len(counts), 4)
     rows = -(-len(counts) // columns)
     figure, axes = panels(columns, rows, height_in=0.7 + 1.7 * rows)
-    history = study.curves("validation/f1", shown)
+    history = study.curves(VALIDATION_F1, shown)
     cycle = (*SERIES, "#000000", "#7F7F7F")
-    colours = dict(zip(recipes, cycle, strict=False))
+    colors = dict(zip(recipes, cycle, strict=False))
     for index, (ax, nodes) in enumerate(zip(axes, counts, strict=False)):
         here = history[history["nodes"] == nodes]
         for recipe, group in groups(here, "recipe"):
             emulated = bool(group["emulated"].iloc[0])
-            plots.draw_curve(ax, group, "fovs", colours[recipe], recipe, emulated)
+            plots.draw_curve(ax, group, "fovs", colors[recipe], recipe, emulated)
         ax.set_title(f"{nodes} node{'s' if nodes > 1 else ''}")
         ax.set(ylim=(-0.02, 1), xlim=(0, None))
         count_axis(ax, "x")
@@ -198,7 +199,7 @@ def recipes_against_fovs(study: Study) -> Drawing:
             ax.set_xlabel("FOVs processed")
     for ax in axes[len(counts) :]:
         ax.remove()
-    handles = [Line2D([], [], color=colour, label=recipe) for recipe, colour in colours.items()]
+    handles = [Line2D([], [], color=color, label=recipe) for recipe, color in colors.items()]
     handles += style_handles(shown["emulated"].tolist())
     figure.legend(handles=handles, loc="outside lower center", ncols=3)
     caption = sentences(
@@ -251,7 +252,7 @@ def training_curve(study: Study) -> Drawing:
 def _most_repeated(points: pd.DataFrame) -> pd.DataFrame:
     """The runs of the node count and recipe with most seeds, of those the best final F1."""
     if points.empty:
-        raise NothingToDraw("no finished run recorded time/elapsed_s")
+        raise NothingToDraw(f"no finished run recorded {ELAPSED_S}")
     keys = ["nodes", "recipe"]
     by_point = points.groupby(keys)["final_f1"].agg(["count", "mean"])
     best = by_point.sort_values(["count", "mean"]).index[-1]

@@ -95,7 +95,7 @@ def fit_critical_batch(
     *,
     level: float = 0.95,
 ) -> CriticalBatch:
-    """Fits S_min and E_min by maximum likelihood, log(steps) scattering normally around the curve.
+    """Fit S_min and E_min by maximum likelihood, log(steps) scattering normally around the curve.
 
     Where the steps of every run are known that is least squares.
 

@@ -122,7 +122,7 @@ def _interval_words(low: float, high: float, level: float) -> str:
 
 
 def fit_law(law: Law, observations: Observations) -> LawFit:
-    """Fits one law by maximum likelihood.
+    """Fit one law by maximum likelihood.
 
     Raises:
         ValueError: fewer node counts with a known best rate than the law has parameters.
@@ -181,7 +181,7 @@ def _aicc(misfit: float, count: int, parameters: int) -> float:
 
 
 def compare_laws(observations: Observations, laws: Sequence[Law] = LAWS) -> pd.DataFrame:
-    """Fits every law and ranks them by AICc, with their errors at node counts left out.
+    """Fit every law and rank them by AICc, with their errors at node counts left out.
 
     Returns:
         Ordered by aicc: law, parameters (text, with the interval of the shape), base, shape (NaN

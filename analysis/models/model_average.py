@@ -21,7 +21,7 @@ def compare_models(
     fovs_per_second: np.ndarray,
     models: Sequence[ScalingModel] = MODELS,
 ) -> pd.DataFrame:
-    """Fits every model and ranks them by AICc, with their errors on node counts left out.
+    """Fit every model and rank them by AICc, with their errors on node counts left out.
 
     Models with more parameters than there are points are left out.
 
@@ -123,7 +123,7 @@ def average_models(
     fovs_per_second: np.ndarray,
     models: Sequence[ScalingModel] = MODELS,
 ) -> ModelAverage:
-    """Fits every model and averages those that the points can rank.
+    """Fit every model and average those that the points can rank.
 
     Raises:
         ValueError: fewer than three node counts or five points, too few to rank any model.
@@ -219,7 +219,7 @@ class ThroughputModel:
 
 
 def fit_throughput(source: str, nodes: np.ndarray, fovs_per_second: np.ndarray) -> ThroughputModel:
-    """Fits and averages every scaling model.
+    """Fit and average every scaling model.
 
     Raises:
         ValueError: fewer than three node counts or five points.
@@ -239,7 +239,7 @@ def published_throughput() -> ThroughputModel:
     )
 
 
-def modelled_throughput(points: pd.DataFrame) -> ThroughputModel:
+def modeled_throughput(points: pd.DataFrame) -> ThroughputModel:
     """The published efficiency on nodes as fast as one rank of some runs.
 
     What stands in for a cluster where runs emulate it. The efficiency is that of the published

@@ -90,7 +90,7 @@ class Predictor:
             return None
         high = grid[in_time[0]]
         low = grid[in_time[0] - 1] if in_time[0] > 0 else high
-        # Between neighbouring powers of two the time passes the deadline once.
+        # Between neighboring powers of two the time passes the deadline once.
         while high - low > 1:
             middle = (low + high) // 2
             if self.table([middle])[bound].item() <= hours:

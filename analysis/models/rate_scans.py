@@ -95,8 +95,8 @@ class RateScan:
     def vertex(self) -> float:
         """The likeliest log(best rate); anywhere beyond the rates tried where it lies there."""
         grid = self.candidates()
-        centre = int(np.argmin(self.squares(grid)))
-        fine = np.linspace(grid[max(centre - 1, 0)], grid[min(centre + 1, _STEPS - 1)], 401)
+        center = int(np.argmin(self.squares(grid)))
+        fine = np.linspace(grid[max(center - 1, 0)], grid[min(center + 1, _STEPS - 1)], 401)
         return float(fine[np.argmin(self.squares(fine))])
 
 
@@ -279,7 +279,7 @@ def grid_exponent(nodes: Sequence[int] | np.ndarray, rates: Sequence[float] | np
         rates: (n,) learning rates, > 0.
     """
     table = pd.DataFrame({"nodes": nodes, "log_rate": np.log(np.asarray(rates, dtype=float))})
-    centres = table.drop_duplicates().groupby("nodes")["log_rate"].mean()
-    if len(centres) < 2:
+    centers = table.drop_duplicates().groupby("nodes")["log_rate"].mean()
+    if len(centers) < 2:
         return 0.0
-    return float(np.polyfit(np.log(centres.index.to_numpy(float)), centres.to_numpy(), 1)[0])
+    return float(np.polyfit(np.log(centers.index.to_numpy(float)), centers.to_numpy(), 1)[0])

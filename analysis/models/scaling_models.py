@@ -205,7 +205,7 @@ def bounded(
 
 
 def fit_model(model: ScalingModel, nodes: np.ndarray, fovs_per_second: np.ndarray) -> ModelFit:
-    """Fits one model; relative errors count alike at every node count.
+    """Fit one model; relative errors count alike at every node count.
 
     Args:
         model: to fit.

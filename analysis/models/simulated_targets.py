@@ -22,8 +22,9 @@ import pandas as pd
 from analysis.models.critical_batch import CriticalBatch, fit_runs
 from analysis.runs.runs import HISTORY_COLUMNS, Runs
 from analysis.stats.targets import targets_table
+from ffn_core.metric_names import AVERAGED_F1
 
-METRIC: Final = "averaged/f1"
+METRIC: Final = AVERAGED_F1
 KNOWN: Final = (18.0, 50.0, 100.0)
 """Critical batches to recover, in FOVs."""
 

@@ -140,9 +140,9 @@ def curve(batch: np.ndarray, log_steps: float, log_fovs: float) -> np.ndarray:
 
 def _log_between(low: np.ndarray, high: np.ndarray) -> np.ndarray:
     """log(Phi(high) - Phi(low)) for low < high, also far out in either tail."""
-    mirrored = low > 0
-    below = np.where(mirrored, -high, low)
-    above = np.where(mirrored, -low, high)
+    negated = low > 0
+    below = np.where(negated, -high, low)
+    above = np.where(negated, -low, high)
     larger, smaller = special.log_ndtr(above), special.log_ndtr(below)
     with np.errstate(divide="ignore"):
         return larger + np.log1p(-np.exp(np.minimum(smaller - larger, -1e-15)))

@@ -1,4 +1,4 @@
-"""Time and node-hours to a target against nodes: measured on real ones, modelled for any. Pure."""
+"""Time and node-hours to a target against nodes: measured on real ones, modeled for any. Pure."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def seconds_of_stages(ends: np.ndarray, rate: np.ndarray, fovs: np.ndarray) -> n
     return np.asarray((done / rate).sum(axis=1))
 
 
-MEASURED, MODELLED = "measured", "modelled"
+MEASURED, MODELED = "measured", "modelled"
 
 
 def time_and_cost(reached: pd.DataFrame, throughput: ThroughputModel) -> pd.DataFrame:
     """Median time and cost per target, kind and node count.
 
-    Measured: wall time of the real nodes among the runs. Modelled: median FOVs of every node
-    count, real or emulated, over the throughput modelled there. The two are never mixed: each
+    Measured: wall time of the real nodes among the runs. Modeled: median FOVs of every node
+    count, real or emulated, over the throughput modeled there. The two are never mixed: each
     kind has its own baseline, the smallest node count that reached the target.
 
     Args:
@@ -57,11 +57,11 @@ def time_and_cost(reached: pd.DataFrame, throughput: ThroughputModel) -> pd.Data
         pareto (bool: no other node count of the same target and kind is better in both time and
         cost). Node counts whose median run did not reach the target are absent.
     """
-    modelled = tradeoff_table(reached)
-    rate = throughput.throughput(modelled["nodes"].to_numpy(float))
-    modelled["hours"] = modelled["fovs"] / rate / 3600
+    modeled = tradeoff_table(reached)
+    rate = throughput.throughput(modeled["nodes"].to_numpy(float))
+    modeled["hours"] = modeled["fovs"] / rate / 3600
     measured = reached[~reached["emulated"].astype(bool)]
-    parts = [modelled.assign(kind=MODELLED)]
+    parts = [modeled.assign(kind=MODELED)]
     if not measured.empty:
         table = tradeoff_table(measured)
         parts.append(table.assign(kind=MEASURED, hours=table["elapsed_s"] / 3600))

@@ -1,4 +1,4 @@
-"""Colours of segments and true objects, the same for those that belong together."""
+"""Colors of segments and true objects, the same for those that belong together."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _GOLDEN_RATIO = 0.6180339887498949
 
 
 def spread_colors(ids: Sequence[int]) -> dict[int, np.ndarray]:
-    """An RGB colour (3 floats in 0..1) for each id, in order: hues far apart, none repeated."""
+    """An RGB color (3 floats in 0..1) for each id, in order: hues far apart, none repeated."""
     rank = np.arange(len(ids))
     hues = (0.58 + rank * _GOLDEN_RATIO) % 1.0
     saturation = np.array([0.62, 0.45, 0.75])[rank % 3]
@@ -28,13 +28,13 @@ def spread_colors(ids: Sequence[int]) -> dict[int, np.ndarray]:
 def matching_colors(
     segmentation: np.ndarray, truth: np.ndarray | None
 ) -> tuple[dict[int, np.ndarray], dict[int, np.ndarray]]:
-    """Colours for two id volumes of one shape; 0 gets none.
+    """Colors for two id volumes of one shape; 0 gets none.
 
-    A segment has the colour of the true object it shares most voxels with. Of several such
+    A segment has the color of the true object it shares most voxels with. Of several such
     segments only the one with the largest share does, the others (split off) get their own.
 
     Returns:
-        Colours by segment, and by true object (empty without a truth).
+        Colors by segment, and by true object (empty without a truth).
     """
     if truth is None:
         return spread_colors(largest(segmentation)), {}

@@ -14,28 +14,28 @@ _OVERLAY = 0.55
 
 
 def overlay(section: np.ndarray, ids: np.ndarray, id_colors: Colors) -> np.ndarray:
-    """Grey levels with coloured ids over them, black lines between ids.
+    """Gray levels with colored ids over them, black lines between ids.
 
     Args:
         section: (y, x) intensities.
         ids: (y, x) ids, 0 = none.
-        id_colors: Colour of each id.
+        id_colors: Color of each id.
 
     Returns:
         (y, x, 3) float RGB in 0..1.
     """
-    picture = grey(section)
+    picture = gray(section)
     names, inverse = np.unique(ids, return_inverse=True)
     table = np.array([id_colors.get(int(name), np.zeros(3)) for name in names])
     tint = table[inverse.reshape(ids.shape)]
-    labelled = (ids != 0)[..., None]
-    picture = np.where(labelled, (1 - _OVERLAY) * picture + _OVERLAY * tint, picture)
+    labeled = (ids != 0)[..., None]
+    picture = np.where(labeled, (1 - _OVERLAY) * picture + _OVERLAY * tint, picture)
     picture[:-1][ids[:-1] != ids[1:]] *= 0.35
     picture[:, :-1][ids[:, :-1] != ids[:, 1:]] *= 0.35
     return picture
 
 
-def grey(section: np.ndarray) -> np.ndarray:
+def gray(section: np.ndarray) -> np.ndarray:
     """(y, x) intensities as (y, x, 3) RGB, the 0.5 to 99.5 percentile stretched to 0..1."""
     low, high = np.percentile(section, (0.5, 99.5))
     level = np.clip((section - low) / max(high - low, 1e-9), 0, 1)
@@ -47,7 +47,7 @@ def section_figure(
 ) -> Figure:
     """Three (y, x) sections of one shape, cut at ``z``, side by side."""
     by_segment, by_object = matching_colors(segmentation, truth)
-    panels = [("image", grey(image))]
+    panels = [("image", gray(image))]
     if truth is not None:
         panels.append(("ground truth", overlay(image, truth, by_object)))
     panels.append(("segmentation", overlay(image, segmentation, by_segment)))

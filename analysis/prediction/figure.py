@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from analysis.figures.style import (
     BLUE,
     DARK,
-    GREY,
+    GRAY,
     VERMILION,
     Drawing,
     log_axis,
@@ -46,7 +46,7 @@ def draw_prediction(ax: Axes, table: pd.DataFrame, x: str, y: str) -> None:
 
 
 def draw_counts(ax: Axes, table: pd.DataFrame, x: str, y: str, labels: bool = False) -> None:
-    """Open points at node counts, each named where `labels`: modelled, not measured."""
+    """Open points at node counts, each named where `labels`: modeled, not measured."""
     ax.plot(table[x], table[y], "o", color=CURVE, mfc="white", markersize=3.2)
     if labels:
         for row in table.to_dict("records"):
@@ -71,10 +71,10 @@ def draw_critical(ax: Axes, x: float, y: float) -> None:
 
 def draw_runs(ax: Axes, runs: pd.DataFrame) -> None:
     """What single runs needed: nodes, fovs (NaN where one ended before: then its fovs_done)."""
-    ax.plot(runs["nodes"], runs["fovs"], "o", color=GREY, markersize=2.6, mew=0)
+    ax.plot(runs["nodes"], runs["fovs"], "o", color=GRAY, markersize=2.6, mew=0)
     missed = runs[runs["fovs"].isna()]
     bounds = missed["nodes"], missed["fovs_done"]
-    ax.plot(*bounds, "^", color=GREY, mfc="white", markersize=4, mew=0.8)
+    ax.plot(*bounds, "^", color=GRAY, mfc="white", markersize=4, mew=0.8)
 
 
 _CURVE_POINTS = 200
@@ -144,11 +144,11 @@ def _handles(critical: bool, missed: bool) -> list[Line2D]:
     handles = [
         Line2D([], [], color=CURVE, linewidth=1.6, label="modelled, in range"),
         Line2D([], [], color=CURVE, linestyle="--", linewidth=1, label="extrapolated"),
-        Line2D([], [], color=GREY, marker="o", markersize=2.6, linestyle="none", label="runs"),
+        Line2D([], [], color=GRAY, marker="o", markersize=2.6, linestyle="none", label="runs"),
         Line2D([], [], color=DEADLINE, linestyle=":", marker="*", label="deadline, answer"),
     ]
     if missed:
-        bound = Line2D([], [], color=GREY, marker="^", mfc="white", markersize=4, linestyle="none")
+        bound = Line2D([], [], color=GRAY, marker="^", mfc="white", markersize=4, linestyle="none")
         bound.set_label("at least")
         handles.insert(3, bound)
     if critical:

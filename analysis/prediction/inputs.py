@@ -15,8 +15,9 @@ from analysis.runs.summary import summarize
 from analysis.stats.scaling import scaling_series
 from analysis.stats.targets import WINDOW, highest, targets_table
 from ffn_core.errors import InputError
+from ffn_core.metric_names import VALIDATION_F1
 
-_METRIC = "validation/f1"
+_METRIC = VALIDATION_F1
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class TrainingCost:
 
 
 def training_cost(runs: Runs, experiment: str | None, target: float) -> TrainingCost:
-    """Fits FOVs-to-target over the batch sizes of one experiment, its best recipe at each count.
+    """Fit FOVs-to-target over the batch sizes of one experiment, its best recipe at each count.
 
     Args:
         runs: of the store.

@@ -14,6 +14,7 @@ from pathlib import Path
 from analysis.runs.sources import RECORDED
 from ffn_core.errors import InputError
 from ffn_core.outputs import add_overwrite
+from ffn_core.runtime import default_tracking_uri
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -37,7 +38,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         # Imported here: MLflow takes a second that --help need not wait for.
         from analysis.recorded.export import export
-        from analysis.runs.mlflow_reader import default_tracking_uri
 
         uri = arguments.uri or default_tracking_uri()
         written = export(

@@ -59,7 +59,7 @@ def export(
     size: str = "small",
     overwrite: bool = False,
 ) -> dict[str, dict[str, object]]:
-    """Writes the finished and failed points of one study, or of all, into a folder each.
+    """Write the finished and failed points of one study, or of all, into a folder each.
 
     Points still under way are left out; exporting again with `overwrite` brings them in.
 
@@ -103,7 +103,7 @@ def export(
 
 
 def _copy(source: Path, out: Path, names: Sequence[str], outputs: Outputs) -> None:
-    """Copies studies into place; samples of an earlier export do not stay beside newer ones."""
+    """Copy studies into place; samples of an earlier export do not stay beside newer ones."""
     files = [path.relative_to(source) for path in sorted(source.rglob("*")) if path.is_file()]
     outputs.check([out / file for file in files])
     for name in names:
@@ -116,7 +116,7 @@ def _copy(source: Path, out: Path, names: Sequence[str], outputs: Outputs) -> No
 
 
 def _write(runs: Runs, folder: Path) -> int:
-    """Writes a study thinned no more than its size demands; returns which records were kept."""
+    """Write a study thinned no more than its size demands; returns which records were kept."""
     keep_every = 1
     while True:
         thin(runs, keep_every).to_parquet(folder)

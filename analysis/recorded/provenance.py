@@ -11,17 +11,16 @@ import pandas as pd
 
 from analysis.recorded.shrink import without_machine_paths
 from analysis.runs.grouping import varies
-from analysis.runs.runs import RUN_COLUMNS, Runs
+from analysis.runs.runs import RUN_COLUMNS, Runs, is_among
+from ffn_core.metric_names import RUN_LOCAL
 
 FILE = "provenance.json"
 NOTE = "note.md"
 """What a person has to say about how a study came about; exporting it again leaves it alone."""
 
 _UNKNOWN = "unknown"
-# A run's own provenance.json holds more; the machine's name is nobody's business.
+# A run's own provenance.json holds more; the machine's name is private.
 _FACTS = ("version.", "git.", "host.cpu", "host.cores", "host.memory_gib", "host.system")
-# Where and how a run was carried out.
-_RUN_LOCAL = ("runs_dir", "data_cache_dir", "sweep_", "launcher_", "checkpoint_")
 
 
 def read(folder: Path) -> dict[str, Any]:
@@ -38,7 +37,7 @@ def note(folder: Path) -> str:
 
 
 def write(folder: Path, provenance: Mapping[str, Any]) -> None:
-    """Writes what `describe` returned."""
+    """Write what `describe` returned."""
     (folder / FILE).write_text(json.dumps(provenance, indent=1, default=str) + "\n")
 
 
@@ -53,7 +52,7 @@ def describe(runs: Runs, all_statuses: pd.Series, planned: int | None) -> dict[s
     """
     table = without_machine_paths(runs.table)
     finished, failed = ((table["status"] == status).sum() for status in ("FINISHED", "FAILED"))
-    parameters = [c for c in table.columns if c not in RUN_COLUMNS and not c.startswith(_RUN_LOCAL)]
+    parameters = [c for c in table.columns if c not in RUN_COLUMNS and not is_among(c, RUN_LOCAL)]
     started = pd.to_datetime(table["start_time"])
     return {
         "experiment": str(table["experiment"].iloc[0]),

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pandas as pd
 
 from analysis.runs.runs import Runs
+from ffn_core.metric_names import GRADIENT_NORM, LEARNING_RATE, OPTIMIZER_STEP, TRAIN
 
 # Column -> parts of the path that are kept.
 _FOLDERS = {"run_dir": 2, "runs_dir": 1, "data_cache_dir": 1}
@@ -15,11 +16,11 @@ _FOLDERS = {"run_dir": 2, "runs_dir": 1, "data_cache_dir": 1}
 _VOLUMES = ("data_image", "data_labels", "data_mask", "data_coordinates", "model_checkpoint")
 _LOCAL_PATH = re.compile(r"(?:^|(?<=:))/(?!/)(?:[^/]*/)*")
 # What no figure, table or verdict needs every record of.
-_COARSE = ("train/", "learning_rate", "gradient_norm", "optimizer_step")
+_COARSE = (f"{TRAIN}/", LEARNING_RATE, GRADIENT_NORM, OPTIMIZER_STEP)
 
 
 def thin(runs: Runs, keep_every: int) -> Runs:
-    """Keeps every `keep_every`-th record, and the last, of the metrics that may be coarse.
+    """Keep every `keep_every`-th record, and the last, of the metrics that may be coarse.
 
     Those are `train/*`, `learning_rate`, `gradient_norm` and `optimizer_step`. Evaluations,
     throughput, step phases and the noise scale stay whole, so that summaries do not change.
@@ -32,7 +33,7 @@ def thin(runs: Runs, keep_every: int) -> Runs:
 
 
 def samples_of_first_seed(runs: Runs) -> Runs:
-    """Keeps the segmentation samples of the smallest seed that has any: one per point."""
+    """Keep the segmentation samples of the smallest seed that has any: one per point."""
     table = runs.table[runs.table["run_id"].isin(list(runs.samples))]
     first = table.loc[table["seed"] == table["seed"].min(), "run_id"]
     return replace(runs, samples={run_id: runs.samples[run_id] for run_id in first})

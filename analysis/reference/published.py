@@ -1,4 +1,4 @@
-"""Values of the published study (arXiv:1905.06236), digitised from its project-page figures.
+"""Values of the published study (arXiv:1905.06236), digitized from its project-page figures.
 
 `analysis/reference/README.md` names the figures, the method and the error of every table.
 """

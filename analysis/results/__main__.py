@@ -49,9 +49,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _write(arguments: argparse.Namespace) -> int:
     inputs, folder = files_of(arguments.store or default_store()), arguments.figures
     outputs = Outputs("analysis.results", inputs, arguments.overwrite, restorable=committed)
-    report = open_report(arguments.store)
+    findings = open_report(arguments.store)
     outputs.check([arguments.page, arguments.verdicts])
-    text, pictures = page(report, Path(os.path.relpath(folder, arguments.page.parent)).as_posix())
+    text, pictures = page(findings, Path(os.path.relpath(folder, arguments.page.parent)).as_posix())
     outputs.check([folder / name for name in pictures])
     for stale in folder.glob("*.png"):
         if stale.name not in pictures:
@@ -61,7 +61,7 @@ def _write(arguments: argparse.Namespace) -> int:
             path.write_bytes(picture)
     with outputs.place(arguments.page) as path:
         path.write_text(text)
-    table = verdict_table(list(report.verdicts.values()))
+    table = verdict_table(list(findings.verdicts.values()))
     with outputs.place(arguments.verdicts) as path:
         table.to_csv(path, index=False, float_format="%.6g")
     counts = ", ".join(f"{n} {verdict}" for verdict, n in table["verdict"].value_counts().items())

@@ -32,7 +32,7 @@ from analysis.verdicts.scored_runs import Studies
 from analysis.verdicts.verdict import Verdict
 
 DPI: Final = 130
-_COLOURS: Final = 256
+_COLORS: Final = 256
 
 
 def png(figure: Figure, dpi: int = DPI) -> bytes:
@@ -46,7 +46,7 @@ def png(figure: Figure, dpi: int = DPI) -> bytes:
     image = Image.frombuffer(
         "RGBA", canvas.get_width_height(), canvas.buffer_rgba(), "raw", "RGBA", 0, 1
     )
-    palette = image.convert("RGB").quantize(_COLOURS, dither=Image.Dither.NONE)
+    palette = image.convert("RGB").quantize(_COLORS, dither=Image.Dither.NONE)
     buffer = io.BytesIO()
     palette.save(buffer, format="PNG", optimize=True)
     return buffer.getvalue()
@@ -99,7 +99,7 @@ class Missing:
 
 
 @dataclass(frozen=True)
-class Report:
+class Findings:
     """Studies of one store.
 
     Attributes:
@@ -163,14 +163,14 @@ class Report:
         return FIGURES[name](Study(study, self.studies[study]))
 
 
-def open_report(store: str | None = None) -> Report:
+def open_report(store: str | None = None) -> Findings:
     """Studies of an MLflow store or a folder; None for `FFN_SCALING_STORE` or the recorded ones.
 
     Raises:
         InputError: there is no such store, or no study in it.
     """
     where = store or default_store()
-    return Report(where, load_studies(where), pilot_target())
+    return Findings(where, load_studies(where), pilot_target())
 
 
 def without_ids(caption: str) -> str:

@@ -15,9 +15,10 @@ from analysis.claims import data_cost, learning_rate_rules, optimizers
 from analysis.claims.data_cost import cost_points
 from analysis.stats.targets import F1_TARGETS, targets_table
 from analysis.verdicts.scored_runs import SCORE, Studies, ended, ruled, scored_points, with_warmup
+from ffn_core.metric_names import VALIDATION_F1
 
 OLD_SCORE: Final = "validation F1, mean of the last 3 evaluations"
-_OLD = {"metric": "validation/f1", "last": 3}
+_OLD = {"metric": VALIDATION_F1, "last": 3}
 _WINDOW: Final = 3
 _LEAST_COUNTS: Final = 3
 

@@ -15,8 +15,8 @@ from analysis.figures.style import (
     BLUE,
     COLUMN_WIDTH_IN,
     DARK,
+    GRAY,
     GREEN,
-    GREY,
     ORANGE,
     SERIES,
     VERMILION,
@@ -34,6 +34,7 @@ from analysis.prediction.inputs import training_cost
 from analysis.results.first_edition import cost_rows, optimizer_points, rule_points
 from analysis.runs.grouping import groups
 from analysis.runs.study import NothingToDraw
+from analysis.text import capitalized
 from analysis.verdicts.plan import PUBLISHED_CROSSOVER
 from analysis.verdicts.scored_runs import Studies, describe, ruled, with_warmup
 from analysis.verdicts.seed_intervals import contrast_table
@@ -57,8 +58,8 @@ def final_scores(studies: Studies) -> Drawing:
     shown = {**_RULES, _UNSCALED[0]: _UNSCALED[1:]}
     for ax, warm in ((with_warmup, True), (without, False)):
         here = points[(points["warmup"] != "none") == warm]
-        for index, (rule, (label, colour)) in enumerate(shown.items()):
-            _draw_scores(ax, here[here["lr_rule"] == rule], label, colour, index - 1)
+        for index, (rule, (label, color)) in enumerate(shown.items()):
+            _draw_scores(ax, here[here["lr_rule"] == rule], label, color, index - 1)
         _finish(ax, points["nodes"], "Final validation F1")
         ax.set_ylim(-0.03, 1)
         ax.set_title("with warm-up" if warm else "without warm-up")
@@ -66,7 +67,7 @@ def final_scores(studies: Studies) -> Drawing:
     caption = sentences(
         f"Final score ({shown_points.score}) of each learning-rate rule against nodes: lines are",
         "means over seeds, small points the seeds.",
-        f"{_capital(describe(points))}.",
+        f"{capitalized(describe(points))}.",
     )
     return Drawing(figure, caption)
 
@@ -83,19 +84,19 @@ def rule_differences(studies: Studies) -> Drawing:
     figure, (rules, warmup) = panels(2, height_in=2.9)
     _draw_differences(rules, between, DARK, "linear minus square root", 0)
     low, high = PUBLISHED_CROSSOVER
-    rules.axvspan(low, high, color=GREY, alpha=0.2, linewidth=0, label="published crossover")
+    rules.axvspan(low, high, color=GRAY, alpha=0.2, linewidth=0, label="published crossover")
     noise = late_noise_scale(studies, ruled(with_warmup(points), "sqrt"))
     if len(noise):
         batch = float(points["local_batch_size"].iloc[0])
         at = noise.to_numpy() / batch
         rules.axvspan(at.min(), at.max() * 1.03, color=ORANGE, alpha=0.35, linewidth=0)
         rules.axvline(float(np.exp(np.log(at).mean())), color=ORANGE, label="noise scale")
-    for index, (rule, (label, colour)) in enumerate(_RULES.items()):
+    for index, (rule, (label, color)) in enumerate(_RULES.items()):
         gain = warmup_difference(points[points["lr_rule"] == rule])
         if not gain.empty:
-            _draw_differences(warmup, gain, colour, label, index)
+            _draw_differences(warmup, gain, color, label, index)
     for ax in (rules, warmup):
-        ax.axhline(0, color=GREY, linewidth=0.8)
+        ax.axhline(0, color=GRAY, linewidth=0.8)
         _finish(ax, points["nodes"], "Difference in final F1")
     crossed = _draw_crossover(rules, between)
     # Below the panels: intervals of few seeds leave no corner free.
@@ -116,7 +117,7 @@ def rule_differences(studies: Studies) -> Drawing:
         " it may reach beyond the node counts tried."
         if crossed
         else "",
-        f"{_capital(describe(points))}.",
+        f"{capitalized(describe(points))}.",
     )
     return Drawing(figure, caption)
 
@@ -131,18 +132,18 @@ def optimizers(studies: Studies) -> Drawing:
         )
     figure, (ax,) = panels(1, width_in=COLUMN_WIDTH_IN * 1.5, height_in=2.8)
     names = sorted(points["optimizer"].unique())
-    colours = dict(zip(names, (*SERIES, DARK), strict=False))
+    colors = dict(zip(names, (*SERIES, DARK), strict=False))
     middle = (len(names) - 1) / 2
     for index, name in enumerate(names):
         rows = points[points["optimizer"] == name]
-        _draw_scores(ax, rows, name, colours[name], index - middle)
+        _draw_scores(ax, rows, name, colors[name], index - middle)
     _finish(ax, points["nodes"], "Final validation F1")
     ax.set_ylim(-0.03, 1)
     figure.legend(*ax.get_legend_handles_labels(), loc="outside right upper")
     caption = sentences(
         f"Final score ({shown_points.score}) of each optimizer at its own rate against nodes, with",
         "warm-up: lines are means over seeds, small points the seeds (set apart sideways).",
-        f"{_capital(describe(points))}.",
+        f"{capitalized(describe(points))}.",
     )
     return Drawing(figure, caption)
 
@@ -160,16 +161,16 @@ def data_and_time(studies: Studies, target: float | None = None) -> Drawing:
     table["modelled_hours"] = table["fovs"] / rate / 3600
     figure, (data, time) = panels(2, height_in=2.6)
     met = table["reached"] == table["seeds"]
-    for ax, column, colour in ((data, "fovs", BLUE), (time, "modelled_hours", VERMILION)):
-        ax.plot(table["nodes"], table[column], "-", color=colour)
+    for ax, column, color in ((data, "fovs", BLUE), (time, "modelled_hours", VERMILION)):
+        ax.plot(table["nodes"], table[column], "-", color=color)
         full, part = table[met], table[~met]
-        ax.plot(full["nodes"], full[column], "o", color=colour, label="every seed reached it")
+        ax.plot(full["nodes"], full[column], "o", color=color, label="every seed reached it")
         if len(part):
             ax.plot(
                 part["nodes"],
                 part[column],
                 "^",
-                color=colour,
+                color=color,
                 mfc="white",
                 label="at least: not every seed did",
             )
@@ -185,31 +186,31 @@ def data_and_time(studies: Studies, target: float | None = None) -> Drawing:
         f"Left: FOVs to F1 {target}, geometric mean over seeds; small points: seeds. Right: the",
         "time those FOVs would take at the published throughput of as many KNL nodes: modelled,",
         "a smaller network on other data, so that only ratios mean anything.",
-        f"{_capital(describe(points))}.",
+        f"{capitalized(describe(points))}.",
     )
     return Drawing(figure, caption)
 
 
-def _draw_scores(ax: Axes, points: pd.DataFrame, label: str, colour: str, place: float) -> None:
+def _draw_scores(ax: Axes, points: pd.DataFrame, label: str, color: str, place: float) -> None:
     """Mean over seeds as a line, seeds as small points set apart sideways by `place`."""
     if points.empty:
         return
     mean = points.groupby("nodes")["score"].mean()
     aside = 2 ** (0.07 * place)
-    ax.plot(mean.index * aside, mean, "o-", color=colour, label=label)
-    ax.plot(points["nodes"] * aside, points["score"], "o", color=colour, alpha=0.4, ms=2, mew=0)
+    ax.plot(mean.index * aside, mean, "o-", color=color, label=label)
+    ax.plot(points["nodes"] * aside, points["score"], "o", color=color, alpha=0.4, ms=2, mew=0)
 
 
 def _draw_differences(
-    ax: Axes, difference: pd.DataFrame, colour: str, label: str, place: int
+    ax: Axes, difference: pd.DataFrame, color: str, label: str, place: int
 ) -> None:
     aside = 2 ** (0.12 * place)
     table = contrast_table(difference)
     for _, row in groups(difference.melt(ignore_index=False).reset_index(), "nodes"):
-        ax.plot(row["nodes"] * aside, row["value"], "o", color=colour, alpha=0.4, ms=2.5, mew=0)
+        ax.plot(row["nodes"] * aside, row["value"], "o", color=color, alpha=0.4, ms=2.5, mew=0)
     errors = np.abs(table[["low", "high"]].to_numpy().T - table["difference"].to_numpy())
     x = table["nodes"] * aside
-    ax.errorbar(x, table["difference"], errors, fmt="o-", color=colour, label=label, elinewidth=0.8)
+    ax.errorbar(x, table["difference"], errors, fmt="o-", color=color, label=label, elinewidth=0.8)
 
 
 def _draw_crossover(ax: Axes, difference: pd.DataFrame) -> bool:
@@ -238,10 +239,6 @@ def _finish(ax: Axes, nodes: pd.Series, label: str) -> None:
     # Room for the points that stand beside their node count.
     ax.set_xlim(nodes.min() / _MARGIN, nodes.max() * _MARGIN)
     ax.set_ylabel(label)
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 STUDY: Final = "batch_size"

@@ -1,4 +1,4 @@
-"""The results page in Markdown, from a report. Pure: pictures are returned, not written."""
+"""The results page in Markdown, from a findings. Pure: pictures are returned, not written."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pandas as pd
 from analysis.claims.judge import effect_text, plan_table
 from analysis.recorded.provenance import one_fact
 from analysis.reference.published import ARXIV
-from analysis.results.findings import Picture, Report, seeds_of
+from analysis.results.findings import Findings, Picture, seeds_of
 from analysis.results.sections import SECTIONS, Section
 from analysis.text import markdown_table
 from analysis.verdicts.scored_runs import SCORE
@@ -21,16 +21,16 @@ COMMAND: Final = "nox -s figures"
 NOTEBOOKS: Final = "analysis/notebooks"
 
 
-def page(report: Report, figures: str) -> tuple[str, dict[str, bytes]]:
+def page(findings: Findings, figures: str) -> tuple[str, dict[str, bytes]]:
     """The page, and the pictures it shows by file name.
 
     Args:
-        report: the studies.
+        findings: the studies.
         figures: folder of the pictures as the page links to them.
     """
     pictures: dict[str, bytes] = {}
-    parts = [_head(), _ran(report), _verdicts(list(report.verdicts.values()))]
-    parts += [_section(report, section, figures, pictures) for section in SECTIONS]
+    parts = [_head(), _ran(findings), _verdicts(list(findings.verdicts.values()))]
+    parts += [_section(findings, section, figures, pictures) for section in SECTIONS]
     return "\n\n".join(parts) + "\n", pictures
 
 
@@ -44,16 +44,16 @@ def _head() -> str:
     )
 
 
-def _ran(report: Report) -> str:
-    """What was run where; what is emulated and what is modelled."""
-    known = report.provenance()
-    rows = [_study_row(name, report, known.get(name, {})) for name in sorted(report.studies)]
+def _ran(findings: Findings) -> str:
+    """What was run where; what is emulated and what is modeled."""
+    known = findings.provenance()
+    rows = [_study_row(name, findings, known.get(name, {})) for name in sorted(findings.studies)]
     machines = sorted({_machine(facts) for facts in known.values() if facts})
     return "\n\n".join(
         [
             "## What was run",
             markdown_table(pd.DataFrame(rows)),
-            *report.notes(*sorted(report.studies)),
+            *findings.notes(*sorted(findings.studies)),
             f"Machine: {'; '.join(machines) or 'not recorded'}.",
             "Each node count above the number of processes is **emulated**: a few processes carry "
             "all logical nodes and take exactly the steps that so many real nodes would. That "
@@ -66,8 +66,8 @@ def _ran(report: Report) -> str:
     )
 
 
-def _study_row(name: str, report: Report, facts: Mapping[str, Any]) -> dict[str, object]:
-    table = report.studies[name].table
+def _study_row(name: str, findings: Findings, facts: Mapping[str, Any]) -> dict[str, object]:
+    table = findings.studies[name].table
     points = facts.get("points", {})
     nodes = sorted({int(n) for n in table["nodes"].dropna()})
     produced = facts.get("produced by", {})
@@ -135,22 +135,22 @@ def _count(verdicts: list[Verdict]) -> str:
     return f"{len(verdicts)} claims: {said}."
 
 
-def _section(report: Report, section: Section, figures: str, pictures: dict[str, bytes]) -> str:
+def _section(findings: Findings, section: Section, figures: str, pictures: dict[str, bytes]) -> str:
     notebook = f"{NOTEBOOKS}/{section.key}.ipynb"
     parts = [f"## {section.title}", f"{section.question} ([notebook]({notebook}))"]
     for name, study in section.figures:
-        shown = report.figure(name, study)
+        shown = findings.figure(name, study)
         if isinstance(shown, Picture):
             file = f"{name}.png" if study is None else f"{study}_{name}.png"
             pictures[file] = shown.png
             parts.append(f"![{name.replace('_', ' ')}]({figures}/{file})")
         parts.append(shown.caption.markdown)
     if section.claims:
-        parts.append(report.findings(*section.claims).markdown)
+        parts.append(findings.findings(*section.claims).markdown)
     for key in section.claims:
-        evidence = report.verdicts[key].evidence
+        evidence = findings.verdicts[key].evidence
         if not evidence.empty:
-            parts.append(_folded(report.verdicts[key]))
+            parts.append(_folded(findings.verdicts[key]))
     return "\n\n".join(parts)
 
 

@@ -1,8 +1,7 @@
-"""Reads point runs from an MLflow store into `Runs`; the only analysis module importing mlflow."""
+"""Read point runs from an MLflow store into `Runs`; the only analysis module importing mlflow."""
 
 from __future__ import annotations
 
-import os
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -17,24 +16,17 @@ from mlflow.store.tracking.dbmodels.models import SqlMetric, SqlRun
 from mlflow.tracking import MlflowClient
 
 from analysis.runs.runs import Runs, column_of, runs_from_records
+from ffn_core import metric_names as names
 from ffn_core.errors import InputError
 from ffn_core.inference.sample import SegmentedSample
 
-__all__ = ["Runs", "default_tracking_uri", "load_runs"]
-
-_POINT_RUNS = "tags.`ffn_scaling.kind` = 'point'"
-_SEGMENTED = "segmentation/are"
-_SAMPLE = "segmentation/sample.h5"
+_POINT_RUNS = f"tags.`{names.KIND}` = '{names.POINT}'"
+_SAMPLE = f"{names.SEGMENTATION_FOLDER}/{names.SAMPLE_FILE}"
 _REST_SCHEMES = ("http", "https", "databricks")
 
 
-def default_tracking_uri() -> str:
-    """`MLFLOW_TRACKING_URI` where set, else the SQLite store `mlflow.db` in the current folder."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path.cwd() / 'mlflow.db'}"
-
-
 def load_runs(tracking_uri: str, experiment: str | None = None) -> Runs:
-    """Loads the point runs of one experiment, or of all.
+    """Load the point runs of one experiment, or of all.
 
     System metrics are left out. Where a run holds several values of a metric at one step (it was
     resumed from an earlier checkpoint), the latest counts.
@@ -49,14 +41,14 @@ def load_runs(tracking_uri: str, experiment: str | None = None) -> Runs:
     _check_database(tracking_uri)
     try:
         client = MlflowClient(tracking_uri)
-        names = _experiment_names(client)
-        if experiment is not None and experiment not in names.values():
-            known = ", ".join(sorted(names.values())) or "none"
+        experiments = _experiment_names(client)
+        if experiment is not None and experiment not in experiments.values():
+            known = ", ".join(sorted(experiments.values())) or "none"
             raise InputError(f"no experiment {experiment!r} in {tracking_uri}; there are: {known}")
-        wanted = [i for i, name in names.items() if experiment in (None, name)]
+        wanted = [i for i, name in experiments.items() if experiment in (None, name)]
         runs = _point_runs(client, wanted)
         if not runs:
-            raise InputError(_no_runs_message(client, tracking_uri, experiment, names))
+            raise InputError(_no_runs_message(client, tracking_uri, experiment, experiments))
         if tracking_uri.startswith(_REST_SCHEMES):
             history = _history_by_client(client, runs)
         else:
@@ -65,12 +57,12 @@ def load_runs(tracking_uri: str, experiment: str | None = None) -> Runs:
     except MlflowException as error:
         first_line = str(error).strip().splitlines()[0]
         raise InputError(f"cannot read the MLflow store {tracking_uri}: {first_line}") from error
-    loaded = runs_from_records([_record(run, names) for run in runs], history)
+    loaded = runs_from_records([_record(run, experiments) for run in runs], history)
     return replace(loaded, samples=samples)
 
 
 def _check_database(uri: str) -> None:
-    """Refuses a missing or foreign SQLite file: MLflow would create its tables there instead."""
+    """Refuse a missing or foreign SQLite file: MLflow would create its tables there instead."""
     if ":" not in uri and not uri.startswith(_REST_SCHEMES):
         raise InputError(f"{uri!r} is no tracking URI: write sqlite:///{Path(uri).resolve()}")
     if not uri.startswith("sqlite"):
@@ -92,14 +84,14 @@ def _check_database(uri: str) -> None:
 
 
 def _experiment_names(client: MlflowClient) -> dict[str, str]:
-    names: dict[str, str] = {}
+    experiments: dict[str, str] = {}
     token = None
     while True:
         page = client.search_experiments(page_token=token)
-        names |= {experiment.experiment_id: experiment.name for experiment in page}
+        experiments |= {experiment.experiment_id: experiment.name for experiment in page}
         token = page.token
         if not token:
-            return names
+            return experiments
 
 
 def _point_runs(client: MlflowClient, experiment_ids: list[str]) -> list[Run]:
@@ -121,16 +113,16 @@ def _point_runs(client: MlflowClient, experiment_ids: list[str]) -> list[Run]:
 
 
 def _no_runs_message(
-    client: MlflowClient, uri: str, experiment: str | None, names: dict[str, str]
+    client: MlflowClient, uri: str, experiment: str | None, experiments: dict[str, str]
 ) -> str:
     if experiment is None:
         return f"no recorded points in {uri}: run an experiment first, or name another store"
-    filled = [name for i, name in names.items() if _point_runs(client, [i])]
+    filled = [name for i, name in experiments.items() if _point_runs(client, [i])]
     where = ", ".join(sorted(filled)) or "no other experiment either"
     return f"experiment {experiment!r} has no recorded points; points are in: {where}"
 
 
-def _record(run: Run, names: dict[str, str]) -> dict[str, object]:
+def _record(run: Run, experiments: dict[str, str]) -> dict[str, object]:
     tags = run.data.tags
     parameters = {
         column_of(key): None if value == "None" else value for key, value in run.data.params.items()
@@ -138,15 +130,15 @@ def _record(run: Run, names: dict[str, str]) -> dict[str, object]:
     return {
         "run_id": run.info.run_id,
         "name": run.info.run_name,
-        "experiment": names[run.info.experiment_id],
-        "parent_id": tags.get("mlflow.parentRunId"),
+        "experiment": experiments[run.info.experiment_id],
+        "parent_id": tags.get(names.PARENT),
         "status": run.info.status,
-        "outcome": tags.get("ffn_scaling.outcome"),
-        "emulated": tags.get("cluster.emulated") == "true",
-        "run_dir": tags.get("ffn_scaling.run_dir"),
+        "outcome": tags.get(names.OUTCOME),
+        "emulated": tags.get(names.EMULATED) == "true",
+        "run_dir": tags.get(names.RUN_DIR),
         "start_time": pd.Timestamp(run.info.start_time, unit="ms"),
         **parameters,
-        "sweep_parallel": int(tags.get("sweep.parallel", 1)),
+        "sweep_parallel": int(tags.get(names.PARALLEL_POINTS, 1)),
     }
 
 
@@ -154,12 +146,11 @@ def _samples(client: MlflowClient, runs: list[Run]) -> dict[str, SegmentedSample
     """Samples of the runs whose checkpoints were segmented, as far as their artifacts are here."""
     samples = {}
     for run in runs:
-        if _SEGMENTED not in run.data.metrics:
+        if names.SEGMENTATION_ARE not in run.data.metrics:
             continue
         run_id = run.info.run_id
-        folder, _, _ = _SAMPLE.rpartition("/")
         try:
-            found = {file.path for file in client.list_artifacts(run_id, folder)}
+            found = {file.path for file in client.list_artifacts(run_id, names.SEGMENTATION_FOLDER)}
             if _SAMPLE not in found:
                 continue
             with tempfile.TemporaryDirectory() as target:
@@ -187,7 +178,7 @@ def _history_by_query(uri: str, experiment_ids: list[str], runs: list[Run]) -> p
             SqlMetric.value,
             SqlMetric.is_nan,
         )
-        .where(SqlMetric.run_uuid.in_(of_experiments), SqlMetric.key.not_like("system/%"))
+        .where(SqlMetric.run_uuid.in_(of_experiments), SqlMetric.key.not_like(f"{names.SYSTEM}%"))
         .order_by(SqlMetric.timestamp, SqlMetric.value)
     )
     engine = sqlalchemy.create_engine(uri)
@@ -212,7 +203,7 @@ def _history_by_client(client: MlflowClient, runs: list[Run]) -> pd.DataFrame:
         (run.info.run_id, key)
         for run in runs
         for key in run.data.metrics
-        if not key.startswith("system/")
+        if not key.startswith(names.SYSTEM)
     ]
     with ThreadPoolExecutor(max_workers=8) as pool:
         rows = [row for found in pool.map(read, requests) for row in found]

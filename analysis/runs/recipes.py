@@ -5,14 +5,12 @@ from __future__ import annotations
 import pandas as pd
 
 from analysis.runs.grouping import varies
-from analysis.runs.runs import RUN_COLUMNS, Runs
+from analysis.runs.runs import RUN_COLUMNS, Runs, is_among
+from ffn_core.metric_names import SAME_RECIPE
 
 # What tells two points apart without being part of the recipe: the scale, the repeat, and what
 # follows from both (the peak rate from base, rule and nodes).
 _NOT_RECIPE = (*RUN_COLUMNS, "nodes", "ranks", "seed", "lr_peak", "global_batch_size")
-# Where and how a run is carried out, not what it computes.
-_RUN_LOCAL = ("runs_dir", "data_cache_dir", "model_micro_batch_size")
-_RUN_LOCAL_SECTIONS = ("cluster_", "launcher_", "checkpoint_", "report_", "sweep_", "batch_")
 # Named first in a label, in this order; a budget is never named.
 _RATE = ("lr_rule", "lr_base", "warmup", "cooldown")
 _LABEL_ORDER = ("optimizer", *_RATE, "local_batch_size", "precision")
@@ -23,14 +21,12 @@ def recipe_columns(table: pd.DataFrame) -> list[str]:
     return [
         column
         for column in table.columns
-        if column not in _NOT_RECIPE
-        and column not in _RUN_LOCAL
-        and not column.startswith(_RUN_LOCAL_SECTIONS)
+        if column not in _NOT_RECIPE and not is_among(column, SAME_RECIPE)
     ]
 
 
 def latest_of_each_point(runs: Runs) -> Runs:
-    """Keeps one run per point: the latest, and a real one before an emulated one.
+    """Keep one run per point: the latest, and a real one before an emulated one.
 
     A point is its nodes, recipe and seed. The training trajectory depends on nothing else, so a
     second run of it is not a repeat and must not narrow an interval.

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from ffn_core import metric_names as names
 from ffn_core.errors import InputError
 from ffn_core.inference.sample import SegmentedSample
 
@@ -17,16 +18,16 @@ SAMPLES = "samples"
 # Parameter names of the recorder -> column of `Runs.table`; any other parameter keeps its name
 # with dots turned into underscores.
 COLUMN_OF_PARAMETER = {
-    "cluster.nodes": "nodes",
-    "cluster.ranks": "ranks",
-    "cluster.local_batch_size": "local_batch_size",
-    "optimizer.name": "optimizer",
-    "learning_rate.base": "lr_base",
-    "learning_rate.rule": "lr_rule",
-    "learning_rate.peak": "lr_peak",
-    "learning_rate.warmup": "warmup",
-    "learning_rate.cooldown": "cooldown",
-    "model.precision": "precision",
+    names.NODES: "nodes",
+    names.RANKS: "ranks",
+    names.LOCAL_BATCH_SIZE: "local_batch_size",
+    names.OPTIMIZER: "optimizer",
+    names.RATE_BASE: "lr_base",
+    names.RATE_RULE: "lr_rule",
+    names.RATE_PEAK: "lr_peak",
+    names.WARMUP: "warmup",
+    names.COOLDOWN: "cooldown",
+    names.PRECISION: "precision",
     "model.depth": "depth",
     "model.features": "features",
     "model.fov_zyx": "fov_zyx",
@@ -34,19 +35,27 @@ COLUMN_OF_PARAMETER = {
     "data.name": "data",
 }
 
-# What runs had that were recorded before there was such a parameter.
-BEFORE_RECORDED = {
-    "cooldown": "none",
-    "precision": "float32",
-    "model_checkpoint_weights": "averaged",
-    "continue_from": "none",
-    "stages": "none",
-}
-
 
 def column_of(parameter: str) -> str:
     """Column of `Runs.table` that holds a parameter of the recorder."""
     return COLUMN_OF_PARAMETER.get(parameter, parameter.replace(".", "_"))
+
+
+# What counts as the value of an option in runs recorded before there was such a one.
+BEFORE_RECORDED = {"cooldown": "none"} | {
+    column_of(option): str(value) if isinstance(value, list) else value
+    for option, value in names.LATER.items()
+    if value is not None
+}
+
+
+def is_among(column: str, options: Sequence[str]) -> bool:
+    """Whether a column of `Runs.table` holds one of some options, or of sections of options.
+
+    Columns that `COLUMN_OF_PARAMETER` names otherwise than their option are not.
+    """
+    prefixes = tuple(f"{column_of(option)}_" for option in options)
+    return f"{column}_".startswith(prefixes)
 
 
 RUN_COLUMNS = (
@@ -82,7 +91,7 @@ class Runs:
     samples: Mapping[str, SegmentedSample] = field(default_factory=dict)
 
     def select(self, keep: pd.Series) -> Runs:
-        """Keeps the runs whose row of `table` is true in `keep` (boolean, aligned with table)."""
+        """Keep the runs whose row of `table` is true in `keep` (boolean, aligned with table)."""
         table = self.table[keep].reset_index(drop=True)
         history = self.history[self.history["run_id"].isin(table["run_id"])]
         ids = set(table["run_id"])
@@ -90,7 +99,7 @@ class Runs:
         return Runs(table, history.reset_index(drop=True), samples)
 
     def finished(self) -> Runs:
-        """Keeps the runs that ended well."""
+        """Keep the runs that ended well."""
         return self.select(self.table["status"] == "FINISHED")
 
     def experiments(self) -> list[str]:
@@ -110,14 +119,14 @@ class Runs:
         return tail.groupby(rows["run_id"].reindex(tail.index)).mean().rename(name)
 
     def to_parquet(self, directory: Path) -> None:
-        """Writes `runs.parquet` and `history.parquet`, which `from_recorded` reads back."""
+        """Write `runs.parquet` and `history.parquet`, which `from_recorded` reads back."""
         directory.mkdir(parents=True, exist_ok=True)
         self.table.to_parquet(directory / "runs.parquet", index=False, compression="zstd")
         self.history.to_parquet(directory / "history.parquet", index=False, compression="zstd")
         self._write_samples(directory / SAMPLES)
 
     def to_csv(self, directory: Path) -> None:
-        """Writes `runs.csv` and `history.csv.gz`, which `from_recorded` reads back."""
+        """Write `runs.csv` and `history.csv.gz`, which `from_recorded` reads back."""
         directory.mkdir(parents=True, exist_ok=True)
         self.table.to_csv(directory / "runs.csv", index=False)
         # A fixed time stamp in the gzip header: the same runs give the same bytes.
@@ -127,7 +136,7 @@ class Runs:
         self._write_samples(directory / SAMPLES)
 
     def _write_samples(self, folder: Path) -> None:
-        """Writes those there are; earlier ones do not stay."""
+        """Write those there are; earlier ones do not stay."""
         for earlier in folder.glob("*.h5"):
             earlier.unlink()
         for run_id, sample in self.samples.items():
@@ -135,7 +144,7 @@ class Runs:
 
     @classmethod
     def from_recorded(cls, directory: Path) -> Runs:
-        """Reads what `to_parquet` or `to_csv` wrote; Parquet is preferred where both lie there.
+        """Read what `to_parquet` or `to_csv` wrote; Parquet is preferred where both lie there.
 
         Raises:
             InputError: the directory holds neither.
@@ -156,7 +165,7 @@ class Runs:
 
 
 def runs_from_records(records: Sequence[dict[str, object]], history: pd.DataFrame) -> Runs:
-    """Builds `Runs` from one dict per run and a raw metric history.
+    """Build `Runs` from one dict per run and a raw metric history.
 
     Args:
         records: RUN_COLUMNS and parameter columns (parameters as the strings recorded).
@@ -172,7 +181,8 @@ def runs_from_records(records: Sequence[dict[str, object]], history: pd.DataFram
         table["global_batch_size"] = table["nodes"] * table["local_batch_size"]
     history = history.astype({"fovs": int, "value": float})
     history = history.drop_duplicates(["run_id", "metric", "fovs"], keep="last")
-    for metric, column in (("time/elapsed_s", "elapsed_s"), ("optimizer_step", "optimizer_step")):
+    clocks = {names.ELAPSED_S: "elapsed_s", names.OPTIMIZER_STEP: "optimizer_step"}
+    for metric, column in clocks.items():
         known = history.loc[history["metric"] == metric, ["run_id", "fovs", "value"]]
         known = known.rename(columns={"value": column})
         history = history.merge(known, on=["run_id", "fovs"], how="left", validate="many_to_one")

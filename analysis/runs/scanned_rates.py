@@ -25,6 +25,7 @@ from analysis.runs.grouping import groups, varies
 from analysis.runs.recipes import recipe_columns, recipe_labels
 from analysis.runs.study import NothingToDraw, Study
 from analysis.runs.summary import FINAL_EVALUATIONS
+from ffn_core.metric_names import AVERAGED_F1, VALIDATION_F1
 
 MOST_SCANS: Final = 2
 MOVING: Final = 0.1
@@ -33,7 +34,7 @@ MOVING: Final = 0.1
 # What a scan varies; everything else of the recipe is fixed within one.
 _SCANNED = ("lr_rule", "lr_base", "learning_rate_power", "budget")
 # The first of these that a scan's runs recorded scores its rates.
-_SCORES = ("averaged/f1", "validation/f1")
+_SCORES = (AVERAGED_F1, VALIDATION_F1)
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class ScannedRates:
     laws: pd.DataFrame
 
     def likeliest(self) -> str:
-        """The law of lowest AICc with its parameters, or that none can be told from another."""
+        """The law of lowest AICc with its parameters, or that none can be distinguished."""
         ranked = self._ranked()
         if ranked.empty:
             known = int(np.isfinite(self.observations.log_best()).sum())

@@ -9,9 +9,10 @@ from typing import Final
 
 import pandas as pd
 
-from analysis.runs.runs import HISTORY_COLUMNS, RUN_COLUMNS, Runs
+from analysis.runs.runs import Runs
 from ffn_core.errors import InputError
 from ffn_core.files import REPOSITORY
+from ffn_core.runtime import default_tracking_uri
 
 RECORDED: Final = REPOSITORY / "analysis" / "recorded"
 """Where the studies kept with the code lie, a folder each."""
@@ -58,16 +59,6 @@ def load_studies(store: str | None = None) -> dict[str, Runs]:
     return {folder.name: Runs.from_recorded(folder) for folder in folders}
 
 
-def load_study(name: str, store: str | None = None) -> Runs:
-    """One study of a store; without any run where the store does not hold it.
-
-    Raises:
-        InputError: there is no such store, or no study in it.
-    """
-    studies = load_studies(store)
-    return studies.get(name, empty_runs())
-
-
 def files_of(store: str) -> list[Path]:
     """Where on this machine a store is kept: its database, or the folders of its studies."""
     if store.startswith(_SQLITE):
@@ -83,14 +74,8 @@ def study_folders(root: Path) -> list[Path]:
     return sorted(found)
 
 
-def empty_runs() -> Runs:
-    """No runs, with the columns that runs have."""
-    table = pd.DataFrame(columns=[*RUN_COLUMNS, "nodes", "seed"])
-    return Runs(table, pd.DataFrame(columns=list(HISTORY_COLUMNS)))
-
-
 def add_source(parser: argparse.ArgumentParser) -> None:
-    """Adds `--store` (also `--uri`) and `--recorded`, of which at most one may be given."""
+    """Add `--store` (also `--uri`) and `--recorded`, of which at most one may be given."""
     source = parser.add_mutually_exclusive_group()
     source.add_argument(
         "--store",
@@ -121,7 +106,7 @@ def read_source(arguments: argparse.Namespace, experiment: str | None = None) ->
             )
         return runs.select(runs.table["experiment"] == experiment)
     # Imported here: MLflow takes a second that --help and a wrong option need not wait for.
-    from analysis.runs.mlflow_reader import default_tracking_uri, load_runs
+    from analysis.runs.mlflow_reader import load_runs
 
     return load_runs(arguments.store or default_tracking_uri(), experiment)
 
@@ -130,8 +115,6 @@ def source_files(arguments: argparse.Namespace) -> list[Path]:
     """Files and folders that `read_source` reads."""
     if arguments.recorded is not None:
         return files_of(str(arguments.recorded))
-    from analysis.runs.mlflow_reader import default_tracking_uri
-
     return files_of(arguments.store or default_tracking_uri())
 
 

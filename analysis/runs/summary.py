@@ -13,19 +13,22 @@ from rich.table import Table
 from analysis.runs.grouping import varies
 from analysis.runs.runs import Runs
 from analysis.text import short_number
+from ffn_core.metric_names import (
+    COUPLING_EFFICIENCY,
+    PHASES,
+    STEP,
+    THROUGHPUT,
+    VALIDATION_ACCURACY,
+    VALIDATION_F1,
+    time_metric,
+)
 from ffn_core.parallel_efficiency import overall_rate
 
 FINAL_EVALUATIONS = 3
 
 # Means over the history carried into the summary, and their column there.
-_MEANS = {
-    "scaling/coupling_efficiency": "coupling_efficiency",
-    "time/step_s": "step_s",
-    "time/compute_s": "compute_s",
-    "time/allreduce_s": "allreduce_s",
-    "time/input_s": "input_s",
-    "time/straggler_wait_s": "straggler_wait_s",
-    "time/update_s": "update_s",
+_MEANS = {COUPLING_EFFICIENCY: "coupling_efficiency"} | {
+    time_metric(phase): f"{phase}_s" for phase in (STEP, *PHASES)
 }
 
 REPORT_COLUMNS = (
@@ -51,7 +54,7 @@ REPORT_COLUMNS = (
 
 
 def summarize(runs: Runs) -> pd.DataFrame:
-    """Adds outcomes to the run table, ordered by experiment, nodes, recipe and seed.
+    """Add outcomes to the run table, ordered by experiment, nodes, recipe and seed.
 
     Added columns: best_f1 (highest validation F1), final_f1 and final_accuracy (validation, mean
     of the last `FINAL_EVALUATIONS`), fovs (processed over all nodes), wall_s (training wall time),
@@ -61,15 +64,15 @@ def summarize(runs: Runs) -> pd.DataFrame:
     processes.
     """
     table = runs.table.copy()
-    f1 = runs.history[runs.history["metric"] == "validation/f1"].groupby("run_id")["value"]
+    f1 = runs.history[runs.history["metric"] == VALIDATION_F1].groupby("run_id")["value"]
     by_run = {
         "best_f1": f1.max(),
-        "final_f1": runs.last("validation/f1", FINAL_EVALUATIONS),
-        "final_accuracy": runs.last("validation/accuracy", FINAL_EVALUATIONS),
+        "final_f1": runs.last(VALIDATION_F1, FINAL_EVALUATIONS),
+        "final_accuracy": runs.last(VALIDATION_ACCURACY, FINAL_EVALUATIONS),
         "fovs": runs.history.groupby("run_id")["fovs"].max(),
         "wall_s": runs.history.groupby("run_id")["elapsed_s"].max(),
     }
-    rates = runs.history[runs.history["metric"] == "throughput/fovs_per_second"]
+    rates = runs.history[runs.history["metric"] == THROUGHPUT]
     by_run["fovs_per_second"] = rates.groupby("run_id")["value"].agg(
         lambda values: overall_rate(values.tolist())
     )

@@ -140,7 +140,7 @@ def measured_alone(points: pd.DataFrame) -> pd.DataFrame:
 
 
 def scaling_series(points: pd.DataFrame, baseline_nodes: int | None = None) -> list[ScalingSeries]:
-    """Finds the weak- and strong-scaling curves among measured points.
+    """Find the weak- and strong-scaling curves among measured points.
 
     Optimizer, rate and seed do not change the work of a step: runs that differ in them count as
     repeats.

@@ -6,13 +6,12 @@ import pandas as pd
 
 from analysis.runs.grouping import groups
 from analysis.stats.intervals import mean_interval
+from ffn_core.metric_names import ALLREDUCE, COMPUTE, INPUT, STRAGGLER_WAIT, UPDATE
 
+# Column of the summary -> what the phase is called, in the order of drawing.
 _PHASE_COLUMNS = {
-    "compute_s": "compute",
-    "allreduce_s": "allreduce",
-    "straggler_wait_s": "straggler wait",
-    "input_s": "input",
-    "update_s": "update",
+    f"{phase}_s": phase.replace("_", " ")
+    for phase in (COMPUTE, ALLREDUCE, STRAGGLER_WAIT, INPUT, UPDATE)
 }
 
 

@@ -11,6 +11,7 @@ from scipy import optimize
 
 from analysis.runs.runs import Runs
 from analysis.stats.intervals import bootstrap_interval
+from ffn_core.metric_names import VALIDATION_F1
 
 F1_TARGETS = (0.5, 0.7, 0.8, 0.9)
 # Validation F1 swings between evaluations: a target counts when so many in a row average it.
@@ -95,7 +96,7 @@ def highest(score: np.ndarray, window: int = 1) -> float:
 
 def targets_table(
     runs: Runs,
-    metric: str = "validation/f1",
+    metric: str = VALIDATION_F1,
     targets: Sequence[float] = F1_TARGETS,
     window: int = 1,
     *,

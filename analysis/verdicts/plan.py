@@ -14,9 +14,10 @@ from __future__ import annotations
 from typing import Final
 
 from analysis.verdicts.claim import Claim, above, below, within
+from ffn_core.metric_names import AVERAGED_AUC, AVERAGED_F1
 
-PRIMARY: Final = "averaged/f1"
-CO_PRIMARY: Final = "averaged/auc"
+PRIMARY: Final = AVERAGED_F1
+CO_PRIMARY: Final = AVERAGED_AUC
 LAST: Final = 4
 """A score is the mean of so many last evaluations."""
 
@@ -45,8 +46,8 @@ WORTH: Final = 1.1
 FACTOR: Final = 2.0
 """What predicts to within a factor of two is of use."""
 
-FORETOLD: Final = 0.1
-"""A model whose interval is wider than this to either side foretells nothing."""
+PREDICTED_WITHIN: Final = 0.1
+"""A model whose interval is wider than this to either side predicts nothing."""
 
 PUBLISHED_CROSSOVER: Final = (16.0, 32.0)
 """Published: linear up to 16 nodes, square root from the next measured count, 32."""
@@ -362,7 +363,7 @@ CLAIMS: Final = (
         "models of the published points",
         (),
         "modelled minus published efficiency at 1024 nodes",
-        within(-FORETOLD, FORETOLD),
+        within(-PREDICTED_WITHIN, PREDICTED_WITHIN),
         None,
     ),
     Claim(
@@ -373,7 +374,7 @@ CLAIMS: Final = (
         "models of the published points",
         (),
         "modelled minus published efficiency at 2048 nodes",
-        within(-FORETOLD, FORETOLD),
+        within(-PREDICTED_WITHIN, PREDICTED_WITHIN),
         None,
     ),
     Claim(

@@ -9,9 +9,9 @@ import pandas as pd
 from analysis.runs.recipes import latest_of_each_point
 from analysis.runs.runs import Runs
 from analysis.verdicts.plan import CO_PRIMARY, DEAD_BELOW, LAST, PRIMARY
+from ffn_core.metric_names import BASELINE_F1
 
 SCORE = f"{PRIMARY}, mean of the last {LAST} evaluations"
-BASELINE = "baseline/f1"
 
 Studies = Mapping[str, Runs]
 
@@ -76,7 +76,7 @@ def scored_points(
         scored = table.assign(
             score=ids.map(runs.last(metric, last)).mask(diverged, 0.0),
             auc=ids.map(runs.last(CO_PRIMARY, last)),
-            baseline=ids.map(runs.last(BASELINE)),
+            baseline=ids.map(runs.last(BASELINE_F1)),
             dead=(ids.map(runs.last(metric)) < DEAD_BELOW) | diverged,
         )
         tables.append(scored.dropna(subset=["score"]))

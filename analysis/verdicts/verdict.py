@@ -24,7 +24,7 @@ NOT_RUN: Final = "not run yet"
 STATUSES: Final = (SUPPORTED, REFUTED, UNDECIDED, NOT_REACHED, NOT_TESTABLE, NOT_RUN)
 
 MEASURED: Final = "measured"
-MODELLED: Final = "modelled"
+MODELED: Final = "modelled"
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Finding:
         evidence: the numbers behind it, tidy.
         co_primary: the same effect on the co-primary score.
         note: more about the measure: a target, a rival.
-        kind: whether the effect is measured or modelled, and on what.
+        kind: whether the effect is measured or modeled, and on what.
         outcome: NOT_REACHED or NOT_RUN where there is nothing to judge.
         bound: "low" where the effect is at least this large, because runs missed the target: such a
             one may support, and refutes nothing; "high" the other way.
@@ -76,7 +76,7 @@ class Verdict:
         effect: size with its confidence bounds; `count` is the seeds (or points) it rests on.
         measure: what `effect` is, with its unit.
         rule: which bounds support or refute the claim.
-        kind: whether the effect is measured or modelled, and on what.
+        kind: whether the effect is measured or modeled, and on what.
         basis: runs it rests on.
         needs: why it is not decided, and the seeds or machines that it would take.
         p_value: two-sided, of the rule being met; None where nothing was tested.

@@ -1,1 +1,1 @@
-"""What the performance claims of this project rest on: measurements that anyone can repeat."""
+"""The performance ratios of this project: measurements that anyone can repeat."""

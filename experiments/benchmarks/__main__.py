@@ -1,4 +1,4 @@
-"""``python -m experiments.benchmarks [--out DIR]``: repeat the performance claims here."""
+"""``python -m experiments.benchmarks [--out DIR]``: measure the performance ratios here."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from experiments.benchmarks.defaults import choices
 from experiments.benchmarks.networks import PAPER, TINY, network
 from experiments.benchmarks.points import points
 from experiments.benchmarks.precision import precision
-from experiments.benchmarks.ratio import COLUMNS, Claim, markdown, row
+from experiments.benchmarks.ratio import COLUMNS, Ratio, markdown, row
 from experiments.benchmarks.runner import Bench
 from experiments.reporting import run_files
 from experiments.reporting.exit_codes import EXIT_INPUT
@@ -25,7 +25,7 @@ from experiments.reporting.terminal import Terminal
 from ffn_core.errors import InputError
 from ffn_core.outputs import Outputs, add_overwrite
 
-PARTS: dict[str, Callable[[Bench], list[Claim]]] = {
+PARTS: dict[str, Callable[[Bench], list[Ratio]]] = {
     "paper": lambda bench: network(bench, PAPER),
     "tiny": lambda bench: network(bench, TINY),
     "precision": precision,
@@ -51,15 +51,15 @@ def main(argv: list[str]) -> int:
         bench = Bench(folder, arguments.repeats, arguments.quick)
         chosen = arguments.only or list(PARTS)
         facts = _facts(arguments)
-        claims: list[Claim] = []
+        ratios: list[Ratio] = []
         for number, name in enumerate(chosen, start=1):
             terminal.say(f"[{number}/{len(chosen)}] {name}")
-            claims += PARTS[name](bench)
-            _write(outputs, arguments.out, claims, facts)
+            ratios += PARTS[name](bench)
+            _write(outputs, arguments.out, ratios, facts)
     except InputError as error:
         terminal.error(str(error))
         return EXIT_INPUT
-    terminal.table("performance", COLUMNS, [row(claim) for claim in claims])
+    terminal.table("performance", COLUMNS, [row(one) for one in ratios])
     terminal.say(f"written to {arguments.out}")
     shutil.rmtree(folder)
     return 0
@@ -94,12 +94,12 @@ def _facts(arguments: argparse.Namespace) -> dict[str, str]:
     return run | {k: v for k, v in provenance().items() if k != "host.name"}
 
 
-def _write(outputs: Outputs, folder: Path, claims: list[Claim], facts: dict[str, str]) -> None:
-    values = {"about": facts, "claims": [dataclasses.asdict(c) | {"met": c.met} for c in claims]}
+def _write(outputs: Outputs, folder: Path, ratios: list[Ratio], facts: dict[str, str]) -> None:
+    values = {"about": facts, "claims": [dataclasses.asdict(c) | {"met": c.met} for c in ratios]}
     with outputs.place(folder / JSON) as path:
         run_files.write_json(path, values)
     with outputs.place(folder / MARKDOWN) as path:
-        path.write_text(markdown(claims, facts))
+        path.write_text(markdown(ratios, facts))
 
 
 if __name__ == "__main__":

@@ -5,16 +5,16 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from experiments.benchmarks.ratio import Claim, bound, ratio
+from experiments.benchmarks.ratio import Ratio, bound, ratio
 from experiments.benchmarks.runner import Bench
-from experiments.reporting import run_files
+from experiments.reporting.run_files import METRICS, RESULT, read_json, run_directories
 
 LABELS_EDGE = 250
 
 _SHORTEST = ("model=micro", "cluster.nodes=2", "budget.steps=1", "validation.canvases=0")
 
 
-def emulation(bench: Bench) -> list[Claim]:
+def emulation(bench: Bench) -> list[Ratio]:
     """Throughput of 1024 logical nodes against 8 on the same processes, in turns."""
     fovs = 2048 if bench.quick else 10240
     ratios = []
@@ -30,13 +30,13 @@ def emulation(bench: Bench) -> list[Claim]:
                 "model=tiny",
                 "report.every_fovs=1024",
             )
-            (result,) = out.rglob(run_files.RESULT)
-            rates[nodes] = run_files.read_json(result)["fovs_per_second"]
+            (run,) = run_directories(out, RESULT)
+            rates[nodes] = run.result()["fovs_per_second"]
         ratios.append(rates[1024] / rates[8])
     return [ratio("1024 logical nodes, FOVs/s", "8 on the same processes", ratios, 0.9)]
 
 
-def prepare(bench: Bench) -> list[Claim]:
+def prepare(bench: Bench) -> list[Ratio]:
     """Coordinates of a label volume as large as the published training sample."""
     import numpy as np
 
@@ -48,7 +48,7 @@ def prepare(bench: Bench) -> list[Claim]:
     np.save(source, labels)
     module = "experiments.benchmarks.preparation"
     bench.module(module, str(source), str(bench.repeats), str(file))
-    found = run_files.read_json(file)
+    found = read_json(file)
     what = f"labels of {edge}^3 voxels"
     return [
         bound(f"{what}: partitions", found["partitions_s"], "s", 6.0),
@@ -57,7 +57,7 @@ def prepare(bench: Bench) -> list[Claim]:
     ]
 
 
-def startup(bench: Bench) -> list[Claim]:
+def startup(bench: Bench) -> list[Ratio]:
     """From the command to the first training step of two ranks of the smallest preset."""
     bench.train(bench.folder / "startup" / "data", *_SHORTEST)  # makes the data
     seconds = [
@@ -69,5 +69,5 @@ def startup(bench: Bench) -> list[Claim]:
 def _first_step_s(bench: Bench, out: Path) -> float:
     start = time.time()
     bench.train(out, *_SHORTEST)
-    (path,) = out.rglob(run_files.METRICS)
-    return run_files.read_records(path)[0].unix_s - start
+    (run,) = run_directories(out, METRICS)
+    return run.records()[0].unix_s - start

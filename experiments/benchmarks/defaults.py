@@ -8,16 +8,16 @@ import sys
 
 from experiments.benchmarks.allreduce import FUSED, SEPARATE
 from experiments.benchmarks.networks import PAPER, TINY, Network
-from experiments.benchmarks.ratio import Claim, ratio
+from experiments.benchmarks.ratio import Ratio, ratio
 from experiments.benchmarks.runner import Bench
 from experiments.launch.horovodrun import HOROVODRUN
-from experiments.reporting import run_files
+from experiments.reporting.run_files import CONFIG, RESULT, read_json, run_directories
 
 OWN_CYCLE_MS = "1"
 _ONE_STEP = ("cluster.nodes=1", "cluster.ranks=1", "budget.steps=1", "validation.canvases=0")
 
 
-def choices(bench: Bench) -> list[Claim]:
+def choices(bench: Bench) -> list[Ratio]:
     """What is set for every run, against what it would be otherwise."""
     return [
         _one_buffer(bench),
@@ -27,20 +27,20 @@ def choices(bench: Bench) -> list[Claim]:
     ]
 
 
-def _one_buffer(bench: Bench) -> Claim:
+def _one_buffer(bench: Bench) -> Ratio:
     """The published network's gradients summed over ranks as one tensor, and as many."""
     file = bench.folder / "allreduce.json"
     command = [*HOROVODRUN, "--gloo", "-np", "2", sys.executable]
     ratios = []
     for _ in range(bench.repeats):
         bench.module("experiments.benchmarks.allreduce", str(file), command=command)
-        seconds = run_files.read_json(file)
+        seconds = read_json(file)
         ratios.append(statistics.median(seconds[SEPARATE]) / statistics.median(seconds[FUSED]))
     what = f"paper: gradients summed over 2 ranks as {FUSED}, times per second"
     return ratio(what, SEPARATE, ratios, 1.0)
 
 
-def _cycle(bench: Bench, network: Network) -> Claim:
+def _cycle(bench: Bench, network: Network) -> Ratio:
     """Two ranks with the chosen cycle of Horovod's thread, and with Horovod's own."""
     ratios = []
     for repeat in range(1 if bench.quick else 3):
@@ -62,18 +62,18 @@ def _cycle(bench: Bench, network: Network) -> Claim:
                 "validation.canvases=0",
                 *([] if cycle == "chosen" else [environment]),
             )
-            (result,) = out.rglob(run_files.RESULT)
-            rates[cycle] = run_files.read_json(result)["fovs_per_second"]
+            (run,) = run_directories(out, RESULT)
+            rates[cycle] = run.result()["fovs_per_second"]
         ratios.append(rates["chosen"] / rates[OWN_CYCLE_MS])
     what = f"{network.model}: 2 ranks, Horovod's cycle by length of step, FOVs/s"
     return ratio(what, "Horovod's own cycle of 1 ms", ratios, 0.97)
 
 
-def _onednn(bench: Bench, model: str, repeats: int) -> Claim:
+def _onednn(bench: Bench, model: str, repeats: int) -> Ratio:
     """Bare steps with oneDNN against bare steps without."""
     folder = bench.folder / f"onednn-{model}"
     bench.train(folder, f"model={model}", *_ONE_STEP)
-    run_dir = next(folder.rglob(run_files.CONFIG)).parent
+    run_dir = run_directories(folder, CONFIG)[0].path
     ratios = []
     for _ in range(1 if bench.quick else repeats):
         rates = {}
@@ -83,7 +83,7 @@ def _onednn(bench: Bench, model: str, repeats: int) -> Claim:
             bench.module(
                 "experiments.throughput.bare_step", str(run_dir), str(file), env=environment
             )
-            found = run_files.read_json(file)
+            found = read_json(file)
             rates[flag] = statistics.median(found["fovs_per_second"])
         ratios.append(rates["1"] / rates["0"])
     return ratio(f"{model}: training step with oneDNN, FOVs/s", "without", ratios, 1.0)

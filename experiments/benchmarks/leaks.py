@@ -18,7 +18,7 @@ from experiments.config.parsing import from_dict
 from experiments.config.schema import Config
 from experiments.launch.prepare import prepare
 from experiments.launch.ranks import Ranks
-from experiments.reporting import run_files
+from experiments.reporting.run_files import RunDirectory
 from ffn_core.errors import InputError
 
 WARM_UP = 0.25
@@ -143,7 +143,7 @@ def rank_processes(run_dir: Path) -> dict[int, psutil.Process]:
 
 
 def _look(run_dir: Path, seconds: float, processes: dict[int, psutil.Process]) -> Iterator[Sample]:
-    step = (run_files.read_json(run_dir / run_files.PROGRESS) or {"step": 0})["step"]
+    step = RunDirectory(run_dir).progress().get("step", 0)
     for rank, process in sorted(processes.items()):
         memory_mb = process.memory_full_info().uss / 1e6
         yield Sample(seconds, rank, step, memory_mb, process.num_fds(), process.num_threads())
@@ -161,7 +161,7 @@ def watch(config: Config, run_dir: Path, minutes: float, every_s: float) -> list
     with Ranks(config, run_dir) as ranks, (run_dir.parent / "samples.csv").open("w") as file:
         table = csv.writer(file)
         table.writerow([field.name for field in dataclasses.fields(Sample)])
-        while not (run_dir / run_files.PROGRESS).is_file() and ranks.wait(1.0) is None:
+        while not RunDirectory(run_dir).progress() and ranks.wait(1.0) is None:
             pass
         processes, start_s = rank_processes(run_dir), time.monotonic()
         while (seconds := time.monotonic() - start_s) < 60.0 * minutes:
@@ -171,6 +171,6 @@ def watch(config: Config, run_dir: Path, minutes: float, every_s: float) -> list
                 samples.append(sample)
                 table.writerow(asdict(sample).values())
             file.flush()
-        (run_dir / run_files.STOP).touch()
+        RunDirectory(run_dir).request_stop()
         ranks.wait(60.0)
     return samples

@@ -7,10 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from experiments.benchmarks.ratio import Claim, bound, median_ratio, ratio
+from experiments.benchmarks.ratio import Ratio, bound, median_ratio, ratio
 from experiments.benchmarks.runner import Bench
 from experiments.config.config_file import load_config, write_config
-from experiments.reporting import run_files
+from experiments.reporting.run_files import (
+    METRICS,
+    PROVENANCE,
+    RunDirectory,
+    read_json,
+    run_directories,
+)
 
 
 @dataclass(frozen=True)
@@ -42,7 +48,7 @@ PAPER = Network("paper", 20, 1, (2,), 0.8, 0.9, 0.95, 0.95)
 TINY = Network("tiny", 100, 32, (8, 32), None, None, 0.8, None)
 
 
-def network(bench: Bench, network: Network) -> list[Claim]:
+def network(bench: Bench, network: Network) -> list[Ratio]:
     """Bare step, trainer and two ranks of one network, on synthetic data with all input."""
     model = network.model
     out = bench.folder / model
@@ -61,11 +67,11 @@ def network(bench: Bench, network: Network) -> list[Claim]:
         f"tracking.experiment={model}",
     )
     (results,) = sorted(out.glob("throughput/*/throughput.json"))
-    runs = run_files.read_json(results)["measurements"]
+    runs = read_json(results)["measurements"]
     one = [m for m in runs if m["shape"]["ranks"] == 1]
     two = [m for m in runs if m["shape"]["ranks"] == 2]
     bare = [m["reference"] for m in one]
-    claims = [
+    ratios = [
         ratio(
             f"{model}: {what}, floating-point operations per second",
             "matrix product in the same process",
@@ -79,17 +85,17 @@ def network(bench: Bench, network: Network) -> list[Claim]:
     ]
     together = [m["fovs_per_second"] / m["uncoupled"]["fovs_per_second"] for m in two]
     alone = [m["fovs_per_second"] / m["reference"]["fovs_per_second"] for m in one]
-    peaks = [metrics for path in out.rglob("metrics.jsonl") for metrics in _peaks_gib(path)]
-    claims += [
+    peaks = [metrics for run in run_directories(out, METRICS) for metrics in _peaks_gib(run)]
+    ratios += [
         ratio(f"{model}: whole trainer, FOVs/s", "its bare step", alone, network.trainer),
         ratio(f"{model}: 2 ranks, FOVs/s", "2 uncoupled processes", together, network.coupling),
         bound(f"{model}: peak memory of a rank", [max(peaks)], "GiB", 2.5),
     ]
-    first = min(out.rglob(run_files.PROVENANCE)).parent
-    return [*claims, _micro_batch(bench, model, first, network.tried)]
+    first = run_directories(out, PROVENANCE)[0].path
+    return [*ratios, _micro_batch(bench, model, first, network.tried)]
 
 
-def _micro_batch(bench: Bench, model: str, run_dir: Path, tried: Sequence[int]) -> Claim:
+def _micro_batch(bench: Bench, model: str, run_dir: Path, tried: Sequence[int]) -> Ratio:
     """Bare steps of micro-batches of the configured size against the best other size."""
     config = load_config(run_dir)
     chosen = config.model.micro_batch_size
@@ -107,7 +113,7 @@ def _micro_batch(bench: Bench, model: str, run_dir: Path, tried: Sequence[int]) 
             bench.module(
                 "experiments.throughput.bare_step", str(folder), str(folder / "rates.json")
             )
-            rates = run_files.read_json(folder / "rates.json")
+            rates = read_json(folder / "rates.json")
             found.append(median_ratio(rates["fovs_per_second"], rates["gemm_flops"]))
     best, best_found = max(
         (item for item in fractions.items() if item[0] != chosen),
@@ -117,11 +123,11 @@ def _micro_batch(bench: Bench, model: str, run_dir: Path, tried: Sequence[int]) 
     return ratio(f"{model}: micro-batches of {chosen}, FOVs/s", f"of {best}", ratios, 0.97)
 
 
-def _peaks_gib(path: Path) -> list[float]:
+def _peaks_gib(run: RunDirectory) -> list[float]:
     """Peak memory of every rank in the records of a run."""
     return [
         value
-        for record in run_files.read_records(path)
+        for record in run.records()
         for name, value in record.metrics.items()
         if name.endswith("_peak_rss_gib")
     ]

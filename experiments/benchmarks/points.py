@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from experiments.benchmarks.ratio import Claim, ratio
+from experiments.benchmarks.ratio import Ratio, ratio
 from experiments.benchmarks.runner import Bench
-from experiments.reporting import run_files
+from experiments.reporting.run_files import METRICS, run_directories
 from experiments.throughput.efficiency import common_rate
 from ffn_core.errors import InputError
 from ffn_core.runtime import available_cores
@@ -14,15 +14,15 @@ from ffn_core.runtime import available_cores
 NODES = (1, 4, 64)
 
 
-def points(bench: Bench) -> list[Claim]:
+def points(bench: Bench) -> list[Ratio]:
     """FOVs per second in all of as many points of a rank as there are cores, in turns with one.
 
     The one point has as many ranks as fit: one rank with all cores where it has a single node.
     """
-    return [claim for nodes in NODES for claim in _points(bench, nodes)]
+    return [one for nodes in NODES for one in _points(bench, nodes)]
 
 
-def _points(bench: Bench, nodes: int) -> list[Claim]:
+def _points(bench: Bench, nodes: int) -> list[Ratio]:
     count = available_cores()
     seconds = 6 if bench.quick else 20
     many, one, ratios = [], [], []
@@ -35,8 +35,8 @@ def _points(bench: Bench, nodes: int) -> list[Claim]:
         ratios.append(many[-1] / one[-1])
     what = f"micro, n = {nodes}"
     return [
-        Claim(f"{what}: {count} points side by side, in all", "", tuple(many), "FOV/s", None),
-        Claim(f"{what}: 1 point with all cores", "", tuple(one), "FOV/s", None),
+        Ratio(f"{what}: {count} points side by side, in all", "", tuple(many), "FOV/s", None),
+        Ratio(f"{what}: 1 point with all cores", "", tuple(one), "FOV/s", None),
         ratio(f"{what}: {count} points side by side, FOVs/s in all", "1 point", ratios, None),
     ]
 
@@ -56,7 +56,7 @@ def _rate(bench: Bench, out: Path, nodes: int, seconds: int, *overrides: str) ->
         "report.every_fovs=256",
         "validation.canvases=0",
     )
-    found = [run_files.read_records(path) for path in sorted(out.rglob(run_files.METRICS))]
+    found = [run.records() for run in run_directories(out, METRICS)]
     rate = common_rate(found)
     if rate is None:
         raise InputError(f"the points below {out} were never training at the same time")

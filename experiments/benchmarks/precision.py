@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from experiments.benchmarks.ratio import Claim, median_ratio, ratio
+from experiments.benchmarks.ratio import Ratio, median_ratio, ratio
 from experiments.benchmarks.runner import Bench
-from experiments.reporting import run_files
+from experiments.reporting.run_files import CONFIG, read_json, run_directories
 from ffn_core.model_size import PRECISIONS
 from ffn_core.runtime import cpu_flags, native_bfloat16
 
@@ -14,17 +14,17 @@ TRAINER_OVER_STEP = 0.95
 FLOAT32, BFLOAT16 = PRECISIONS
 
 
-def precision(bench: Bench) -> list[Claim]:
+def precision(bench: Bench) -> list[Ratio]:
     """Bare steps of both precisions in turns, and the trainer; nothing on other CPUs.
 
     Emulated, the published network alone would take longer than all else, and say nothing.
     """
     if not native_bfloat16(cpu_flags()):
         return []
-    return [*(claim for model in MODELS for claim in _both(bench, model)), *_trainer(bench)]
+    return [*(one for model in MODELS for one in _both(bench, model)), *_trainer(bench)]
 
 
-def _both(bench: Bench, model: str) -> list[Claim]:
+def _both(bench: Bench, model: str) -> list[Ratio]:
     folder = bench.folder / f"precision-{model}"
     bench.train(
         folder,
@@ -36,11 +36,11 @@ def _both(bench: Bench, model: str) -> list[Claim]:
         "budget.steps=1",
         "validation.canvases=0",
     )
-    run_dir, file = next(folder.rglob(run_files.CONFIG)).parent, folder / "rates.json"
+    run_dir, file = run_directories(folder, CONFIG)[0].path, folder / "rates.json"
     found: dict[str, list[float]] = {"fovs_per_second": [], "forward_fovs_per_second": []}
     for _ in range(bench.repeats):
         bench.module("experiments.throughput.bare_step", str(run_dir), str(file), *PRECISIONS)
-        rates = run_files.read_json(file)
+        rates = read_json(file)
         for name, ratios in found.items():
             ratios.append(median_ratio(rates[BFLOAT16][name], rates[FLOAT32][name]))
     return [
@@ -52,7 +52,7 @@ def _both(bench: Bench, model: str) -> list[Claim]:
     ]
 
 
-def _trainer(bench: Bench) -> list[Claim]:
+def _trainer(bench: Bench) -> list[Ratio]:
     """The published network in bfloat16: its step over the product in float32, and the trainer."""
     out = bench.folder / "precision-trainer"
     bench.module(
@@ -71,7 +71,7 @@ def _trainer(bench: Bench) -> list[Claim]:
         "tracking.experiment=precision",
     )
     (results,) = sorted(out.glob("throughput/*/throughput.json"))
-    runs = run_files.read_json(results)["measurements"]
+    runs = read_json(results)["measurements"]
     peak = [run["reference"]["fraction_of_peak"] for run in runs]
     trainer = [run["fovs_per_second"] / run["reference"]["fovs_per_second"] for run in runs]
     step = f"paper: training step in {BFLOAT16}, floating-point operations per second"

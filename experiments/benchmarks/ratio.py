@@ -1,4 +1,4 @@
-"""A performance claim: a ratio, both of whose sides were measured in one run. Pure."""
+"""A performance ratio: both of its sides were measured in one run. Pure."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Claim:
-    """A measured value beside what it should be.
+class Ratio:
+    """A measured ratio, or a plain value, beside what it should be.
 
     Attributes:
         name: what was measured.
@@ -40,9 +40,9 @@ class Claim:
         return self.median >= self.target if self.at_least else self.median <= self.target
 
 
-def ratio(name: str, other_side: str, values: Sequence[float], target: float | None) -> Claim:
-    """A claim about a ratio that should be at least ``target``."""
-    return Claim(name, other_side, tuple(values), "%", target)
+def ratio(name: str, other_side: str, values: Sequence[float], target: float | None) -> Ratio:
+    """A ratio that should be at least ``target``."""
+    return Ratio(name, other_side, tuple(values), "%", target)
 
 
 def median_ratio(values: Sequence[float], others: Sequence[float]) -> float:
@@ -50,34 +50,34 @@ def median_ratio(values: Sequence[float], others: Sequence[float]) -> float:
     return statistics.median(v / o for v, o in zip(values, others, strict=True))
 
 
-def bound(name: str, values: Sequence[float], unit: str, target: float) -> Claim:
-    """A claim about a quantity that should be at most ``target``."""
-    return Claim(name, "", tuple(values), unit, target, at_least=False)
+def bound(name: str, values: Sequence[float], unit: str, target: float) -> Ratio:
+    """A plain value that should be at most ``target``."""
+    return Ratio(name, "", tuple(values), unit, target, at_least=False)
 
 
 COLUMNS = ["what", "against", "median (lowest - highest)", "target", "met"]
 
 
-def row(claim: Claim) -> list[str]:
+def row(one: Ratio) -> list[str]:
     """Cells of a table, in `COLUMNS`."""
-    sign = "≥" if claim.at_least else "≤"
-    low, high = min(claim.values), max(claim.values)
-    value = _text(claim.median, claim.unit)
-    if len(claim.values) > 1:
-        value += f" ({_text(low, claim.unit)} - {_text(high, claim.unit)})"
+    sign = "≥" if one.at_least else "≤"
+    low, high = min(one.values), max(one.values)
+    value = _text(one.median, one.unit)
+    if len(one.values) > 1:
+        value += f" ({_text(low, one.unit)} - {_text(high, one.unit)})"
     return [
-        claim.name,
-        claim.other_side or "-",
+        one.name,
+        one.other_side or "-",
         value,
-        "-" if claim.target is None else f"{sign} {_text(claim.target, claim.unit)}",
-        {True: "yes", False: "no", None: "-"}[claim.met],
+        "-" if one.target is None else f"{sign} {_text(one.target, one.unit)}",
+        {True: "yes", False: "no", None: "-"}[one.met],
     ]
 
 
-def markdown(claims: Sequence[Claim], facts: dict[str, str]) -> str:
+def markdown(ratios: Sequence[Ratio], facts: dict[str, str]) -> str:
     """A page with the table and what it was measured on."""
     lines = ["| " + " | ".join(COLUMNS) + " |", "|" + "---|" * len(COLUMNS)]
-    lines += ["| " + " | ".join(row(claim)) + " |" for claim in claims]
+    lines += ["| " + " | ".join(row(one)) + " |" for one in ratios]
     about = [f"- {name}: {value}" for name, value in facts.items()]
     return "\n".join(["# Benchmark", "", *lines, "", "Measured with:", "", *about, ""])
 

@@ -21,7 +21,7 @@ class ClusterConfig:
     a run is the same point of a study wherever it is started, and may be resumed elsewhere. Given
     ``ranks`` make points of their own, which compute the same and differ in time.
     A run ends when ranks have waited for others for ``stall_timeout_s`` (0: they wait for ever).
-    With ``elastic`` it goes on from its newest checkpoint as long as ``min_ranks`` are left, and
+    With ``elastic`` it continues from its newest checkpoint as long as ``min_ranks`` are left, and
     takes a host in again when ``readmit_after_s`` have passed since its rank died.
     """
 
@@ -101,9 +101,9 @@ class BatchConfig:
         setup: lines of shell that a job runs first, such as ``module load openmpi``; used as they
             are.
         options: further options of sbatch, one argument each.
-        warning_s: how long before its time limit a job is told to save a checkpoint.
+        warning_s: how long before its time limit a job is asked to save a checkpoint.
         requeues: how often a job goes back to the queue when it is preempted, reaches its time
-            limit or loses ranks; each time it goes on from its checkpoint. 0: never.
+            limit or loses ranks; each time it continues from its checkpoint. 0: never.
     """
 
     system: str | None = None

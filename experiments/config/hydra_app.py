@@ -144,8 +144,8 @@ def preset_question(arguments: list[str]) -> str:
 def one_line(error: Exception) -> str:
     """The message of an exception, and of the one that caused it, on one line, without secrets."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    told = (line for line in lines if not line.startswith(("Set the environment", "full_key")))
-    text = " ".join(told)
+    kept = (line for line in lines if not line.startswith(("Set the environment", "full_key")))
+    text = " ".join(kept)
     if "Missing mandatory value" in text:
         text += "; if it is one of conf/tuned/study.yaml, the study's pilot sets it: run that first"
     return redacted_text(text)

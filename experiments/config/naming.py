@@ -8,7 +8,6 @@ was made. `run_directory` therefore also looks for directories with one of those
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import re
 from pathlib import Path
@@ -16,50 +15,9 @@ from typing import Any
 
 from experiments.config.parsing import flatten
 from experiments.config.schema import Config
-from experiments.reporting import run_files
-
-RUN_LOCAL = (
-    "tracking",
-    "launcher",
-    "batch",
-    "score",
-    "checkpoint",
-    "sweep",
-    "report.canvases",
-    "cluster.stall_timeout_s",
-    "cluster.elastic",
-    "cluster.min_ranks",
-    "cluster.readmit_after_s",
-    "runs_dir",
-    "data.cache_dir",
-    "data.cache_bytes",
-)
-"""Options that say where and how a run is carried out, not what it computes."""
-
-LATER: dict[str, Any] = {
-    "data.mask": None,
-    "data.volumes": [],
-    "learning_rate.cooldown.steps": None,
-    "learning_rate.cooldown.fovs": None,
-    "learning_rate.cooldown.fraction": None,
-    "averaging.half_life_fovs": 1000,
-    "validation.subset": 0.0625,
-    "validation.volumes": [],
-    "validation.synthetic_seeds": [],
-    "model.precision": "float32",
-    "model.checkpoint_weights": "averaged",
-    "continue_from": None,
-    "stages": [],
-    "stage": None,
-}
-"""Options that did not always exist, each with the value at which it does not count.
-
-So runs that are older than an option keep their identity. Averages and
-more scores change nothing of a run's training; an older run that is resumed has them from there on.
-"""
-
-RANKS_GIVEN = "cluster.ranks_given"
-"""Tag: whether the user gave the number of ranks."""
+from experiments.reporting.run_files import RunDirectory
+from ffn_core.files import digest
+from ffn_core.metric_names import LATER, RANKS_GIVEN, RUN_LOCAL
 
 
 def identity(config: Config) -> str:
@@ -73,7 +31,7 @@ def identity(config: Config) -> str:
         if flatten(values)[path] == unset:
             _remove(values, path.split("."))
     text = json.dumps(values, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
+    return digest(text)[:8]
 
 
 def _remove(values: dict[str, Any], path: list[str]) -> None:
@@ -118,7 +76,7 @@ def run_directory(config: Config) -> Path:
         return folder
     older = [_folder(config.with_ranks(ranks)) for ranks in config.cluster.even_ranks]
     begun = [path for path in older if path.is_dir() and not _ranks_were_given(path)]
-    finished = [path for path in begun if (path / run_files.RESULT).is_file()]
+    finished = [path for path in begun if RunDirectory(path).finished]
     return next(iter(finished + begun), folder)
 
 
@@ -129,7 +87,7 @@ def identity_of(run_dir: Path) -> str:
 
 def _ranks_were_given(run_dir: Path) -> bool:
     """Whether a run was asked for by a number of ranks; False where no record says so."""
-    tags = (run_files.read_json(run_dir / run_files.IDENTITY) or {}).get("tags", {})
+    tags = RunDirectory(run_dir).identity().get("tags", {})
     return bool(tags.get(RANKS_GIVEN) == "true")
 
 

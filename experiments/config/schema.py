@@ -16,6 +16,7 @@ from experiments.config.parsing import at_least_one
 from experiments.config.stages import StageConfig, check_stages, stage_ends
 from ffn_core.errors import InputError
 from ffn_core.geometry import FovGeometry
+from ffn_core.metric_names import AVERAGED, AVERAGED_F1, SCORES, VALIDATION
 from ffn_core.model_size import PRECISIONS, ModelSize
 from ffn_core.seed import SeedValues
 from ffn_core.training.learning_rate import Cooldown, Schedule, Warmup, scale_factor
@@ -26,7 +27,7 @@ class VolumeConfig:
     """One of several volumes to train on.
 
     ``image``, ``labels`` and ``mask`` are names of volumes (``ffn_core.volumes.opening``). No
-    canvas is centred where ``mask`` is false. What is None is prepared: ``coordinates`` of the
+    canvas is centered where ``mask`` is false. What is None is prepared: ``coordinates`` of the
     labels and mask, ``mean`` and ``stddev`` of the image. Canvases are drawn from each volume in
     proportion to ``weight``.
     """
@@ -98,10 +99,8 @@ class DataConfig:
         ]
 
 
-SETS = ("averaged", "validation")
+SETS = (AVERAGED, VALIDATION)
 """Scores of averaged and of raw weights."""
-
-SCORES = ("f1", "f1_half", "auc", "precision", "recall", "accuracy", "loss")
 
 
 @dataclass(frozen=True)
@@ -171,7 +170,7 @@ class ScoreConfig:
     the raw ones. The checkpoint with the best value is kept besides the newest.
     """
 
-    name: str = "averaged/f1"
+    name: str = AVERAGED_F1
     last: int = 4
 
     def __post_init__(self) -> None:
@@ -179,7 +178,7 @@ class ScoreConfig:
         if group not in SETS or score not in SCORES:
             raise InputError(
                 f"score.name={self.name} is unknown; choose one of {', '.join(SETS)} with one of "
-                f"{', '.join(SCORES)}, as in averaged/f1"
+                f"{', '.join(SCORES)}, as in {AVERAGED_F1}"
             )
         at_least_one("score", self, "last")
 
@@ -454,7 +453,7 @@ class Config:
         """The metric that is the score."""
         if self.averaging.half_life_fovs:
             return self.score.name
-        return self.score.name.replace("averaged/", "validation/")
+        return self.score.name.replace(f"{AVERAGED}/", f"{VALIDATION}/")
 
     def each_stage(self) -> list[Config]:
         """The run as it is in each of its stages; itself where it has none."""

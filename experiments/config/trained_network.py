@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import yaml
-
 from experiments.config.cluster import ClusterConfig
 from experiments.config.parsing import from_dict
 from experiments.config.schema import DataConfig, ModelConfig, ValidationConfig
-from experiments.reporting import run_files
+from experiments.reporting.run_files import CONFIG, RunDirectory
 from ffn_core.errors import InputError
 from ffn_core.geometry import FovGeometry
 from ffn_core.training import checkpoint as checkpoints
@@ -72,8 +70,8 @@ def find_network(name: str, option: str = "checkpoint") -> TrainedNetwork:
         run = training_run(path.parent.parent)
         model, data = run.model, run.data
         return TrainedNetwork(path, model.geometry, data.mean, data.stddev, model.precision, run)
-    best = checkpoints.latest(path / run_files.BEST)
-    chosen = best or checkpoints.latest(path / run_files.CHECKPOINTS)
+    run_dir = RunDirectory(path)
+    chosen = checkpoints.latest(run_dir.best) or checkpoints.latest(run_dir.checkpoints)
     if chosen is None:
         raise InputError(
             f"{option}={name}: neither a run directory with checkpoints, nor a checkpoint folder,"
@@ -115,16 +113,15 @@ def training_run(run_dir: Path) -> TrainingRun:
     Raises:
         InputError: Its config is missing or damaged.
     """
-    file = run_dir / run_files.CONFIG
     try:
-        values = yaml.safe_load(file.read_text())
+        values = RunDirectory(run_dir).config()
         return TrainingRun(
             from_dict(ModelConfig, values["model"], "model."),
             from_dict(DataConfig, values["data"], "data."),
             from_dict(ValidationConfig, values.get("validation", {}), "validation."),
             from_dict(ClusterConfig, values.get("cluster", {}), "cluster."),
         )
-    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
+    except (InputError, KeyError, TypeError) as error:
         raise InputError(
-            f"checkpoints need their run's {file} to know the network's size ({error})"
+            f"checkpoints need their run's {run_dir / CONFIG} to know the network's size ({error})"
         ) from None

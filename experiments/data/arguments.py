@@ -34,7 +34,7 @@ def add_out(parser: argparse.ArgumentParser, text: str) -> None:
     add_overwrite(parser)
 
 
-def claim(
+def checked_outputs(
     arguments: argparse.Namespace,
     command: str,
     *more: Path,
@@ -84,13 +84,13 @@ def open_pair(arguments: argparse.Namespace) -> tuple[Volume | None, Volume | No
 
 
 def status(text: str) -> Status:
-    """A spinner while something of unknown length goes on; nothing where nobody watches."""
+    """A spinner while something of unknown length runs; nothing where no terminal shows it."""
     return Console(stderr=True).status(text)
 
 
 @contextlib.contextmanager
 def progress_bar(text: str) -> Iterator[Callable[[float], None]]:
-    """A bar that is told the fraction done; nothing where nobody watches."""
+    """A bar that takes the fraction done; nothing where no terminal shows it."""
     stderr = Console(stderr=True)
     with Progress(console=stderr, transient=True, disable=not stderr.is_terminal) as progress:
         task = progress.add_task(text, total=1.0)

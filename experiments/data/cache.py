@@ -4,7 +4,6 @@ File names carry what the data depend on, and files appear complete or not at al
 that exists can be used and several processes may ask for the same one.
 """
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from ffn_core.files import digest
 from ffn_core.geometry import Zyx
 from ffn_core.sampling.coordinates import Coordinates
 from ffn_core.sampling.partitions import PUBLISHED_MIN_SIZE, PUBLISHED_THRESHOLDS, partition_blocks
@@ -79,8 +79,8 @@ def ensure_coordinates(
         "min_size": min_size,
         "thresholds": thresholds,
     }
-    digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:12]
-    path = Path(cache_dir) / f"coordinates_{short_name(labels_spec)}_{digest}.h5"
+    number = digest(json.dumps(key))[:12]
+    path = Path(cache_dir) / f"coordinates_{short_name(labels_spec)}_{number}.h5"
     if not path.is_file():
         prepare_coordinates(
             labels_spec, lom_radius_zyx, min_size, thresholds, mask_spec, cache_bytes

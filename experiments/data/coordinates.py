@@ -8,7 +8,7 @@ from rich.table import Table
 from experiments.data.arguments import (
     AddParser,
     add_labels_to_coordinates,
-    claim,
+    checked_outputs,
     one_or_three,
     progress_bar,
 )
@@ -26,7 +26,7 @@ def add(add_parser: AddParser) -> None:
     parser = add_parser("prepare", help=text, description=text)
     add_labels_to_coordinates(parser)
     parser.add_argument(
-        "--mask", metavar="VOLUME", help="centre no canvas where it is false (bool or integer)"
+        "--mask", metavar="VOLUME", help="center no canvas where it is false (bool or integer)"
     )
     parser.add_argument(
         "--lom-radius",
@@ -63,7 +63,7 @@ def add(add_parser: AddParser) -> None:
 def run(arguments: argparse.Namespace, console: Console) -> None:
     """Carry the command out."""
     volumes = (arguments.labels, arguments.mask, arguments.partitions)
-    outputs = claim(arguments, "prepare", volumes=volumes)
+    outputs = checked_outputs(arguments, "prepare", volumes=volumes)
     coordinates = _imported(arguments) if arguments.partitions else _computed(arguments)
     with outputs.place(arguments.out) as path:
         coordinates.save(path)

@@ -10,11 +10,11 @@ from experiments.config.schema import Config, DataConfig, VolumeConfig
 from ffn_core.errors import InputError
 from ffn_core.geometry import FovGeometry, Zyx
 from ffn_core.sampling.coordinates import Coordinates
-from ffn_core.training.examples import CanvasSource, LabelledVolume
+from ffn_core.training.examples import CanvasSource, LabeledVolume
 from ffn_core.volumes import ArrayVolume, check_pair, open_labels, open_volume
 
 
-def open_dataset(data: DataConfig, geometry: FovGeometry) -> list[LabelledVolume]:
+def open_dataset(data: DataConfig, geometry: FovGeometry) -> list[LabeledVolume]:
     """Open the volumes that ``data`` names, prepared as `experiments.launch.prepare` leaves them.
 
     Raises:
@@ -25,7 +25,7 @@ def open_dataset(data: DataConfig, geometry: FovGeometry) -> list[LabelledVolume
     return [_open_source(source, data.cache_bytes, geometry) for source in data.sources]
 
 
-def _open_source(source: VolumeConfig, cache_bytes: int, geometry: FovGeometry) -> LabelledVolume:
+def _open_source(source: VolumeConfig, cache_bytes: int, geometry: FovGeometry) -> LabeledVolume:
     if source.coordinates is None or source.mean is None or source.stddev is None:
         raise InputError(f"coordinates, mean and stddev of {source.image} must be set")
     if source.stddev <= 0:
@@ -45,7 +45,7 @@ def _open_source(source: VolumeConfig, cache_bytes: int, geometry: FovGeometry) 
                 f"{source.coordinates} keeps {coordinates.lom_radius_zyx} voxels from the border, "
                 f"canvases need {geometry.canvas_radius_zyx}: prepare it with that lom radius"
             )
-    return LabelledVolume(image, labels, coordinates, source.mean, source.stddev, source.weight)
+    return LabeledVolume(image, labels, coordinates, source.mean, source.stddev, source.weight)
 
 
 def held_out_boundary(shape_zyx: Zyx, fraction: float) -> tuple[int, int]:
@@ -55,7 +55,7 @@ def held_out_boundary(shape_zyx: Zyx, fraction: float) -> tuple[int, int]:
 
 
 def split(
-    volume: LabelledVolume, geometry: FovGeometry, fraction: float
+    volume: LabeledVolume, geometry: FovGeometry, fraction: float
 ) -> tuple[Coordinates, Coordinates]:
     """Coordinates for training and for validation whose canvases share no voxel.
 
@@ -91,7 +91,7 @@ def canvas_sources(config: Config) -> tuple[CanvasSource, list[CanvasSource]]:
     """
     geometry, validation = config.model.geometry, config.validation
     training = open_dataset(config.data, geometry)
-    held_out: list[LabelledVolume] = []
+    held_out: list[LabeledVolume] = []
     if validation.canvases and validation.fraction:
         parts = [split(volume, geometry, validation.fraction) for volume in training]
         pairs = list(zip(training, parts, strict=True))
@@ -116,7 +116,7 @@ def canvas_sources(config: Config) -> tuple[CanvasSource, list[CanvasSource]]:
     ]
 
 
-def _dummy(geometry: FovGeometry) -> LabelledVolume:
+def _dummy(geometry: FovGeometry) -> LabeledVolume:
     """Noise in memory with one object in the middle half of each axis, for timing."""
     shape: Zyx = tuple(2 * size for size in geometry.canvas_zyx)  # type: ignore[assignment]
     image = np.random.default_rng(0).normal(size=shape).astype(np.float32)
@@ -127,4 +127,4 @@ def _dummy(geometry: FovGeometry) -> LabelledVolume:
     inner = tuple(slice(r, n - r) for r, n in zip(radius, shape, strict=True))
     partitions[inner] = labels[inner]
     coordinates = Coordinates.from_partitions(partitions, radius, (1.0,), 1, "dummy data")
-    return LabelledVolume(ArrayVolume(image), ArrayVolume(labels), coordinates, 0.0, 1.0)
+    return LabeledVolume(ArrayVolume(image), ArrayVolume(labels), coordinates, 0.0, 1.0)

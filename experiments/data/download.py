@@ -1,4 +1,4 @@
-"""Downloads that go on where they stopped and are refused when they are not what was wanted."""
+"""Downloads that continue where they stopped and are refused when they are not what was wanted."""
 
 import hashlib
 import http.client
@@ -55,7 +55,7 @@ def download(
             reason = getattr(error, "reason", None) or str(error) or type(error).__name__
             raise InputError(
                 f"cannot download {url}: {reason}; is there a network? Run the same command again"
-                " to go on where it stopped"
+                " to continue where it stopped"
             ) from error
         partial.replace(output_file)
 

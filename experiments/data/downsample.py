@@ -5,7 +5,14 @@ import argparse
 import numpy as np
 from rich.console import Console
 
-from experiments.data.arguments import AddParser, add_out, add_pair, claim, open_pair, status
+from experiments.data.arguments import (
+    AddParser,
+    add_out,
+    add_pair,
+    checked_outputs,
+    open_pair,
+    status,
+)
 from experiments.data.cache import write_volumes
 from ffn_core.volumes import downsample, downsample_image, downsample_labels
 
@@ -23,7 +30,7 @@ def add(add_parser: AddParser) -> None:
 def run(arguments: argparse.Namespace, console: Console) -> None:
     """Carry the command out."""
     image, labels = open_pair(arguments)
-    outputs = claim(arguments, "downsample", volumes=(arguments.image, arguments.labels))
+    outputs = checked_outputs(arguments, "downsample", volumes=(arguments.image, arguments.labels))
     volumes: dict[str, np.ndarray] = {}
     with status(f"downsampling by {arguments.factor}"):
         if image is not None:

@@ -12,7 +12,7 @@ from experiments.data.arguments import AddParser, progress_bar
 
 def add(add_parser: AddParser) -> None:
     """Describe the command line."""
-    text = "download a public data set; interrupted downloads go on where they stopped, and no"
+    text = "download a public data set; interrupted downloads continue where they stopped, and no"
     text += " file that is there is replaced"
     parser = add_parser("fetch", help=text, description=text)
     parser.add_argument("name", choices=["fib25"], help="data set")
@@ -30,7 +30,7 @@ def add(add_parser: AddParser) -> None:
         help="bucket: google/ffn's ffn-flyem-fib25, two files of 14 MB (default);"
         " repository: janelia-flyem/neuroproof_examples, 251 files",
     )
-    parser.add_argument("--url-base", metavar="URL", help="a mirror of the source")
+    parser.add_argument("--url-base", metavar="URL", help="another address of the source")
     parser.set_defaults(run=run)
 
 

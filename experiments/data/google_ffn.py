@@ -10,7 +10,7 @@ from experiments.data.arguments import (
     AddParser,
     add_labels_to_coordinates,
     add_out,
-    claim,
+    checked_outputs,
     progress_bar,
     status,
 )
@@ -50,7 +50,9 @@ def run_import(arguments: argparse.Namespace, console: Console) -> None:
     """Carry import-coordinates out."""
     found = ((pattern, sorted(glob.glob(pattern))) for pattern in arguments.records)  # noqa: PTH207
     paths = [path for pattern, matches in found for path in matches or [pattern]]
-    outputs = claim(arguments, "import-coordinates", volumes=[arguments.labels], files=paths)
+    outputs = checked_outputs(
+        arguments, "import-coordinates", volumes=[arguments.labels], files=paths
+    )
     labels = open_labels(arguments.labels)
     with status(f"reading {len(paths)} files"):
         coordinates, dropped = read_published_coordinates(paths, labels, arguments.name)
@@ -68,7 +70,7 @@ def run_export(arguments: argparse.Namespace, console: Console) -> None:
     """Carry export-coordinates out."""
     if arguments.per_class is not None and arguments.per_class < 1:
         raise InputError(f"--per-class {arguments.per_class} must be at least 1")
-    outputs = claim(arguments, "export-coordinates", files=[arguments.coordinates])
+    outputs = checked_outputs(arguments, "export-coordinates", files=[arguments.coordinates])
     coordinates = Coordinates.load(arguments.coordinates)
     rng = np.random.default_rng(arguments.seed)
     with progress_bar("records") as on_progress, outputs.place(arguments.out) as path:

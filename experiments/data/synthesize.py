@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 from rich.console import Console
 
-from experiments.data.arguments import AddParser, add_out, claim, one_or_three, status
+from experiments.data.arguments import AddParser, add_out, checked_outputs, one_or_three, status
 from experiments.data.cache import write_volumes
 from ffn_core.synthetic.neurites import synthesize
 from ffn_core.volumes import whole_file
@@ -17,15 +17,15 @@ PREVIEW_PX = 480
 
 
 def preview_panels(image: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """(y, x, 3) uint8: image, labels in colour, and both, side by side; the middle z section."""
+    """(y, x, 3) uint8: image, labels in color, and both, side by side; the middle z section."""
     middle = image.shape[0] // 2
-    grey = np.repeat(image[middle][..., np.newaxis], 3, axis=-1)
-    colours = np.random.default_rng(0).integers(50, 256, (int(labels.max()) + 1, 3))
-    colours[0] = 0
-    coloured = colours[labels[middle]].astype(np.uint8)
-    overlay = (0.65 * grey + 0.35 * coloured).astype(np.uint8)
-    gap = np.full((grey.shape[0], 4, 3), 255, np.uint8)
-    return np.concatenate([grey, gap, coloured, gap, overlay], axis=1)
+    gray = np.repeat(image[middle][..., np.newaxis], 3, axis=-1)
+    colors = np.random.default_rng(0).integers(50, 256, (int(labels.max()) + 1, 3))
+    colors[0] = 0
+    colored = colors[labels[middle]].astype(np.uint8)
+    overlay = (0.65 * gray + 0.35 * colored).astype(np.uint8)
+    gap = np.full((gray.shape[0], 4, 3), 255, np.uint8)
+    return np.concatenate([gray, gap, colored, gap, overlay], axis=1)
 
 
 def write_preview(path: Path, pixels: np.ndarray) -> None:
@@ -60,7 +60,7 @@ def add(add_parser: AddParser) -> None:
         "--noise",
         type=float,
         default=10.0,
-        metavar="GREY",
+        metavar="GRAY",
         help="standard deviation of the noise (default: 10)",
     )
     parser.add_argument(
@@ -78,7 +78,7 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     """Carry the command out."""
     shape_zyx = one_or_three(arguments.shape, "--shape")
     preview = arguments.out.with_name(f"{arguments.out.stem}_preview.png")
-    outputs = claim(arguments, "synthesize", preview)
+    outputs = checked_outputs(arguments, "synthesize", preview)
     with status(f"synthesizing {shape_zyx}"):
         image, labels = synthesize(
             shape_zyx,

@@ -1,10 +1,10 @@
 """Runs that outlive their ranks.
 
 With ``cluster.elastic`` Horovod's elastic launcher watches the ranks. When one dies the others meet
-again without it, when a host returns they meet again with it, and each time all go on from the
-newest checkpoint with the logical nodes dealt out anew: a checkpoint is keyed by logical node, so
-the trajectory stays that of ``cluster.nodes`` nodes, whoever carries them. The price of a change is
-the work since that checkpoint and the time a rank takes to start.
+again without it, when a host returns they meet again with it, and each time all continue from the
+newest checkpoint with the logical nodes dealt out again: a checkpoint is keyed by logical node, so
+the trajectory stays that of ``cluster.nodes`` nodes, on any number of ranks. The price of a change
+is the work since that checkpoint and the time a rank takes to start.
 """
 
 from __future__ import annotations
@@ -80,14 +80,14 @@ def compute_threads(config: Config, ranks_here: int) -> int:
         ranks_here: how many ranks share this machine, as the launcher says.
     """
     if config.cluster.elastic and config.launcher.hosts is None:
-        ranks_here = config.cluster.ranks  # not each a host, whatever they are told
+        ranks_here = config.cluster.ranks  # not each a host, whatever the launcher says
     return threads_per_rank(ranks_here, config.sweep.parallel)
 
 
 def start_over(run_dir: Path) -> NoReturn:
     """Become a new process in the place of this one, to meet the ranks that there are now.
 
-    Horovod can start anew within a process, but then keeps connections of the old ranks open; a
+    Horovod can restart within a process, but then keeps connections of the old ranks open; a
     rank that waits at one of these never learns that the others have gone.
     """
     for descriptor in Path("/proc/self/fd").iterdir():

@@ -140,7 +140,7 @@ def rank_command(config: Config, run_dir: Path, as_root: bool = False) -> list[s
     Args:
         config: the run.
         run_dir: its directory.
-        as_root: whether root starts it, which mpirun refuses unless told that it is meant.
+        as_root: whether root starts it, which mpirun refuses without an option that allows it.
 
     Raises:
         InputError: for an unknown launcher, or one that needs more of the config.

@@ -33,7 +33,7 @@ from ffn_core.volumes import (
 KINDS = ("synthetic", "files", "dummy")
 START = "model.checkpoint"
 SIDE_BY_SIDE = ("gloo", "mpi")
-"""Launchers that start ranks where they are told, and so several runs on one machine."""
+"""Launchers that start ranks on given hosts, and so several runs on one machine."""
 
 
 def prepare(config: Config) -> Config:

@@ -32,7 +32,7 @@ class JobState:
 
     @property
     def active(self) -> bool:
-        """Whether the job will go on without anybody's doing."""
+        """Whether the job will run or end by itself."""
         return self.state in WAITING | RUNNING
 
 
@@ -79,7 +79,7 @@ def states(job_ids: Sequence[str]) -> dict[str, JobState]:
 def requeue(job_id: str) -> bool:
     """Put a running job back into the queue, which ends this instance; False if it is on its way.
 
-    A job that was cancelled, or that Slurm puts back by itself, is left alone.
+    A job that was canceled, or that Slurm puts back by itself, is left alone.
     """
     state = states([job_id]).get(job_id)
     if state is None or state.state != "RUNNING":
@@ -185,7 +185,7 @@ def job(config: Config, name: str, run_dir: Path, working_dir: Path, parent: str
         f"--chdir={working_dir}",
         # sbatch replaces %j by the job's id, and %% by %.
         f"--output={str(run_dir / LOGS).replace('%', '%%')}/slurm-%j.out",
-        "--open-mode=append",  # a requeued job goes on in its log
+        "--open-mode=append",  # a requeued job adds to its log
         f"--signal=B:TERM@{batch.warning_s}",
         "--requeue" if batch.requeues else "--no-requeue",
         *(f"--{key}={value}" for key, value in optional.items() if value is not None),

@@ -1,7 +1,7 @@
 """How processes of this package end."""
 
 EXIT_FAILED = 1
-"""Something went wrong that is nobody's input: see the traceback."""
+"""Something went wrong that is not the input's fault: see the traceback."""
 
 EXIT_INPUT = 2
 """A value the user gave cannot work; one line on standard error says which and what to change."""
@@ -10,7 +10,7 @@ EXIT_DIVERGED = 3
 """The loss is no longer finite."""
 
 EXIT_STOPPED = 75
-"""Stopped on request with a checkpoint saved (EX_TEMPFAIL: repeat the command to go on)."""
+"""Stopped on request with a checkpoint saved (EX_TEMPFAIL: repeat the command to continue)."""
 
 EXIT_INTERRUPTED = 130
 """Ended by Ctrl-C, ranks stopped in order."""

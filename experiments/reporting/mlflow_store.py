@@ -21,25 +21,27 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from experiments.reporting.run_files import Record
+from ffn_core import metric_names as names
+from ffn_core.runtime import default_tracking_uri
 
 VIEW = "study"
 """Name of the saved view; ``?viewStateShareKey=study`` opens the run table with it."""
 
+_METRICS_SHOWN = (
+    names.SCORE_FINAL,
+    names.AVERAGED_F1,
+    names.VALIDATION_F1,
+    names.THROUGHPUT,
+    names.PARALLEL_EFFICIENCY,
+    names.SPEEDUP,
+    names.NOISE_SCALE,
+)
+_PARAMETERS_SHOWN = (names.NODES, names.RATE_RULE, names.WARMUP, names.OPTIMIZER, names.SEED)
+_TAGS_SHOWN = (names.EMULATED, names.REASON)
 _COLUMNS = (
-    "metrics.`score/final`",
-    "metrics.`averaged/f1`",
-    "metrics.`validation/f1`",
-    "metrics.`throughput/fovs_per_second`",
-    "metrics.`scaling/parallel_efficiency`",
-    "metrics.`scaling/speedup`",
-    "metrics.`noise_scale/simple`",
-    "params.`cluster.nodes`",
-    "params.`learning_rate.rule`",
-    "params.`learning_rate.warmup`",
-    "params.`optimizer.name`",
-    "params.`seed`",
-    "tags.`cluster.emulated`",
-    "tags.`ffn_scaling.reason`",
+    *(f"metrics.`{name}`" for name in _METRICS_SHOWN),
+    *(f"params.`{name}`" for name in _PARAMETERS_SHOWN),
+    *(f"tags.`{name}`" for name in _TAGS_SHOWN),
 )
 
 
@@ -81,18 +83,13 @@ StoreError = (MlflowException, CommandError, OSError)
 _SQLITE = "sqlite:///"
 
 
-def default_uri() -> str:
-    """``MLFLOW_TRACKING_URI``, or ``mlflow.db`` in the working directory, by absolute path."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path.cwd() / 'mlflow.db'}"
-
-
 def absolute_uri(uri: str | None) -> str:
-    """``uri`` with a relative SQLite path made absolute; None is `default_uri`.
+    """``uri`` with a relative SQLite path made absolute; None is `default_tracking_uri`.
 
     A relative path would name another store from every working directory.
     """
     if uri is None:
-        return default_uri()
+        return default_tracking_uri()
     if uri.startswith(_SQLITE):
         return f"{_SQLITE}{Path(uri.removeprefix(_SQLITE)).absolute()}"
     return uri
@@ -166,7 +163,7 @@ class Store:
         """Create a run, as a child of ``parent`` if given; returns its id."""
         all_tags = dict(tags)
         if parent is not None:
-            all_tags["mlflow.parentRunId"] = parent
+            all_tags[names.PARENT] = parent
         run = self._client.create_run(self.experiment_id(experiment), tags=all_tags, run_name=name)
         return run.info.run_id
 

@@ -15,7 +15,6 @@ from experiments.reporting.redaction import redacted_text
 from experiments.reporting.run_files import Record
 
 LINK = "mlflow.json"
-IDENTITY = run_files.IDENTITY
 _LATER = (run_files.SEGMENTATION_SCORES, run_files.SCALING)
 """Records that are made when the training is over."""
 
@@ -44,13 +43,13 @@ class RunIdentity:
 
 
 def linked_run(run_dir: Path, uri: str) -> str | None:
-    """Id of the MLflow run that mirrors ``run_dir`` in the store ``uri``, if one was made."""
+    """Id of the MLflow run of ``run_dir`` in the store ``uri``, if one was made."""
     known = run_files.read_json(run_dir / LINK) or {}
     return known.get("run_id") if known.get("uri") == redacted_text(uri) else None
 
 
 class MlflowSync:
-    """Sends what a run directory gains to MLflow. No failure of the store reaches the caller.
+    """Send what a run directory gains to MLflow. No failure of the store reaches the caller.
 
     Identity and id of the MLflow run are kept in the directory, so that a resumed run, or an import
     later, completes the same one.
@@ -69,7 +68,7 @@ class MlflowSync:
         self._retry_at = 0.0
         self._last_unix_s: float | None = None
         self.error: str | None = None
-        run_files.write_json(run_dir / IDENTITY, asdict(identity))
+        run_files.RunDirectory(run_dir).write_identity(asdict(identity))
 
     def poll(self) -> list[Record]:
         """Read new records, send all not sent yet, return the new ones of the training."""

@@ -17,7 +17,7 @@ PACKAGES = ("ffn-scaling", "tensorflow-cpu", "horovod", "keras", "numpy", "hydra
 
 
 def provenance() -> dict[str, str]:
-    """Versions, git commit, host and CPU as flat text; ``unknown`` where it cannot be told."""
+    """Versions, git commit, host and CPU as flat text; ``unknown`` where it cannot be found."""
     facts = {f"version.{name}": _version(name) for name in PACKAGES}
     facts["version.python"] = platform.python_version()
     facts["git.commit"] = _git("rev-parse", "HEAD") or "unknown"

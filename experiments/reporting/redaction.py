@@ -6,7 +6,8 @@ A secret is the value of an option or variable whose name says so, and the passw
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 MASK = "***"
@@ -24,11 +25,6 @@ _REFERENCE = re.compile(r"=[\"']?[$`]\S*")
 def is_secret(name: str) -> bool:
     """Whether an option or environment variable of this name holds a secret."""
     return _NAME.search(name) is not None
-
-
-def has_password(text: str) -> bool:
-    """Whether ``text`` holds a URL with ``user:password@``."""
-    return _URL.search(text) is not None
 
 
 def holds_secret(text: str) -> bool:
@@ -52,3 +48,8 @@ def redacted(values: Any, name: str = "") -> Any:
     if values and is_secret(name):
         return MASK
     return redacted_text(values) if isinstance(values, str) else values
+
+
+def typed_command(module: str, arguments: Sequence[str]) -> str:
+    """The command line that runs a module, without secrets."""
+    return shlex.join(["python", "-m", module, *(redacted_text(text) for text in arguments)])

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-FALLING = ("loss",)
-"""Scores of which less is better."""
+from ffn_core.metric_names import LOSS, SCORE_BEST, SCORE_BEST_FOVS, SCORE_FINAL
 
 
 class ScoreHistory:
@@ -21,7 +20,7 @@ class ScoreHistory:
         """Start without an evaluation; ``last`` of them make the final score."""
         self.name = name
         self._last = last
-        self._falling = name.rpartition("/")[2] in FALLING
+        self._falling = name.rpartition("/")[2] == LOSS
         self._recent: list[float] = []
         self.best: float | None = None
         self.best_fovs = 0
@@ -42,9 +41,9 @@ class ScoreHistory:
         if self.best is None:
             return {}
         return {
-            "score/final": sum(self._recent) / len(self._recent),
-            "score/best": self.best,
-            "score/best_fovs": float(self.best_fovs),
+            SCORE_FINAL: sum(self._recent) / len(self._recent),
+            SCORE_BEST: self.best,
+            SCORE_BEST_FOVS: float(self.best_fovs),
         }
 
     def summary(self) -> dict[str, Any] | None:
@@ -87,7 +86,7 @@ def score_line(summary: dict[str, Any] | None) -> str:
     if summary is None:
         return ""
     return (
-        f"{summary['name']} {summary['score/final']:.3f}, mean of the last "
-        f"{summary['evaluations']}; best {summary['score/best']:.3f} "
-        f"at {summary['score/best_fovs']:,.0f} FOVs"
+        f"{summary['name']} {summary[SCORE_FINAL]:.3f}, mean of the last "
+        f"{summary['evaluations']}; best {summary[SCORE_BEST]:.3f} "
+        f"at {summary[SCORE_BEST_FOVS]:,.0f} FOVs"
     )

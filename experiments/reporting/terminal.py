@@ -13,6 +13,7 @@ from rich.table import Table
 
 from experiments.reporting.redaction import redacted_text
 from experiments.reporting.run_files import Record
+from ffn_core.metric_names import AVERAGED_F1, THROUGHPUT, VALIDATION_F1
 
 T = TypeVar("T")
 
@@ -28,15 +29,15 @@ class PointBar:
         self._rate = ""
         self._throughput: float | None = None
 
-    def update(self, state: dict[str, Any] | None, fresh: list[Record]) -> None:
+    def update(self, state: dict[str, Any], fresh: list[Record]) -> None:
         """Show the progress file of a run and the newest of its metrics."""
         for record in fresh:
-            raw = record.metrics.get("validation/f1")
-            if (f1 := record.metrics.get("averaged/f1", raw)) is not None:
+            raw = record.metrics.get(VALIDATION_F1)
+            if (f1 := record.metrics.get(AVERAGED_F1, raw)) is not None:
                 self._f1 = f"F1 {f1:.3f}"
-            if (rate := record.metrics.get("throughput/fovs_per_second")) is not None:
+            if (rate := record.metrics.get(THROUGHPUT)) is not None:
                 self._rate, self._throughput = f"{rate:,.1f} FOV/s", rate
-        if state is None:
+        if not state:
             return
         total, done = state["budget_s"], state["elapsed_s"]
         if total is None:

@@ -1,7 +1,7 @@
 """``python -m experiments.segment checkpoint=... image=path:dataset``: fill a volume with objects.
 
 Options are those of `experiments.segment.config`, defaults in ``conf/segment.yaml``. Repeating a
-command goes on where it was interrupted. Exit codes are those of
+command continues where it was interrupted. Exit codes are those of
 `experiments.reporting.exit_codes`.
 """
 

@@ -11,10 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from experiments.config.trained_network import training_run
-from experiments.reporting import run_files
 from experiments.reporting.mlflow_store import absolute_uri
-from experiments.reporting.mlflow_sync import IDENTITY, LINK, MlflowSync, RunIdentity
+from experiments.reporting.mlflow_sync import LINK, MlflowSync, RunIdentity
 from experiments.reporting.redaction import MASK
+from experiments.reporting.run_files import (
+    CONFIG,
+    SEGMENTATION_SCORES,
+    SEGMENTATIONS,
+    Record,
+    RunDirectory,
+    read_json,
+)
 from experiments.reporting.terminal import Terminal
 from experiments.segment import segmentation_files
 from experiments.segment.config import ResolvedSegment, SegmentConfig
@@ -24,12 +31,20 @@ from experiments.segment.resolve import resolve
 from ffn_core.errors import InputError
 from ffn_core.inference.evaluation import Evaluation
 from ffn_core.inference.sample import SegmentedSample
+from ffn_core.metric_names import (
+    ELAPSED_S,
+    OPTIMIZER_STEP,
+    SAMPLE_FILE,
+    SEGMENTATION_COVERAGE,
+    SEGMENTATION_FOLDER,
+    SEGMENTATION_SEGMENTS,
+    segmentation_metric,
+)
 from ffn_core.outputs import Outputs
 from ffn_core.training import checkpoint as checkpoints
 from ffn_core.volumes import open_labels, open_volume, short_name
 
 SCORES = "scores.csv"
-SAMPLE = "sample.h5"
 
 
 @dataclass(frozen=True)
@@ -58,12 +73,12 @@ class CheckpointScore:
         assigned = dataclasses.asdict(evaluation.assigned) | {"voi": evaluation.assigned.voi}
         del foreground["voxels"], assigned["voxels"]
         return (
-            {"time/elapsed_s": self.elapsed_s, "optimizer_step": float(self.step)}
-            | {f"segmentation/{name}": value for name, value in foreground.items()}
-            | {f"segmentation/assigned_{name}": value for name, value in assigned.items()}
+            {ELAPSED_S: self.elapsed_s, OPTIMIZER_STEP: float(self.step)}
+            | {segmentation_metric(name): value for name, value in foreground.items()}
+            | {segmentation_metric(name, assigned=True): value for name, value in assigned.items()}
             | {
-                "segmentation/coverage": evaluation.coverage,
-                "segmentation/segments": float(evaluation.segments),
+                SEGMENTATION_COVERAGE: evaluation.coverage,
+                SEGMENTATION_SEGMENTS: float(evaluation.segments),
             }
         )
 
@@ -71,7 +86,7 @@ class CheckpointScore:
 def segment_checkpoints(config: SegmentConfig, terminal: Terminal) -> list[CheckpointScore]:
     """Segment and score every checkpoint of the run directory ``config.checkpoint``."""
     run_dir = Path(config.checkpoint).absolute()
-    found = checkpoints.list_checkpoints(run_dir / run_files.CHECKPOINTS)
+    found = checkpoints.list_checkpoints(RunDirectory(run_dir).checkpoints)
     if not found:
         raise InputError(f"checkpoint={config.checkpoint} is not a run directory with checkpoints")
     first = resolve(replace(config, checkpoint=str(found[0])))
@@ -96,7 +111,7 @@ def segment_checkpoints(config: SegmentConfig, terminal: Terminal) -> list[Check
         with outputs.place(folder / SCORES) as table:
             _write_table(table, scores)
         _record(run_dir, scores[-1])
-    with outputs.place(folder / SAMPLE) as sample:
+    with outputs.place(folder / SAMPLE_FILE) as sample:
         _sample(options, labels, shared.step).save(sample)
     _print(scores, terminal)
     _send(run_dir, folder, terminal)
@@ -113,14 +128,14 @@ def _prepare_folder(
     """
     series = replace(first, checkpoint=str(run_dir))
     name = f"{short_name(series.image)}-{series.identity}"
-    folder = Path(series.out or run_dir / run_files.SEGMENTATIONS / name).absolute()
+    folder = Path(series.out or run_dir / SEGMENTATIONS / name).absolute()
     # Read are the checkpoints: a series may lie in their run directory, beside them.
-    inputs = [*inputs_of(first), run_dir / run_files.CHECKPOINTS]
+    inputs = [*inputs_of(first), RunDirectory(run_dir).checkpoints]
     if check_folder(folder, series, inputs, scores=SCORES):
         say(f"replacing the scores in {folder}")
-    # A repeated command takes in more checkpoints: its own table is replaced, if nobody edited it.
+    # A repeated command takes in more checkpoints: its own table is replaced, unless it was edited.
     outputs = Outputs("experiments.segment_checkpoints", overwrite=True, say=lambda _: None)
-    outputs.check([folder / SCORES, folder / SAMPLE])
+    outputs.check([folder / SCORES, folder / SAMPLE_FILE])
     segmentation_files.write_config(folder, replace(series, overwrite=False))
     return folder, outputs
 
@@ -135,13 +150,12 @@ def _write_table(path: Path, scores: list[CheckpointScore]) -> None:
 
 def _record(run_dir: Path, score: CheckpointScore) -> None:
     """Add the scores to the run's own record, unless they are the last said of this step."""
-    path = run_dir / run_files.SEGMENTATION_SCORES
-    run_files.repair(path)
-    known = {record.step: record.metrics for record in run_files.read_records(path)}
+    run = RunDirectory(run_dir)
+    known = {record.step: record.metrics for record in run.records(SEGMENTATION_SCORES)}
     metrics = score.metrics()
     if known.get(score.step) != metrics:
-        record = run_files.Record(score.step, score.fovs, score.elapsed_s, time.time(), metrics)
-        run_files.append(path, record)
+        record = Record(score.step, score.fovs, score.elapsed_s, time.time(), metrics)
+        run.append(record, SEGMENTATION_SCORES)
 
 
 def _sample(config: ResolvedSegment, labels: str, step: int) -> SegmentedSample:
@@ -168,14 +182,14 @@ def _print(scores: list[CheckpointScore], terminal: Terminal) -> None:
 
 def _send(run_dir: Path, folder: Path, terminal: Terminal) -> None:
     """Complete the MLflow run of the training."""
-    who, link = (run_files.read_json(run_dir / name) for name in (IDENTITY, LINK))
-    if who is None or link is None:
+    who, link = RunDirectory(run_dir).identity(), read_json(run_dir / LINK)
+    if not (who and link):
         terminal.say(f"{run_dir} has no MLflow run; scores are in {folder / SCORES}")
         return
     # A password is not kept: then the store must be named by MLFLOW_TRACKING_URI again.
     uri = absolute_uri(None) if MASK in link["uri"] else link["uri"]
     sync = MlflowSync(uri, run_dir, RunIdentity(**who))
-    artifacts = {folder / name: "segmentation" for name in (SCORES, SAMPLE, run_files.CONFIG)}
+    artifacts = {folder / name: SEGMENTATION_FOLDER for name in (SCORES, SAMPLE_FILE, CONFIG)}
     if sync.send(artifacts):
         terminal.say(f"scores: {folder / SCORES}, and segmentation/* in {link['uri']}")
     else:

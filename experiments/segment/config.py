@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 from experiments.config.cluster import LauncherConfig
 from experiments.config.schema import WEIGHTS
 from ffn_core.errors import InputError
+from ffn_core.files import digest
 from ffn_core.geometry import Box, FovGeometry, as_zyx
 from ffn_core.inference.settings import FloodSettings
 from ffn_core.inference.subvolumes import Grid
@@ -81,7 +81,7 @@ class SubvolumeConfig:
     """How the region is cut up.
 
     Without ``size_zyx`` it stays whole. ``overlap_zyx`` is two FOV edges unless given. Objects of
-    neighbours are joined from an intersection over union of ``min_iou`` on.
+    neighbors are joined from an intersection over union of ``min_iou`` on.
     """
 
     size_zyx: list[int] | None = None
@@ -187,7 +187,7 @@ class ResolvedSegment(SegmentConfig):
         if self.precision in (None, "float32"):
             del values["precision"]  # as of segmentations from before there was a choice
         text = json.dumps(values, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:8]
+        return digest(text)[:8]
 
     @property
     def grid(self) -> Grid:

@@ -28,7 +28,7 @@ PROGRESS_EVERY_S = 1.0
 
 
 class Worker:
-    """Segments subvolumes with one compiled network, ``batch_size`` of them at a time."""
+    """Segment subvolumes with one compiled network, ``batch_size`` of them at a time."""
 
     def __init__(self, config: ResolvedSegment, folder: Path, forward: Forward) -> None:
         self._config = config
@@ -67,7 +67,7 @@ class Worker:
 
     def _start(self, subvolume: Subvolume) -> _Job:
         config, box = self._config, subvolume.box
-        image = read_normalised(self._image, box, config.mean, config.stddev)
+        image = read_normalized(self._image, box, config.mean, config.stddev)
         points = seed_points(config, image, box, self._image)
         segmenter = Segmenter(image, points, self._geometry, config.flood.settings)
         partial = partial_path(self._folder, subvolume.index)
@@ -83,16 +83,16 @@ class _Job:
         self.segmenter = segmenter
         self._folder = folder
         self._index = index
-        self._told_s = self._saved_s = time.monotonic()
-        self._told_fovs = segmenter.fovs
-        self._tell(fovs_per_second=0.0)
+        self._written_s = self._saved_s = time.monotonic()
+        self._written_fovs = segmenter.fovs
+        self._write_progress(fovs_per_second=0.0)
 
     def save_and_tell_when_due(self, save_every_s: float) -> None:
         """Write the progress file every second, and the state every so often."""
         now = time.monotonic()
-        elapsed_s = now - self._told_s
+        elapsed_s = now - self._written_s
         if elapsed_s >= PROGRESS_EVERY_S:
-            self._tell((self.segmenter.fovs - self._told_fovs) / elapsed_s)
+            self._write_progress((self.segmenter.fovs - self._written_fovs) / elapsed_s)
         if now - self._saved_s >= save_every_s:
             self.save()
 
@@ -105,9 +105,9 @@ class _Job:
         """Leave the finished subvolume behind in place of its partial state."""
         save_state(finished_path(self._folder, self._index), self.segmenter.state())
         partial_path(self._folder, self._index).unlink(missing_ok=True)
-        self._tell(fovs_per_second=0.0)
+        self._write_progress(fovs_per_second=0.0)
 
-    def _tell(self, fovs_per_second: float) -> None:
+    def _write_progress(self, fovs_per_second: float) -> None:
         write_progress(
             self._folder,
             self._index,
@@ -117,10 +117,10 @@ class _Job:
             fovs_per_second=fovs_per_second,
             unix_s=time.time(),
         )
-        self._told_s, self._told_fovs = time.monotonic(), self.segmenter.fovs
+        self._written_s, self._written_fovs = time.monotonic(), self.segmenter.fovs
 
 
-def read_normalised(image: Volume, box: Box, mean: float, stddev: float) -> np.ndarray:
+def read_normalized(image: Volume, box: Box, mean: float, stddev: float) -> np.ndarray:
     """The (z, y, x) float32 intensities of a box, as the network was trained on them."""
     window = image.read(box.start_zyx, box.shape_zyx).astype(np.float32)
     window -= np.float32(mean)
@@ -129,7 +129,7 @@ def read_normalised(image: Volume, box: Box, mean: float, stddev: float) -> np.n
 
 
 def seed_points(config: ResolvedSegment, image: np.ndarray, box: Box, volume: Volume) -> np.ndarray:
-    """(n, 3) seed points relative to ``box``, whose normalised ``image`` is given."""
+    """(n, 3) seed points relative to ``box``, whose normalized ``image`` is given."""
     if config.seeds.policy == "peaks":
         return seeds.peaks(image)
     points = seeds.manual(config.seeds.points, volume.shape_zyx) - np.array(box.start_zyx)

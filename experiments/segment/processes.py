@@ -65,7 +65,7 @@ class SegmentBar:
 
     def __init__(self, folder: Path, subvolumes: int, console: Console, what: str) -> None:
         self._folder = folder
-        self._told: list[dict[str, Any]] = [{} for _ in range(subvolumes)]
+        self._last: list[dict[str, Any]] = [{} for _ in range(subvolumes)]
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=16),
@@ -87,24 +87,24 @@ class SegmentBar:
         self._progress.__exit__(*reason)
 
     def update(self) -> None:
-        """Read what the workers tell, and show it."""
-        for index, last in enumerate(self._told):
+        """Read what the workers have written, and show it."""
+        for index, last in enumerate(self._last):
             if last.get("fraction") != 1.0:  # of thousands only those under way are read again
-                self._told[index] = read_progress(self._folder, index)
-        told = [progress for progress in self._told if progress]
-        fraction = sum(p["fraction"] for p in told) / len(self._told)
-        fovs = sum(p["fovs"] for p in told)
+                self._last[index] = read_progress(self._folder, index)
+        known = [progress for progress in self._last if progress]
+        fraction = sum(p["fraction"] for p in known) / len(self._last)
+        fovs = sum(p["fovs"] for p in known)
         if self._first is None:
             self._first = fraction, fovs
         elapsed_s = time.monotonic() - self._started_s
         fresh = time.time() - _STALE_S
-        rate = sum(p["fovs_per_second"] for p in told if p["unix_s"] > fresh)
-        if fraction == 1.0 and elapsed_s:  # nobody is at work any more: the mean
+        rate = sum(p["fovs_per_second"] for p in known if p["unix_s"] > fresh)
+        if fraction == 1.0 and elapsed_s:  # no worker is left: the mean
             rate = (fovs - self._first[1]) / elapsed_s
         words = [
             f"{fovs:,} FOVs",
             f"{rate:,.1f} FOV/s",
-            f"{sum(p['objects'] for p in told)} objects",
+            f"{sum(p['objects'] for p in known)} objects",
         ]
         gained = fraction - self._first[0]
         if gained > 0:

@@ -23,7 +23,7 @@ def resolve(config: SegmentConfig) -> ResolvedSegment:
     stddev = network.stddev if config.stddev is None else config.stddev
     if mean is None or stddev is None:
         raise InputError(
-            f"checkpoint={config.checkpoint} does not say how intensities were normalised: give"
+            f"checkpoint={config.checkpoint} does not say how intensities were normalized: give"
             " mean and stddev (the published FIB-25 network: mean=128 stddev=33)"
         )
     image = open_volume(image_spec, cache_bytes=0)

@@ -170,12 +170,12 @@ def _load(path: Path, part: Callable[[NpzFile], _Part]) -> _Part:
 
 
 def write_progress(folder: Path, index: int, **values: Any) -> None:
-    """Tell how far a subvolume is."""
+    """Write how far a subvolume is."""
     path = finished_path(folder, index).with_suffix(".json")
     path.parent.mkdir(parents=True, exist_ok=True)
     run_files.write_json(path, values)
 
 
 def read_progress(folder: Path, index: int) -> dict[str, Any]:
-    """What was last told of a subvolume; empty before the first time."""
+    """What was last written of a subvolume; empty before the first time."""
     return run_files.read_json(finished_path(folder, index).with_suffix(".json")) or {}

@@ -1,4 +1,4 @@
-"""Which of the tasks of a segmentation a process is, as whoever started it says."""
+"""Which of the tasks of a segmentation a process is, as the launcher that started it says."""
 
 from __future__ import annotations
 

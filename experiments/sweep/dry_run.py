@@ -6,19 +6,20 @@ import os
 import shlex
 import statistics
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import yaml
 
 from experiments.config.naming import point_name, run_directory
 from experiments.config.schema import Config
 from experiments.launch.launchers import as_typed
 from experiments.launch.slurm import after, jobs
-from experiments.reporting import run_files
 from experiments.reporting.redaction import redacted_text
+from experiments.reporting.run_files import RESULT, RunDirectory, run_directories
 from experiments.reporting.terminal import Terminal, duration
+from ffn_core.errors import InputError
 from ffn_core.runtime import available_cores
 
 ASSUMED_FRACTION_OF_PEAK = 0.5
@@ -38,13 +39,12 @@ class CostModel:
     def __init__(self, runs_dir: Path) -> None:
         self._measured: dict[tuple[object, ...], list[float]] = {}
         self._gemm_flops: float | None = None
-        for path in runs_dir.rglob(run_files.RESULT):
-            rate = (run_files.read_json(path) or {}).get("fovs_per_second")
-            config = path.parent / run_files.CONFIG
-            if rate and config.is_file():
-                values = yaml.safe_load(config.read_text())
-                key = _key(values["model"], values["cluster"])
-                self._measured.setdefault(key, []).append(rate)
+        for run in run_directories(runs_dir, RESULT):
+            if rate := run.result().get("fovs_per_second"):
+                with suppress(InputError, KeyError):  # no config, or a damaged one
+                    values = run.config()
+                    key = _key(values["model"], values["cluster"])
+                    self._measured.setdefault(key, []).append(rate)
 
     def estimate(self, config: Config, cores: int) -> Estimate:
         """Training time of ``config`` on this machine, without start-up and validation."""
@@ -63,7 +63,7 @@ class CostModel:
         if rates:
             return Estimate(fovs / statistics.median(rates), f"median of {len(rates)} earlier runs")
         flops = fovs * config.model.training_flops
-        return Estimate(flops / (ASSUMED_FRACTION_OF_PEAK * self._gemm()), "modelled from FLOPs")
+        return Estimate(flops / (ASSUMED_FRACTION_OF_PEAK * self._gemm()), "modeled from FLOPs")
 
     def _gemm(self) -> float:
         """FLOPs per second of a matrix product on all cores."""
@@ -142,6 +142,7 @@ def what_would_run(config: Config) -> list[str]:
 
 
 def _state(run_dir: Path) -> str:
-    if (run_dir / run_files.RESULT).is_file():
+    run = RunDirectory(run_dir)
+    if run.finished:
         return "finished"
-    return "to resume" if (run_dir / run_files.CHECKPOINTS).is_dir() else "to run"
+    return "to resume" if run.checkpoints.is_dir() else "to run"

@@ -12,11 +12,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from experiments.reporting import run_files
 from experiments.reporting.mlflow_store import Store
-from experiments.reporting.mlflow_sync import IDENTITY, linked_run
-from experiments.reporting.run_files import Record
-from experiments.sweep.point import SIDE_BY_SIDE
+from experiments.reporting.mlflow_sync import linked_run
+from experiments.reporting.run_files import IDENTITY, SCALING, Record, RunDirectory
+from ffn_core import metric_names as names
 from ffn_core.parallel_efficiency import (
     WEAK,
     WORK,
@@ -27,9 +26,7 @@ from ffn_core.parallel_efficiency import (
     scaling_curves,
 )
 
-EFFICIENCY = "scaling/parallel_efficiency"
 TABLE = "scaling.csv"
-_RATE = "throughput/fovs_per_second"
 
 
 @dataclass(frozen=True)
@@ -53,20 +50,20 @@ def measured_run(run_dir: Path) -> MeasuredRun | None:
     None as well for runs of the throughput command, which has compared them itself.
     """
     try:
-        result = run_files.read_json(run_dir / run_files.RESULT) or {}
-        identity = run_files.read_json(run_dir / IDENTITY) or {}
+        files = RunDirectory(run_dir)
+        result, identity = files.result(), files.identity()
         tags, params = identity["tags"], identity["params"]
-        real = tags["cluster.emulated"] == "false" and int(tags.get(SIDE_BY_SIDE, 1)) == 1
-        staged = params.get("stages", "none") != "none"  # no throughput of one node count
+        real = tags[names.EMULATED] == "false" and int(tags.get(names.PARALLEL_POINTS, 1)) == 1
+        staged = params.get(names.STAGES, "none") != "none"  # no throughput of one node count
         if not real or staged or result.get("outcome") != "finished":
             return None
-        found = run_files.read_records(run_dir / run_files.METRICS)
-        rates = [r.metrics[_RATE] for r in found if _RATE in r.metrics]
-        if not rates or any(EFFICIENCY in r.metrics for r in found):
+        found = files.records()
+        rates = [r.metrics[names.THROUGHPUT] for r in found if names.THROUGHPUT in r.metrics]
+        if not rates or any(names.PARALLEL_EFFICIENCY in r.metrics for r in found):
             return None
         point = ScalingPoint(
-            int(params["cluster.nodes"]),
-            int(params["cluster.local_batch_size"]),
+            int(params[names.NODES]),
+            int(params[names.LOCAL_BATCH_SIZE]),
             overall_rate(rates),
             tuple(str(params.get(name)) for name in WORK),
         )
@@ -112,10 +109,10 @@ class SweepScaling:
                 of_point.setdefault(i, curve.of_point(self._runs[i].point))
         for i, values in of_point.items():
             run = self._runs[i]
-            path, metrics = run.run_dir / run_files.SCALING, _metrics(values)
-            known = run_files.read_records(path)
+            files, metrics = RunDirectory(run.run_dir), _metrics(values)
+            known = files.records(SCALING)
             if not known or known[-1].metrics != metrics:
-                run_files.append(path, replace(run.last, unix_s=time.time(), metrics=metrics))
+                files.append(replace(run.last, unix_s=time.time(), metrics=metrics), SCALING)
         return [self._runs[i].run_dir for i in sorted(of_point)]
 
     def best(self) -> Record | None:
@@ -126,10 +123,10 @@ class SweepScaling:
         fast = max(beyond, key=lambda count: count.speedup)
         efficient = max(beyond, key=lambda count: count.parallel_efficiency)
         metrics = {
-            "scaling/best_speedup": fast.speedup,
-            "scaling/best_speedup_nodes": float(fast.nodes),
-            "scaling/best_parallel_efficiency": efficient.parallel_efficiency,
-            "scaling/best_parallel_efficiency_nodes": float(efficient.nodes),
+            names.BEST_SPEEDUP: fast.speedup,
+            names.BEST_SPEEDUP_NODES: float(fast.nodes),
+            names.BEST_PARALLEL_EFFICIENCY: efficient.parallel_efficiency,
+            names.BEST_PARALLEL_EFFICIENCY_NODES: float(efficient.nodes),
         }
         # As old as the newest run they rest on: sent again, they are the same.
         members = {i for curve in self.curves for i in curve.members}
@@ -162,14 +159,14 @@ def send(run_dirs: Sequence[Path], store: Store) -> None:
     """
     for run_dir in run_dirs:
         if (run_id := linked_run(run_dir, store.uri)) is not None:
-            store.log_records(run_id, run_files.read_records(run_dir / run_files.SCALING))
+            store.log_records(run_id, RunDirectory(run_dir).records(SCALING))
 
 
 def _metrics(values: NodeCount) -> dict[str, float]:
     return {
-        EFFICIENCY: values.parallel_efficiency,
-        "scaling/speedup": values.speedup,
-        "scaling/baseline_nodes": float(values.baseline_nodes),
+        names.PARALLEL_EFFICIENCY: values.parallel_efficiency,
+        names.SPEEDUP: values.speedup,
+        names.BASELINE_NODES: float(values.baseline_nodes),
     }
 
 

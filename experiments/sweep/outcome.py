@@ -7,9 +7,10 @@ from pathlib import Path
 
 from experiments.reporting import run_files
 from experiments.reporting.exit_codes import EXIT_DIVERGED, EXIT_INPUT
-from experiments.reporting.mlflow_sync import IDENTITY, MlflowSync, RunIdentity
+from experiments.reporting.mlflow_sync import MlflowSync, RunIdentity
 from experiments.reporting.score_history import score_line
 from ffn_core.errors import InputError
+from ffn_core.metric_names import OUTCOME, REASON
 from ffn_core.training import checkpoint as checkpoints
 
 STAGE_DONE = "stage done"
@@ -48,38 +49,38 @@ class Outcome:
 
 def conclude(name: str, run_dir: Path) -> Outcome:
     """Outcome of a run whose ranks have ended."""
-    result = run_files.read_json(run_dir / run_files.RESULT)
-    if result is not None:
+    run = run_files.RunDirectory(run_dir)
+    if result := run.result():
         message, score = result.get("message", ""), score_line(result.get("score"))
         return Outcome(name, run_dir, result["outcome"], message, score)
-    failure = run_files.read_json(run_dir / run_files.FAILURE)
-    if failure is None:
-        return Outcome(name, run_dir, "stopped", "interrupted; repeat the command to go on")
-    kind = {EXIT_INPUT: "input", EXIT_DIVERGED: "diverged"}.get(failure.get("exit_code"), "failed")
+    failure = run.failure()
+    if not failure:
+        return Outcome(name, run_dir, "stopped", "interrupted; repeat the command to continue")
+    kind = {EXIT_INPUT: "input", EXIT_DIVERGED: "diverged"}.get(
+        failure.get("exit_code", 0), "failed"
+    )
     if kind == "diverged":
         # A result like any other: running it again would only diverge again.
-        run_files.write_json(
-            run_dir / run_files.RESULT, {"outcome": kind, "message": failure["message"]}
-        )
+        run.write_result({"outcome": kind, "message": failure["message"]})
     return Outcome(name, run_dir, kind, failure["message"])
 
 
-def report(sync: MlflowSync, outcome: Outcome) -> bool:
+def send_outcome(sync: MlflowSync, outcome: Outcome) -> bool:
     """Complete the MLflow run with artifacts, tags and status; False if the store refused."""
-    run_dir = outcome.run_dir
+    run_dir, run = outcome.run_dir, run_files.RunDirectory(outcome.run_dir)
     artifacts: dict[Path, str | None] = {
         run_dir / name: None for name in _FILES if (run_dir / name).is_file()
     }
     if (run_dir / run_files.CANVASES).is_dir():
         artifacts[run_dir / run_files.CANVASES] = run_files.CANVASES
-    for kind, folder in ((run_files.CHECKPOINTS, "checkpoint"), (run_files.BEST, run_files.BEST)):
-        if (newest := checkpoints.latest(run_dir / kind)) is not None:
+    for kept, folder in ((run.checkpoints, "checkpoint"), (run.best, run_files.BEST)):
+        if (newest := checkpoints.latest(kept)) is not None:
             # The state of the example streams can be large, and is of use only where the run is.
             artifacts[newest / checkpoints.SHARED] = folder
             artifacts[newest / checkpoints.MANIFEST] = folder
-    tags = {"ffn_scaling.outcome": outcome.outcome}
+    tags = {OUTCOME: outcome.outcome}
     if outcome.message:
-        tags["ffn_scaling.reason"] = outcome.message[:_TAG_LIMIT]
+        tags[REASON] = outcome.message[:_TAG_LIMIT]
     return sync.finish(_STATUS.get(outcome.outcome, "FAILED"), artifacts, tags)
 
 
@@ -91,15 +92,15 @@ def find_runs(roots: list[Path]) -> list[Path]:
     """
     found: list[Path] = []
     for root in roots:
-        here = sorted(path.parent for path in root.rglob(IDENTITY))
+        here = [run.path for run in run_files.run_directories(root)]
         if not here:
-            raise InputError(f"{root} holds no run directory (a folder with {IDENTITY})")
+            raise InputError(f"{root} holds no run directory (a folder with {run_files.IDENTITY})")
         found += here
     return found
 
 
 def import_run(run_dir: Path, uri: str) -> str | None:
     """Make the store say what ``run_dir`` says; returns the store's error, if any."""
-    who = RunIdentity(**run_files.read_json(run_dir / IDENTITY))
+    who = RunIdentity(**run_files.RunDirectory(run_dir).identity())
     sync = MlflowSync(uri, run_dir, who)
-    return None if report(sync, conclude(who.name, run_dir)) else sync.error
+    return None if send_outcome(sync, conclude(who.name, run_dir)) else sync.error

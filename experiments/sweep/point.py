@@ -13,30 +13,28 @@ from dataclasses import asdict
 from pathlib import Path
 
 from experiments.config.config_file import write_config
-from experiments.config.naming import RANKS_GIVEN, identity_of, point_name, run_directory
+from experiments.config.naming import identity_of, point_name, run_directory
 from experiments.config.parsing import flatten
 from experiments.config.schema import Config
 from experiments.config.stages import in_words
 from experiments.launch.lineage import current_stage, lineage_of, take_over
 from experiments.launch.prepare import prepare
 from experiments.launch.ranks import Ranks
-from experiments.reporting import run_files
 from experiments.reporting.exit_codes import EXIT_STOPPED
 from experiments.reporting.mlflow_store import absolute_uri
 from experiments.reporting.mlflow_sync import MlflowSync, RunIdentity
 from experiments.reporting.provenance import provenance
 from experiments.reporting.redaction import redacted
+from experiments.reporting.run_files import RunDirectory
 from experiments.reporting.score_history import score_line
 from experiments.reporting.terminal import PointBar, Terminal
-from experiments.sweep.outcome import STAGE_DONE, Outcome, conclude, report
+from experiments.sweep.outcome import STAGE_DONE, Outcome, conclude, send_outcome
+from ffn_core import metric_names as names
 from ffn_core.errors import InputError
 from ffn_core.runtime import available_cores
 
 STOP_GRACE_S = 120.0
 """How long ranks may take to finish a step and save when they are asked to stop."""
-
-SIDE_BY_SIDE = "sweep.parallel"
-"""Tag with the number of points that shared the machine: their throughput is not that of one."""
 
 LOOK_EVERY_S = 0.5
 """How often the files of a run are read while its ranks work."""
@@ -77,6 +75,7 @@ class Point:
         self._started = config.each_stage()[0].on(self._cores)
         self.name = point_name(config)
         self.run_dir = run_directory(config)
+        self._files = RunDirectory(self.run_dir)
         self.outcome: Outcome | None = None
         self._terminal = terminal
         self._parent = parent
@@ -102,8 +101,7 @@ class Point:
             interruptible: within its context Ctrl-C raises KeyboardInterrupt; preparing data may
                 take long, and is given up then.
         """
-        done = run_files.read_json(self.run_dir / run_files.RESULT)
-        if done is not None:
+        if done := self._files.result():
             before, score = f"{done['outcome']} before", score_line(done.get("score"))
             self._end(Outcome(self.name, self.run_dir, "skipped", before, score))
             return
@@ -112,10 +110,10 @@ class Point:
             if self._parent is None:
                 with interruptible():
                     prepared = prepare(self._started)
-            self._take_possession()
+            self._lock_directory()
             if said := take_over(self.config, self.run_dir):
                 self._terminal.say(f"{self.name}: {said}")
-            self._open_mirror()
+            self._start_sync()
             if prepared is None:
                 with interruptible():
                     prepared = prepare(self._started)
@@ -167,7 +165,7 @@ class Point:
         self._stopping = True
         self._deadline = min(self._deadline, time.monotonic() + STOP_GRACE_S)
         if self.outcome is None:
-            (self.run_dir / run_files.STOP).touch()
+            self._files.request_stop()
 
     def terminate(self) -> None:
         """Send the ranks SIGTERM, and do not wait for them."""
@@ -176,8 +174,8 @@ class Point:
         if self._ranks is not None:
             self._ranks.terminate()
 
-    def _take_possession(self) -> None:
-        """Make the run directory ours alone for as long as this process works on it.
+    def _lock_directory(self) -> None:
+        """Lock the run directory for as long as this process works on it.
 
         Raises:
             InputError: another process has it.
@@ -192,10 +190,10 @@ class Point:
             ) from None
         except OSError:
             pass  # a file system without locks
-        (self.run_dir / run_files.FAILURE).unlink(missing_ok=True)
-        (self.run_dir / run_files.STOP).unlink(missing_ok=True)
+        self._files.forget_failure()
+        self._files.withdraw_stop()
 
-    def _open_mirror(self) -> None:
+    def _start_sync(self) -> None:
         config, uri = self.config, absolute_uri(self.config.tracking.uri)
         identity = _run_identity(config, self._started, self._cores, self.run_dir, self._parent)
         self._sync = MlflowSync(uri, self.run_dir, identity)
@@ -215,7 +213,7 @@ class Point:
         except Exception as error:
             reason = {"message": str(error), "traceback": traceback.format_exc()}
             with suppress(OSError):  # which may be what went wrong
-                run_files.write_json(self.run_dir / run_files.FAILURE, reason)
+                self._files.write_failure(reason)
             self._end(Outcome(self.name, self.run_dir, "failed", str(error)))
 
     def _is_over(self) -> bool:
@@ -225,13 +223,12 @@ class Point:
         if code is None and now < self._deadline:
             if now >= self._next_look:
                 self._next_look = now + LOOK_EVERY_S
-                if (run_files.read_json(self.run_dir / run_files.FAILURE) or {}).get("ends_run"):
+                if self._files.failure().get("ends_run"):
                     self._deadline = min(self._deadline, now + STOP_GRACE_S)
                 self._show()
             return False
         self._show()
-        left = (run_files.RESULT, run_files.FAILURE)
-        explained = any((self.run_dir / name).is_file() for name in left)
+        explained = self._files.finished or self._files.failure()
         if code == 0 and not explained and not self._stopping and self.config.stages:
             if self._is_done_with_stage():
                 return True
@@ -241,14 +238,14 @@ class Point:
         # A batch system may ask the ranks themselves to stop: then the launcher says so.
         if not explained and not self._stopping and code != EXIT_STOPPED:
             reason = {"message": self._ranks.died(), "traceback": self._ranks.log_tail(60)}
-            run_files.write_json(self.run_dir / run_files.FAILURE, reason)
+            self._files.write_failure(reason)
         return True
 
     def _show(self) -> None:
         assert self._sync is not None
         fresh = self._sync.poll()
         if self._bar is not None:
-            self._bar.update(run_files.read_json(self.run_dir / run_files.PROGRESS), fresh)
+            self._bar.update(self._files.progress(), fresh)
 
     def _end(self, outcome: Outcome) -> None:
         """Leave no process behind, complete the MLflow run, and keep the outcome."""
@@ -257,7 +254,7 @@ class Point:
         bar, self._bar = self._bar, None
         if bar is not None:
             bar.close()
-        if self._sync is not None and not report(self._sync, outcome):
+        if self._sync is not None and not send_outcome(self._sync, outcome):
             self._terminal.warn(
                 f"MLflow did not take everything of this run ({self._sync.error}); nothing is "
                 f"lost, send it later with: python -m experiments.import_runs {self.run_dir}"
@@ -283,24 +280,24 @@ def _run_identity(
     for ramp in ("warmup", "cooldown"):
         values["learning_rate"][ramp] = str(getattr(config.learning_rate, ramp))
     params = flatten(redacted(values))
-    params["learning_rate.peak"] = config.learning_rate.peak(config.cluster.nodes)
-    params["budget"] = str(config.budget)
+    params[names.RATE_PEAK] = config.learning_rate.peak(config.cluster.nodes)
+    params[names.BUDGET] = str(config.budget)
     emulated = any(each.on(cores).cluster.group.emulated for each in config.each_stage())
     facts = provenance()
-    run_files.write_json(run_dir / run_files.PROVENANCE, facts)
+    RunDirectory(run_dir).write_provenance(facts)
     tags = {
-        "ffn_scaling.kind": "point",
-        "ffn_scaling.identity": identity_of(run_dir),
-        "ffn_scaling.run_dir": str(run_dir),
-        RANKS_GIVEN: str(bool(given.cluster.ranks)).lower(),
-        "cluster.emulated": str(emulated).lower(),
-        SIDE_BY_SIDE: str(config.sweep.parallel),
-        "mlflow.source.name": "experiments.train",
-        "mlflow.source.git.commit": facts["git.commit"],
+        names.KIND: names.POINT,
+        names.IDENTITY: identity_of(run_dir),
+        names.RUN_DIR: str(run_dir),
+        names.RANKS_GIVEN: str(bool(given.cluster.ranks)).lower(),
+        names.EMULATED: str(emulated).lower(),
+        names.PARALLEL_POINTS: str(config.sweep.parallel),
+        names.SOURCE: "experiments.train",
+        names.COMMIT: facts["git.commit"],
     }
     tags |= {key: facts[key] for key in ("host.name", "host.cpu", "version.tensorflow-cpu")}
     if job_id := os.environ.get("SLURM_JOB_ID"):
-        tags["slurm.job_id"] = job_id
+        tags[names.SLURM_JOB] = job_id
     experiment, name = config.tracking.experiment, point_name(config)
     earlier = None if lineage is None else asdict(lineage)
     return RunIdentity(experiment, name, params, tags, parent, earlier)

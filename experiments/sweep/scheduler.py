@@ -104,15 +104,15 @@ def _go_through(
     interrupts: Interrupts,
 ) -> None:
     """Start, poll and conclude points; ``running`` holds those under way, also after an error."""
-    told = False
+    asked = False
     while True:
         while len(running) < limit and not interrupts.asked:
             if (point := next(points, None)) is None:
                 break
             running.append(point)
             point.start(interrupts.at_once)
-        if interrupts.asked and not told:
-            told = True
+        if interrupts.asked and not asked:
+            asked = True
             for point in running:
                 point.stop()
         if not running:

@@ -21,8 +21,8 @@ from experiments.config.schema import Config
 from experiments.launch import slurm
 from experiments.launch.launchers import launcher_of
 from experiments.launch.slurm import FOLDER
-from experiments.reporting import run_files
 from experiments.reporting.exit_codes import EXIT_FAILED, EXIT_INPUT, EXIT_STOPPED
+from experiments.reporting.run_files import RunDirectory
 from experiments.reporting.terminal import Terminal
 from experiments.sweep.outcome import STAGE_DONE, Outcome
 from experiments.sweep.scheduler import run_point
@@ -64,13 +64,13 @@ def main(arguments: list[str]) -> int:
 def worth_repeating(outcome: Outcome, restarts: int, retries: int) -> bool:
     """Whether another attempt may end better than this one, after ``restarts`` of them.
 
-    A run that was stopped goes on where it was. Where ranks vanished or fell silent, no rank left a
-    traceback of its own, and a node is probably lost. Any other failure is repeated as often as the
-    sweep's ``retries``.
+    A run that was stopped continues where it was. Where ranks vanished or fell silent, no rank left
+    a traceback of its own, and a node is probably lost. Any other failure is repeated as often as
+    the sweep's ``retries``.
     """
     if outcome.outcome != "failed":
         return outcome.outcome == "stopped"
-    failure = run_files.read_json(outcome.run_dir / run_files.FAILURE) or {}
+    failure = RunDirectory(outcome.run_dir).failure()
     own_fault = "exit_code" in failure and bool(failure.get("traceback"))
     return not own_fault or restarts < retries
 
@@ -95,9 +95,9 @@ def _conclude(outcome: Outcome) -> int:
     """Leave the reason of bad input behind, as ranks do theirs; returns the exit code."""
     print(f"{outcome.outcome} {outcome.message}".strip())
     if outcome.outcome == "input":
-        path = outcome.run_dir / run_files.FAILURE
-        if not path.exists():
-            run_files.write_json(path, {"exit_code": EXIT_INPUT, "message": outcome.message})
+        run = RunDirectory(outcome.run_dir)
+        if not run.failure():
+            run.write_failure({"exit_code": EXIT_INPUT, "message": outcome.message})
         return EXIT_INPUT
     return {"failed": EXIT_FAILED, "stopped": EXIT_STOPPED}.get(outcome.outcome, 0)
 

@@ -12,8 +12,8 @@ from experiments.launch import slurm
 from experiments.launch.lineage import current_stage
 from experiments.launch.prepare import prepare
 from experiments.launch.slurm import FOLDER, add_job, after, job_ids, jobs
-from experiments.reporting import run_files
 from experiments.reporting.mlflow_store import absolute_uri
+from experiments.reporting.run_files import RunDirectory
 from experiments.sweep.outcome import Outcome
 
 
@@ -30,8 +30,8 @@ def submit_point(config: Config, parent: str | None) -> Outcome:
         InputError: for bad input, or a job that Slurm does not take.
     """
     run_dir, name = run_directory(config), point_name(config)
-    done = run_files.read_json(run_dir / run_files.RESULT)
-    if done is not None:
+    run = RunDirectory(run_dir)
+    if done := run.result():
         return Outcome(name, run_dir, "skipped", f"{done['outcome']} before")
     earlier = job_ids(run_dir)
     if earlier:
@@ -41,8 +41,8 @@ def submit_point(config: Config, parent: str | None) -> Outcome:
     prepare(config)
     folder = run_dir / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    (run_dir / run_files.LOGS).mkdir(exist_ok=True)
-    (run_dir / run_files.FAILURE).unlink(missing_ok=True)
+    run.logs.mkdir(exist_ok=True)
+    run.forget_failure()
     # The store by its absolute name: a job's environment may name another one.
     uri = absolute_uri(config.tracking.uri)
     write_config(folder, replace(config, tracking=replace(config.tracking, uri=uri)), private=True)

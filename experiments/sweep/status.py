@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from experiments.launch.slurm import WAITING, JobState, job_ids
-from experiments.reporting import run_files
+from experiments.reporting.run_files import RunDirectory
 
 FRESH_S = 60.0
 """A run without a job counts as running while its progress is no older than this."""
@@ -35,19 +34,18 @@ class PointState:
 
 def point_state(run_dir: Path, jobs: Mapping[str, JobState]) -> PointState:
     """State of the run in ``run_dir``, given the states of jobs by id."""
-    result = run_files.read_json(run_dir / run_files.RESULT)
+    run = RunDirectory(run_dir)
     job = _job_of(run_dir, jobs)
-    if result is not None:
+    if result := run.result():
         return PointState(result["outcome"], job, 1.0, result.get("message", ""))
-    share = progress(run_files.read_json(run_dir / run_files.PROGRESS))
+    share = progress(run.progress())
     queued = jobs.get(job)
     if queued is not None and queued.active:
         state = "queued" if queued.state in WAITING else "running"
         return PointState(state, job, share, queued.reason)
-    failure = run_files.read_json(run_dir / run_files.FAILURE)
-    if failure is not None:
+    if failure := run.failure():
         return PointState("failed", job, share, failure["message"])
-    if not job and _is_fresh(run_dir / run_files.PROGRESS):
+    if not job and run.progress_age_s() < FRESH_S:
         return PointState("running", job, share)
     if queued is not None and queued.state != "COMPLETED":
         kind = "stopped" if queued.state == "CANCELLED" else "failed"
@@ -65,14 +63,10 @@ def _job_of(run_dir: Path, jobs: Mapping[str, JobState]) -> str:
     return (queued[:1] or known[-1:] or [""])[0]
 
 
-def progress(values: Mapping[str, Any] | None) -> float | None:
-    """Share of a budget that a progress file reports done."""
-    if values is None:
+def progress(values: Mapping[str, Any]) -> float | None:
+    """Share of a budget that a progress file reports done; None for an empty one."""
+    if not values:
         return None
     if values["budget_s"] is not None:
         return min(1.0, float(values["elapsed_s"] / values["budget_s"]))
     return float(values["step"] / values["budget_steps"])
-
-
-def _is_fresh(path: Path) -> bool:
-    return path.is_file() and time.time() - path.stat().st_mtime < FRESH_S

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +11,7 @@ from experiments.config.schema import Config
 from experiments.reporting import run_files
 from experiments.reporting.figures import draw_figures
 from experiments.reporting.mlflow_store import Store, StoreError, absolute_uri, page
-from experiments.reporting.redaction import redacted_text
+from experiments.reporting.redaction import redacted_text, typed_command
 from experiments.reporting.terminal import Terminal
 from experiments.sweep.dry_run import SweepPlan
 from experiments.sweep.efficiency import COLUMNS, TABLE, SweepScaling, send
@@ -20,7 +19,9 @@ from experiments.sweep.outcome import Outcome
 from experiments.sweep.point import Point
 from experiments.sweep.scheduler import carry_out
 from experiments.sweep.slurm_submit import submit_point
+from ffn_core import metric_names as names
 from ffn_core.errors import InputError
+from ffn_core.files import digest
 from ffn_core.runtime import warn_of_precision
 
 FAILURES = ("failed", "input")
@@ -33,7 +34,7 @@ class Sweep:
         """Nothing is created before the first point.
 
         Args:
-            arguments: the command line, by which a repeated sweep is recognised.
+            arguments: the command line, by which a repeated sweep is recognized.
             terminal: the terminal.
             question: what the sweep is to answer, shown in MLflow.
         """
@@ -53,8 +54,7 @@ class Sweep:
     @property
     def command(self) -> str:
         """What the user typed, without secrets."""
-        arguments = [redacted_text(argument) for argument in self._arguments]
-        return shlex.join(["python", "-m", "experiments.train", *arguments])
+        return typed_command("experiments.train", self._arguments)
 
     @property
     def failed(self) -> bool:
@@ -200,7 +200,7 @@ class Sweep:
         return self._parent or ""
 
     def _find_or_start(self, store: Store, config: Config) -> str:
-        key = hashlib.sha256("\n".join(sorted(self._arguments)).encode()).hexdigest()[:8]
+        key = digest("\n".join(sorted(self._arguments)))[:8]
         folder = Path(config.runs_dir).absolute() / config.tracking.experiment
         link = folder / f"sweep-{key}.json"
         known = run_files.read_json(link) or {}
@@ -210,7 +210,7 @@ class Sweep:
             store.set_status(run_id, "RUNNING")
             return run_id
         note = f"{self._question}\n\n```\n{self.command}\n```".strip()
-        tags = {"ffn_scaling.kind": "sweep", "mlflow.note.content": note}
+        tags = {names.KIND: names.SWEEP, names.NOTE: note}
         run_id = store.start_run(config.tracking.experiment, f"sweep {key}", tags)
         folder.mkdir(parents=True, exist_ok=True)
         run_files.write_json(link, {"uri": uri, "run_id": run_id})

@@ -12,7 +12,7 @@ import sys
 from experiments.config.hydra_app import run_section_app
 from experiments.reporting.exit_codes import EXIT_FAILED
 from experiments.reporting.terminal import Terminal
-from experiments.throughput.measurement import Benchmark
+from experiments.throughput.measurement import MeasurementSeries
 from experiments.throughput.plan import (
     ThroughputConfig,
 )
@@ -26,7 +26,7 @@ def main() -> int:
         return run_section_app(
             "throughput",
             ThroughputConfig,
-            lambda section, config: Benchmark(section, config, terminal).carry_out(),
+            lambda section, config: MeasurementSeries(section, config, terminal).carry_out(),
         )
     except MeasurementError as error:
         terminal.error(str(error))

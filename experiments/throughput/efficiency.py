@@ -1,4 +1,4 @@
-"""What the runs of a benchmark say: rates, efficiencies, medians. Pure."""
+"""What the runs of a series say: rates, efficiencies, medians. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from experiments.reporting.run_files import Record
 from experiments.throughput.plan import Shape
-from experiments.trainer.timing import PHASES
+from ffn_core.metric_names import PHASES, SLOWEST_RANK, STEP, STEP_S, time_metric
 from ffn_core.model_size import TRAINING_OVER_FORWARD
 from ffn_core.parallel_efficiency import parallel_efficiency
 
@@ -141,10 +141,11 @@ def phases(records: Sequence[Record]) -> tuple[dict[str, float], int]:
     Args:
         records: Equally long stretches of one run. The first holds the tracing and is left out.
     """
-    kept = [r.metrics for r in records if "time/step_s" in r.metrics][1:]
-    names = ("step", *PHASES)
-    means = {n: statistics.fmean(metrics[f"time/{n}_s"] for metrics in kept) for n in names}
-    return means, statistics.mode(int(metrics["time/slowest_rank"]) for metrics in kept)
+    kept = [r.metrics for r in records if STEP_S in r.metrics][1:]
+    means = {
+        n: statistics.fmean(metrics[time_metric(n)] for metrics in kept) for n in (STEP, *PHASES)
+    }
+    return means, statistics.mode(int(metrics[SLOWEST_RANK]) for metrics in kept)
 
 
 def combine(processes: Sequence[BareRates], forward_flops: float, scale: float) -> Reference:

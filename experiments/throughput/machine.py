@@ -116,7 +116,7 @@ def warn_of_sharing(gemm_one: float, gemm_many: float, one: int, many: int) -> s
     return (
         f"{many} processes at once multiply matrices at {part:.0%} of the rate per process of "
         f"{one}: they share cores, caches or power, which bounds parallel efficiency; judge "
-        "synchronisation by coupling efficiency"
+        "synchronization by coupling efficiency"
     )
 
 

@@ -1,9 +1,8 @@
-"""One benchmark from its plan to its records: run, measure, draw, record in MLflow."""
+"""A series of measurements from its plan to its records: run, measure, draw, store."""
 
 from __future__ import annotations
 
 import dataclasses
-import shlex
 import sys
 import time
 from dataclasses import replace
@@ -17,7 +16,7 @@ from experiments.reporting import run_files
 from experiments.reporting.figures import draw_figures
 from experiments.reporting.mlflow_store import Store, StoreError, absolute_uri
 from experiments.reporting.provenance import provenance
-from experiments.reporting.redaction import redacted, redacted_text
+from experiments.reporting.redaction import redacted, typed_command
 from experiments.reporting.terminal import Terminal, duration
 from experiments.sweep.outcome import import_run
 from experiments.throughput.efficiency import Measurement, Results
@@ -30,7 +29,7 @@ from experiments.throughput.plan import (
     make_plan,
     run_config,
 )
-from experiments.throughput.processes import Bench
+from experiments.throughput.processes import Measurer
 from experiments.throughput.tables import (
     CURVE_COLUMNS,
     PHASE_COLUMNS,
@@ -41,12 +40,13 @@ from experiments.throughput.tables import (
     scaling_metrics,
     warnings_after,
 )
+from ffn_core import metric_names as names
 from ffn_core.outputs import new_folder
 from ffn_core.runtime import warn_of_precision
 
 
-class BenchmarkRecord:
-    """The MLflow run that the points of one benchmark are children of."""
+class SeriesRecord:
+    """The MLflow run that the points of one series are children of."""
 
     def __init__(self, uri: str, experiment: str, name: str, note: str, terminal: Terminal) -> None:
         """Open it; without an answer of the store ``run_id`` is empty.
@@ -63,21 +63,20 @@ class BenchmarkRecord:
         self._terminal = terminal
         self.run_id = ""
         try:
-            tags = {"ffn_scaling.kind": "sweep", "mlflow.note.content": note}
+            tags = {names.KIND: names.SWEEP, names.NOTE: note}
             self.run_id = Store(uri).start_run(experiment, name, tags)
         except StoreError as error:
             self._warn(error)
 
     def add(self, run_dir: Path, metrics: dict[str, float]) -> None:
         """Add a last record to a finished run: to its directory, then to MLflow."""
-        path = run_dir / run_files.METRICS
-        last = run_files.read_records(path)[-1]
-        run_files.append(path, replace(last, metrics=metrics))
+        files = run_files.RunDirectory(run_dir)
+        files.append(replace(files.records()[-1], metrics=metrics))
         if (problem := import_run(run_dir, self._uri)) is not None:
             self._terminal.warn(f"MLflow store {self._uri}: {problem}; nothing is lost")
 
     def draw(self, out: Path) -> str:
-        """Draw the figures of all benchmarks in the store; returns the command that does."""
+        """Draw the figures of all series in the store; returns the command that does."""
         draw_figures(self._experiment, out, self._uri, self._terminal)
         arguments = ["--out", str(out), "--experiment", self._experiment, "--store", self._uri]
         return " ".join(["python", "-m", "analysis.figures", *arguments])
@@ -103,8 +102,8 @@ FOLDER = "throughput"
 RESULTS = "throughput.json"
 
 
-class Benchmark:
-    """One benchmark, start to end."""
+class MeasurementSeries:
+    """One series of measurements, start to end."""
 
     def __init__(self, section: ThroughputConfig, config: Config, terminal: Terminal) -> None:
         """Plan it.
@@ -116,6 +115,7 @@ class Benchmark:
         self._machine: Machine = read_machine()
         self._plan: Plan = make_plan(section, config, self._machine.cpus)
         self._started = datetime.now(UTC)
+        self._command = typed_command("experiments.throughput", sys.argv[1:])
         stamp = f"{self._started:%Y%m%d-%H%M%S}"
         self._folder = Path(config.runs_dir).absolute() / FOLDER / stamp
         for shape in self._plan.shapes:
@@ -135,15 +135,15 @@ class Benchmark:
 
         Raises:
             MeasurementError: A process failed.
-            InputError: Another benchmark has started in the same second.
+            InputError: Another series has started in the same second.
             KeyboardInterrupt: As is; what was measured until then is written.
         """
         new_folder(self._folder)
         for line in self._warnings:
             self._terminal.warn(line)
         uri, experiment = absolute_uri(self._config.tracking.uri), self._config.tracking.experiment
-        note = f"How far does this machine scale?\n\n```\n{_command()}\n```"
-        record = BenchmarkRecord(uri, experiment, self._folder.name, note, self._terminal)
+        note = f"How far does this machine scale?\n\n```\n{self._command}\n```"
+        record = SeriesRecord(uri, experiment, self._folder.name, note, self._terminal)
         status, figures = "FAILED", self._folder / "figures"
         try:
             self._measure_all(record)
@@ -163,10 +163,10 @@ class Benchmark:
         finally:
             record.close(status, {self._folder / RESULTS: None, figures: "figures"})
 
-    def _measure_all(self, record: BenchmarkRecord) -> None:
+    def _measure_all(self, record: SeriesRecord) -> None:
         """All shapes in turn, repeat after repeat: what drifts on the machine hits all alike."""
         section, shapes = self._section, self._plan.shapes
-        bench = Bench(self._plan, self._folder, self._terminal, record.run_id)
+        measurer = Measurer(self._plan, self._folder, self._terminal, record.run_id)
         todo = [(repeat, shape) for repeat in range(section.repeats) for shape in shapes]
         start = time.monotonic()
         for done, (repeat, shape) in enumerate(todo):
@@ -176,7 +176,7 @@ class Benchmark:
                 + (f", about {duration(left_s)} left" if left_s is not None else "")
             )
             config = self._run_config(shape, repeat)
-            measurement, run_dir = bench.measure(config, repeat, section.coupling, section.peak)
+            measurement, run_dir = measurer.measure(config, repeat, section.coupling, section.peak)
             self._measurements.append(measurement)
             baselines = (m for m in self._measurements if m.repeat == repeat)
             record.add(run_dir, scaling_metrics(measurement, next(baselines)))
@@ -189,7 +189,7 @@ class Benchmark:
 
     def _write(self) -> None:
         about: dict[str, Any] = {
-            "command": _command(),
+            "command": self._command,
             "started": self._started.isoformat(timespec="seconds"),
             "provenance": self._facts,
             "machine": dataclasses.asdict(self._machine),
@@ -208,9 +208,3 @@ class Benchmark:
             self._terminal.table(curve_title(curve), CURVE_COLUMNS, curve_rows(curve, results))
         title = "one step: mean over ranks, median of repeats"
         self._terminal.table(title, PHASE_COLUMNS, phase_rows(self._plan.shapes, results))
-
-
-def _command() -> str:
-    """What the user typed, without secrets."""
-    arguments = [redacted_text(argument) for argument in sys.argv[1:]]
-    return shlex.join(["python", "-m", "experiments.throughput", *arguments])

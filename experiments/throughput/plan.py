@@ -1,4 +1,4 @@
-"""Which runs make a benchmark: shapes of the cluster, scaling curves over them, their configs."""
+"""Which runs make a series: shapes of the cluster, scaling curves over them, their configs."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is the same in all runs of a benchmark.
+    """What is the same in all runs of a series.
 
     Attributes:
         curves: The curves to measure; both start from the same baseline.
@@ -114,7 +114,7 @@ class Plan:
 
 
 def make_plan(section: ThroughputConfig, config: Config, cores: int) -> Plan:
-    """Plan a benchmark on machines of ``cores`` cores.
+    """Plan a series on machines of ``cores`` cores.
 
     Raises:
         InputError: The fixed batch of strong scaling does not divide, or there are too few hosts.
@@ -169,7 +169,7 @@ def run_config(
     """The config of one run: the user's, with all that is not training or would vary set.
 
     Args:
-        section: The benchmark.
+        section: What to measure.
         config: What the user composed.
         plan: What is the same in all runs.
         shape: Ranks and FOVs of each.

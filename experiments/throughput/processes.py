@@ -1,4 +1,4 @@
-"""Carrying out the runs of a benchmark: ranks together, uncoupled processes, bare steps."""
+"""Carry out the runs of a series: ranks together, uncoupled processes, bare steps."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 from experiments.config.config_file import load_config, write_config
 from experiments.config.schema import Config
 from experiments.launch.ranks import Ranks, run_side_by_side
-from experiments.reporting import run_files
-from experiments.reporting.terminal import PointBar, Terminal
+from experiments.reporting.run_files import RunDirectory, read_json
+from experiments.reporting.terminal import Terminal
 from experiments.sweep.scheduler import run_point
 from experiments.throughput.efficiency import (
     BareRates,
@@ -29,11 +29,11 @@ POLL_S = 0.25
 
 
 class MeasurementError(RuntimeError):
-    """A process of the benchmark failed; the message says which and where its log is."""
+    """A process of the series failed; the message says which and where its log is."""
 
 
-class Bench:
-    """Measures shapes one after the other."""
+class Measurer:
+    """Measure shapes one after the other."""
 
     def __init__(self, plan: Plan, folder: Path, terminal: Terminal, parent: str) -> None:
         """Nothing is started yet.
@@ -42,7 +42,7 @@ class Bench:
             plan: What to measure.
             folder: Where run directories of the references go.
             terminal: Where progress is shown.
-            parent: MLflow run of the benchmark; empty if it could not be made.
+            parent: MLflow run of the series; empty if it could not be made.
         """
         self._plan = plan
         self._folder = folder
@@ -62,15 +62,15 @@ class Bench:
         cluster = config.cluster
         shape = Shape(cluster.ranks, cluster.local_batch_size)
         run_dir = self._together(config)
-        result = run_files.read_json(run_dir / run_files.RESULT)
-        phases_s, slowest = phases(run_files.read_records(run_dir / run_files.METRICS))
+        files = RunDirectory(run_dir)
+        phases_s, slowest = phases(files.records())
         forward = config.model.size.forward_flops(config.model.geometry.fov_voxels)
         prepared = dataclasses.replace(load_config(run_dir), launcher=config.launcher)
         folder = self._folder / f"{run_dir.name}-references"
         measurement = Measurement(
             shape,
             repeat,
-            result["fovs_per_second"],
+            files.result()["fovs_per_second"],
             phases_s,
             slowest,
             float(prepared.model.training_flops),
@@ -87,8 +87,8 @@ class Bench:
             raise InputError(outcome.message)
         if outcome.outcome != "finished":
             raise MeasurementError(f"{outcome.name}: {outcome.message}; see {outcome.run_dir}")
-        # Nobody goes on from here, and a checkpoint of the published network is 8 MB.
-        shutil.rmtree(outcome.run_dir / run_files.CHECKPOINTS, ignore_errors=True)
+        # No run continues from here, and a checkpoint of the published network is 8 MB.
+        shutil.rmtree(RunDirectory(outcome.run_dir).checkpoints, ignore_errors=True)
         return outcome.run_dir
 
     def _uncoupled(self, config: Config, step_s: float, folder: Path) -> Uncoupled | None:
@@ -105,12 +105,12 @@ class Bench:
                 running.append(stack.enter_context(Ranks(alone, run_dirs[-1])))
             for ranks, run_dir in zip(running, run_dirs, strict=True):
                 while (code := ranks.wait(POLL_S)) is None:
-                    _show(bar, run_dir)
+                    bar.update(RunDirectory(run_dir).progress(), [])
                 if code:
                     raise MeasurementError(f"{run_dir}: {ranks.died()}; see {ranks.log_path}")
         for run_dir in run_dirs:
-            shutil.rmtree(run_dir / run_files.CHECKPOINTS)
-        rate = common_rate([run_files.read_records(d / run_files.METRICS) for d in run_dirs])
+            shutil.rmtree(RunDirectory(run_dir).checkpoints)
+        rate = common_rate([RunDirectory(run_dir).records() for run_dir in run_dirs])
         if rate is None:
             self._terminal.warn(
                 "the uncoupled processes never trained at the same time, so there is no coupling "
@@ -128,9 +128,5 @@ class Bench:
         with self._terminal.console.status("bare step and GEMM"):
             if not run_side_by_side(modules, log_path):
                 raise MeasurementError(f"the bare step failed; see {log_path}")
-        rates = [run_files.read_json(file) for file in files]
+        rates = [read_json(file) for file in files]
         return combine([BareRates(**each) for each in rates], forward, shape.ranks / count)
-
-
-def _show(bar: PointBar, run_dir: Path) -> None:
-    bar.update(run_files.read_json(run_dir / run_files.PROGRESS), [])

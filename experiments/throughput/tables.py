@@ -1,4 +1,4 @@
-"""The results of a benchmark as tables, MLflow metrics and a JSON document. Pure."""
+"""The results of a series as tables, MLflow metrics and a JSON document. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from experiments.throughput.efficiency import Measurement, Results, Spread
 from experiments.throughput.machine import warn_of_noise, warn_of_sharing
 from experiments.throughput.plan import Curve, Shape
-from experiments.trainer.timing import PHASES
+from ffn_core import metric_names as names
 from ffn_core.parallel_efficiency import parallel_efficiency
 
 CURVE_COLUMNS = [
@@ -21,7 +21,7 @@ CURVE_COLUMNS = [
     "of GEMM peak",
     "of bare step",
 ]
-PHASE_COLUMNS = ["ranks", "FOVs each", "step", *(name.replace("_", " ") for name in PHASES)]
+PHASE_COLUMNS = ["ranks", "FOVs each", "step", *(name.replace("_", " ") for name in names.PHASES)]
 PHASE_COLUMNS += ["slowest rank"]
 
 
@@ -61,7 +61,7 @@ def phase_rows(shapes: Sequence[Shape], results: Results) -> list[list[str]]:
         if not runs:
             continue
         cells = [str(shape.ranks), str(shape.local_batch_size)]
-        for name in ("step", *PHASES):
+        for name in (names.STEP, *names.PHASES):
             spread = Spread.of([m.phases_s[name] for m in runs])
             assert spread is not None
             cells.append(f"{1000 * spread.median:.2f} ms")
@@ -73,19 +73,19 @@ def phase_rows(shapes: Sequence[Shape], results: Results) -> list[list[str]]:
 def scaling_metrics(measurement: Measurement, baseline: Measurement | None) -> dict[str, float]:
     """What a run's record gains from its references and from the baseline of its repeat."""
     values: dict[str, float | None] = {
-        "scaling/coupling_efficiency": measurement.coupling_efficiency,
-        "compute/fraction_of_peak": measurement.fraction_of_peak,
-        "compute/fraction_of_bare_step": measurement.fraction_of_bare_step,
+        names.COUPLING_EFFICIENCY: measurement.coupling_efficiency,
+        names.FRACTION_OF_PEAK: measurement.fraction_of_peak,
+        names.FRACTION_OF_BARE_STEP: measurement.fraction_of_bare_step,
     }
     if measurement.uncoupled is not None:
-        values["scaling/uncoupled_fovs_per_second"] = measurement.uncoupled.fovs_per_second
+        values[names.UNCOUPLED_THROUGHPUT] = measurement.uncoupled.fovs_per_second
     if (reference := measurement.reference) is not None:
-        values["compute/gemm_flops"] = reference.gemm_flops
-        values["compute/bare_step_fovs_per_second"] = reference.fovs_per_second
-        values["compute/bare_step_fraction_of_peak"] = reference.fraction_of_peak
+        values[names.GEMM_FLOPS] = reference.gemm_flops
+        values[names.BARE_STEP_THROUGHPUT] = reference.fovs_per_second
+        values[names.BARE_STEP_FRACTION_OF_PEAK] = reference.fraction_of_peak
     if baseline is not None:
-        values["scaling/baseline_nodes"] = float(baseline.shape.ranks)
-        values["scaling/parallel_efficiency"] = parallel_efficiency(
+        values[names.BASELINE_NODES] = float(baseline.shape.ranks)
+        values[names.PARALLEL_EFFICIENCY] = parallel_efficiency(
             measurement.shape.ranks,
             measurement.fovs_per_second,
             baseline.shape.ranks,

@@ -31,7 +31,7 @@ _STDDEVS = 2.5
 
 @dataclass(frozen=True)
 class CanvasPictures:
-    """Writes one small picture for each evaluation along a run.
+    """Write one small picture for each evaluation along a run.
 
     Attributes:
         folder: where they go.

@@ -22,7 +22,7 @@ from ffn_core.training.optimizers import assign_slots, slot_values
 
 @dataclass(frozen=True)
 class Checkpointer:
-    """Saves and restores one rank's part of a run.
+    """Save and restores one rank's part of a run.
 
     Attributes:
         config: the run.

@@ -9,6 +9,7 @@ import psutil
 
 from experiments.config.schema import Config
 from experiments.trainer.timing import PhaseTimes, Throughput, pooled
+from ffn_core import metric_names as names
 from ffn_core.runtime import peak_rss_bytes
 from ffn_core.scores.voxel_counts import VoxelCounts
 from ffn_core.training.distributed import Collectives
@@ -20,7 +21,7 @@ _GIB = 2.0**30
 
 
 class Meter:
-    """Collects over steps; `take` turns it into metrics and starts over."""
+    """Collect over steps; `take` turns it into metrics and starts over."""
 
     def __init__(self, config: Config, collectives: Collectives) -> None:
         self._collectives = collectives
@@ -52,22 +53,22 @@ class Meter:
         """Metrics since the last call; to be called by every rank at the same step."""
         mine = sum((s.take_counts() for s in streams), VoxelCounts())
         counts = VoxelCounts.from_array(self._collectives.sum(mine.as_array()))
-        metrics = counts.rates("train")
-        metrics["train/loss"] = self.loss_sum / self.loss_steps
-        metrics["gradient_norm"] = result.gradient_norm
+        metrics = counts.rates(names.TRAIN)
+        metrics[names.TRAIN_LOSS] = self.loss_sum / self.loss_steps
+        metrics[names.GRADIENT_NORM] = result.gradient_norm
         if (noise := self.noise_scale.simple) is not None:
-            metrics["noise_scale/simple"] = noise
+            metrics[names.NOISE_SCALE] = noise
         self.loss_sum, self.loss_steps = 0.0, 0
-        everyone = self._collectives.gather([self.phases.report(), self._system()])
-        phases, slowest = pooled([report for report, _ in everyone])
-        metrics |= {f"time/{name}_s": seconds for name, seconds in phases.items()}
-        metrics["time/slowest_rank"] = float(slowest)
+        everyone = self._collectives.gather([self.phases.measured(), self._system()])
+        phases, slowest = pooled([times for times, _ in everyone])
+        metrics |= {names.time_metric(phase): seconds for phase, seconds in phases.items()}
+        metrics[names.SLOWEST_RANK] = float(slowest)
         for _, system in everyone:
             metrics |= system
         self.phases.reset()
         if (rate := self._recent.take()) is not None:
-            metrics["throughput/fovs_per_second"] = rate
-            metrics["time/step_s"] = self._fovs_per_step / rate
+            metrics[names.THROUGHPUT] = rate
+            metrics[names.STEP_S] = self._fovs_per_step / rate
         return metrics
 
     def overall_fovs_per_second(self) -> float | None:
@@ -78,15 +79,15 @@ class Meter:
         """Load of this host, from its first rank, and memory of this rank."""
         topology = self._collectives.topology
         memory = {
-            f"system/rank{topology.rank}_rss_gib": self._process.memory_info().rss / _GIB,
-            f"system/rank{topology.rank}_peak_rss_gib": peak_rss_bytes() / _GIB,
+            names.rank_metric(topology.rank, "rss_gib"): self._process.memory_info().rss / _GIB,
+            names.rank_metric(topology.rank, "peak_rss_gib"): peak_rss_bytes() / _GIB,
         }
         if topology.local_rank:
             return memory
         host = socket.gethostname()
         return memory | {
-            f"system/{host}/cpu_percent": psutil.cpu_percent(None),
-            f"system/{host}/memory_used_gib": psutil.virtual_memory().used / _GIB,
+            names.host_metric(host, "cpu_percent"): psutil.cpu_percent(None),
+            names.host_metric(host, "memory_used_gib"): psutil.virtual_memory().used / _GIB,
         }
 
     def state(self) -> dict[str, Any]:
@@ -98,7 +99,7 @@ class Meter:
         }
 
     def restore(self, state: dict[str, Any] | None) -> None:
-        """Go on from `state`; None leaves it as it began."""
+        """Continue from `state`; None leaves it as it began."""
         if state is None:
             return
         self.noise_scale = NoiseScale(**state["noise_scale"])

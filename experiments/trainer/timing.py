@@ -1,4 +1,4 @@
-"""Honest clocks: training time without evaluation, and the phases of a step."""
+"""Clocks: training time without evaluation, and the phases of a step."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-PHASES = ("input", "compute", "straggler_wait", "allreduce", "update")
+from ffn_core.metric_names import ALLREDUCE, COMPUTE, INPUT, PHASES, STRAGGLER_WAIT, UPDATE
 
 REDUCE = "reduce"
-MEASURED = ("input", "compute", REDUCE, "update")
+MEASURED = (INPUT, COMPUTE, REDUCE, UPDATE)
 """What a rank can time by itself."""
 
 KEPT_STEPS = 100
@@ -47,7 +47,7 @@ class PhaseTimes:
     """Seconds per phase of this rank, summed over steps.
 
     Which part of `REDUCE` is waiting for others only all ranks together know, from `reduces_s`: the
-    last to arrive waits for nobody.
+    last to arrive does not wait.
     """
 
     def __init__(self) -> None:
@@ -69,30 +69,28 @@ class PhaseTimes:
         if name == REDUCE:
             self.reduces_s.append(seconds)
 
-    def report(self) -> dict[str, Any]:
+    def measured(self) -> dict[str, Any]:
         """Seconds per step of each phase of `MEASURED`, and `reduces_s`; JSON-ready."""
         means = {name: total / max(self.steps, 1) for name, total in self.total_s.items()}
         return {"means_s": means, "reduces_s": list(self.reduces_s)}
 
 
-def pooled(reports: Sequence[dict[str, Any]]) -> tuple[dict[str, float], int]:
+def pooled(times: Sequence[dict[str, Any]]) -> tuple[dict[str, float], int]:
     """Seconds per step of each of `PHASES`, mean over ranks, and the rank waited for most often.
 
     In every step the rank that spent the least time in the collective came last, and what it spent
     there is communication; what the others spent beyond that they waited.
 
     Args:
-        reports: of all ranks, in order, each as of `PhaseTimes.report` over the same steps.
+        times: of all ranks, in order, each as of `PhaseTimes.measured` over the same steps.
     """
-    means = {
-        name: float(np.mean([report["means_s"][name] for report in reports])) for name in MEASURED
-    }
-    reduces = np.array([report["reduces_s"] for report in reports])  # (ranks, steps)
+    means = {name: float(np.mean([rank["means_s"][name] for rank in times])) for name in MEASURED}
+    reduces = np.array([rank["reduces_s"] for rank in times])  # (ranks, steps)
     reduce_s, slowest, share = means.pop(REDUCE), 0, 1.0
     if reduces.size:
         share = float(reduces.min(axis=0).mean() / reduces.mean())
         slowest = int(np.bincount(reduces.argmin(axis=0)).argmax())
-    means |= {"straggler_wait": (1 - share) * reduce_s, "allreduce": share * reduce_s}
+    means |= {STRAGGLER_WAIT: (1 - share) * reduce_s, ALLREDUCE: share * reduce_s}
     return {name: means[name] for name in PHASES}, slowest
 
 

@@ -9,12 +9,13 @@ from typing import Any
 from experiments.config.schema import Config
 from experiments.data.dataset import canvas_sources
 from experiments.launch.stop_request import StopRequest
-from experiments.reporting.run_files import BEST, CHECKPOINTS, Recorder
+from experiments.reporting.run_files import Recorder, RunDirectory
 from experiments.reporting.score_history import ScoreHistory
 from experiments.trainer.checkpointing import Checkpointer, diverged
 from experiments.trainer.metrics import Meter
 from experiments.trainer.timing import REDUCE, TrainingClock
 from experiments.trainer.validator import Validator
+from ffn_core import metric_names as names
 from ffn_core.training.batches import MicroBatch, micro_batch_size
 from ffn_core.training.distributed import Collectives
 from ffn_core.training.examples import CanvasSource, ExampleStream
@@ -69,8 +70,8 @@ class Trainer:
         )
         self._checkpointer = Checkpointer(
             config,
-            run_dir / CHECKPOINTS,
-            run_dir / BEST,
+            RunDirectory(run_dir).checkpoints,
+            RunDirectory(run_dir).best,
             collectives,
             step.model,
             step.optimizer,
@@ -111,7 +112,7 @@ class Trainer:
             metrics: dict[str, float] = {}
             if self._finished or self._crossed(config.report.every_fovs):
                 metrics |= self._meter.take(self._streams, result)
-                metrics["learning_rate"] = self._rate
+                metrics[names.LEARNING_RATE] = self._rate
             if config.validation.canvases and (
                 self._finished or self._crossed(config.validation.every_fovs)
             ):
@@ -163,20 +164,20 @@ class Trainer:
         size = len(batch.image)
         for first in range(0, len(self._streams), size):
             streams = self._streams[first : first + size]
-            with phases.phase("input"):
+            with phases.phase(names.INPUT):
                 for stream in streams:
                     stream.advance()
                 batch.gather([(s.canvas, s.window) for s in streams])
-            with phases.phase("compute"):
+            with phases.phase(names.COMPUTE):
                 logits = step.accumulate(batch.image, batch.seed, batch.is_object).numpy()
-            with phases.phase("input"):
+            with phases.phase(names.INPUT):
                 for row, stream in enumerate(streams):
                     stream.write(logits[row, ..., 0])
         with phases.phase(REDUCE):
             stop, done = self._stop_request.is_set(), self._out_of_time()
             with self._collectives.waiting():
                 total = step.reduce(stop, done)
-        with phases.phase("update"):
+        with phases.phase(names.UPDATE):
             # Ramps of the rate have their place among all FOVs, whatever the size of a step.
             self._rate = self._schedule(self._fovs / self._fovs_per_step)
             result = step.apply(total, self._rate)
@@ -221,9 +222,9 @@ class Trainer:
     def _record(self, metrics: dict[str, float]) -> None:
         if metrics:
             elapsed_s = self._clock.elapsed_s
-            shared = {"time/elapsed_s": elapsed_s, "optimizer_step": float(self._step)}
+            shared = {names.ELAPSED_S: elapsed_s, names.OPTIMIZER_STEP: float(self._step)}
             if self._config.stages:
-                shared["cluster/nodes"] = float(self._config.cluster.nodes)
+                shared[names.CURRENT_NODES] = float(self._config.cluster.nodes)
             self._recorder.record(self._step, self._fovs, elapsed_s, shared | metrics)
 
     def _progress(self) -> dict[str, Any]:

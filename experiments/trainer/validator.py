@@ -11,6 +11,7 @@ from experiments.config.schema import Config
 from experiments.reporting.run_files import CANVASES
 from experiments.trainer.canvas_pictures import CanvasPictures
 from experiments.trainer.timing import TrainingClock
+from ffn_core.metric_names import AVERAGED, BASELINE_F1, VALIDATION, VALIDATION_SHARE
 from ffn_core.scores.validation import Predict, Score, evaluate, held_out_canvases
 from ffn_core.training.averaging import AveragedWeights
 from ffn_core.training.distributed import Collectives
@@ -69,20 +70,20 @@ class Validator:
             return {}
         with self.clock.running():
             score, canvases = self._evaluate(self._network)
-            metrics = score.rates("validation")
+            metrics = score.rates(VALIDATION)
             if baseline:
-                metrics["baseline/f1"] = score.baseline_f1
+                metrics[BASELINE_F1] = score.baseline_f1
             if self._average is not None:
                 self._twin.model.assign(self._average.values())
                 score, canvases = self._evaluate(self._twin)
-                metrics |= score.rates("averaged")
+                metrics |= score.rates(AVERAGED)
             self._pictures.write(fovs, canvases)
         return metrics
 
     def share_of(self, training_s: float) -> dict[str, float]:
         """Metric that says what part validation is of it and ``training_s`` together."""
         total_s = self.clock.elapsed_s + training_s
-        return {"time/validation_share": self.clock.elapsed_s / total_s} if total_s else {}
+        return {VALIDATION_SHARE: self.clock.elapsed_s / total_s} if total_s else {}
 
     def _evaluate(self, predict: Predict) -> tuple[Score, list[Canvas]]:
         """Score of all ranks, and the canvases of this one."""

@@ -26,7 +26,7 @@ from ffn_core.training.distributed import Collectives
 FOLDER = "ranks"
 _BEATS_PER_TIMEOUT = 10
 _LONGEST_BEAT_S = 10.0
-_PATIENCE = 4  # timeouts, while nobody is missing
+_PATIENCE = 4  # timeouts, while no rank is missing
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Presence:
         pid: its process.
         beat: how often it has said so.
         entered: how many collectives it has come to.
-        left: whether it has gone to meet others anew.
+        left: whether it has left to meet the other ranks again.
     """
 
     rank: int
@@ -57,7 +57,7 @@ class Stall:
     Attributes:
         problem: on one line.
         silent: what ranks that no longer answer said last.
-        left: whether some rank has gone to meet others anew: this one only has not noticed.
+        left: whether some rank has left to meet the others again, and this one has not noticed.
     """
 
     problem: str
@@ -95,7 +95,7 @@ def missing_ranks(
 
 
 class Watchdog:
-    """Says where this rank is, and finds who is missing when it waits for too long."""
+    """Say where this rank is, and finds who is missing when it waits for too long."""
 
     def __init__(
         self,
@@ -121,7 +121,7 @@ class Watchdog:
         self._stop = threading.Event()
         self._folder.mkdir(exist_ok=True)
         self._say()
-        self._thread = threading.Thread(target=self._run, name="roll call", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
 
     def __enter__(self) -> Watchdog:
         self._thread.start()
@@ -176,7 +176,7 @@ class Watchdog:
             if old is not None and new is not None and new.beat == old.beat and not new.left
         ]
         left = any(presence is not None and presence.left for presence in after)
-        advice = "repeat the command to go on, or raise cluster.stall_timeout_s"
+        advice = "repeat the command to continue, or raise cluster.stall_timeout_s"
         self._on_stall(Stall(f"{problem}; {advice}", silent, left))
 
 

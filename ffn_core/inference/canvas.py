@@ -50,9 +50,9 @@ class Canvas:
         """Hold views of two arrays that other canvases share.
 
         Args:
-            image: (z, y, x) float32, normalised; not written to.
+            image: (z, y, x) float32, normalized; not written to.
             segments: (z, y, x) integer ids of the objects kept so far, 0 elsewhere; read here,
-                written by the caller. FOVs are not centred on kept objects.
+                written by the caller. FOVs are not centered on kept objects.
             geometry: FOV and deltas.
             settings: Thresholds.
         """
@@ -89,7 +89,7 @@ class Canvas:
         )
 
     def restore(self, state: FloodState) -> None:
-        """Go on where `state` was taken."""
+        """Continue where `state` was taken."""
         self.start(to_zyx(state.point.tolist()))
         self.visited = [to_zyx(position) for position in state.visited.tolist()]
         self._queue = deque(to_zyx(position) for position in state.queue.tolist())
@@ -97,7 +97,7 @@ class Canvas:
         self._seed[self._touched()] = state.logits
 
     def next_position(self) -> Zyx | None:
-        """Centre of the next FOV; None when the object is finished, or its seed got too weak."""
+        """Center of the next FOV; None when the object is finished, or its seed got too weak."""
         while self._queue:
             position = self._queue.popleft()
             if self._cell(position) not in self._done and self._may_visit(position):

@@ -72,7 +72,7 @@ def reconcile(
 ) -> int:
     """Merge the segmentations of all subvolumes; at most two of them are in use at a time.
 
-    Two objects of neighbouring subvolumes become one if, in the middle of the overlap, each is
+    Two objects of neighboring subvolumes become one if, in the middle of the overlap, each is
     the other's largest partner and their intersection over union reaches ``min_iou``; except
     where that would join two objects that one subvolume kept apart (`join`). Each voxel takes the
     id its subvolume gave it where it is in the subvolume's core. At last every id is split into

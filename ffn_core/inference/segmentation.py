@@ -37,7 +37,7 @@ class State:
 
 
 class Segmenter:
-    """Fills objects from seed points, one after another (google/ffn ``Canvas.segment_all``).
+    """Fill objects from seed points, one after another (google/ffn ``Canvas.segment_all``).
 
     Whether a point is tried, and where its object may grow, depends on the objects kept before,
     so one volume is filled FOV by FOV. `Batch` evaluates FOVs of several volumes together.
@@ -53,7 +53,7 @@ class Segmenter:
         """Start with nothing segmented.
 
         Args:
-            image: (z, y, x) float32, normalised as the network was trained.
+            image: (z, y, x) float32, normalized as the network was trained.
             points: (n, 3) seed points zyx, in order; those without a whole FOV are left out.
             geometry: FOV and deltas; the FOV must fit into the image.
             settings: Thresholds.
@@ -114,7 +114,7 @@ class Segmenter:
         )
 
     def restore(self, state: State) -> None:
-        """Go on from `state`, with the same arguments at construction."""
+        """Continue from `state`, with the same arguments at construction."""
         self.segments[...] = state.segments
         self.next_point, self.fovs = state.next_point, state.fovs
         self._origins = [tuple(row) for row in state.origins.tolist()]
@@ -155,7 +155,7 @@ class Segmenter:
 
 
 class Batch:
-    """Evaluates the next FOVs of several segmentations in one forward pass.
+    """Evaluate the next FOVs of several segmentations in one forward pass.
 
     They share nothing but the pass, so the result does not depend on how many go together.
     """

@@ -27,7 +27,7 @@ class Subvolume:
 
 @dataclass(frozen=True)
 class Seam:
-    """The place where two subvolumes that are neighbours along an axis are compared.
+    """The place where two subvolumes that are neighbors along an axis are compared.
 
     Attributes:
         axis: 0 = z, 1 = y, 2 = x.
@@ -51,7 +51,7 @@ class Grid:
         Args:
             region: What is to be segmented.
             size_zyx: Extents of a subvolume; cut down to those of the region.
-            overlap_zyx: Least overlap of neighbours; the border of a subvolume, half a FOV wide,
+            overlap_zyx: Least overlap of neighbors; the border of a subvolume, half a FOV wide,
                 is predicted from one side only, so at least a FOV is sensible.
             fov_zyx: Extents of the FOV, which must fit in.
 
@@ -102,7 +102,7 @@ class Grid:
         return first, last
 
     def seams(self) -> list[Seam]:
-        """All pairs of neighbours that share a face, in a fixed order."""
+        """All pairs of neighbors that share a face, in a fixed order."""
         number = {place: i for i, place in enumerate(self._places)}
         found = []
         for place, axis in itertools.product(self._places, range(3)):

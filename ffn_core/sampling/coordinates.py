@@ -1,4 +1,4 @@
-"""Training coordinates: where canvases may be centred, grouped by partition class."""
+"""Training coordinates: where canvases may be centered, grouped by partition class."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -76,7 +76,7 @@ _FORMAT = "ffn-scaling coordinates 1"
 
 @dataclass(frozen=True)
 class Coordinates:
-    """Voxels that may be the centre of a training canvas.
+    """Voxels that may be the center of a training canvas.
 
     Attributes:
         indices: For each partition class, from class 1 on, the flat (C order) indices of its
@@ -173,7 +173,7 @@ class Coordinates:
     def within(self, start_zyx: Zyx, stop_zyx: Zyx) -> "Coordinates":
         """The coordinates with start <= (z, y, x) < stop.
 
-        Canvases reach ``lom_radius_zyx`` beyond their centre: leave twice that between two boxes
+        Canvases reach ``lom_radius_zyx`` beyond their center: leave twice that between two boxes
         that must not share voxels.
 
         Raises:

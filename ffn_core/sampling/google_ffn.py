@@ -29,7 +29,7 @@ from ffn_core.volumes import (
 )
 
 _BATCH = 65536
-"""Records that are parsed, or reported as written, at a time."""
+"""Records that are parsed, or counted as written, at a time."""
 
 
 def read_published_coordinates(
@@ -52,12 +52,12 @@ def read_published_coordinates(
 
     Raises:
         InputError: No or damaged file, other records, no or another volume of that name, or
-            centres outside of ``labels``.
+            centers outside of ``labels``.
     """
     indices = _collect(paths, labels, volume_name)
     inside = indices[_on_objects(indices, labels)]
     if len(inside) == 0:
-        raise InputError(f"all {len(indices)} centres of {paths[0]} lie on background")
+        raise InputError(f"all {len(indices)} centers of {paths[0]} lie on background")
     z, y, x = (
         int(min(p.min(), n - 1 - p.max()))
         for p, n in zip(np.unravel_index(inside, labels.shape_zyx), labels.shape_zyx, strict=True)
@@ -99,8 +99,8 @@ def write_published_coordinates(
     with whole_file(path) as partial, tf.io.TFRecordWriter(str(partial), "GZIP") as writer:
         for done, index in enumerate(indices):
             z, y, x = _position(int(index), coordinates.shape_zyx)
-            centre = tf.train.Feature(int64_list=tf.train.Int64List(value=[x, y, z]))
-            feature = {"center": centre, "label_volume_name": name}
+            center = tf.train.Feature(int64_list=tf.train.Int64List(value=[x, y, z]))
+            feature = {"center": center, "label_volume_name": name}
             example = tf.train.Example(features=tf.train.Features(feature=feature))
             writer.write(example.SerializeToString())
             if on_progress is not None and done % _BATCH == 0:
@@ -113,22 +113,22 @@ def _collect(paths: Sequence[str | Path], labels: Volume, volume_name: str | Non
     index_type = np.min_scalar_type(math.prod(labels.shape_zyx) - 1)
     names: Counter[str] = Counter()
     parts = [np.empty(0, index_type)]
-    for record_names, centres in _iter_records(paths):
+    for record_names, centers in _iter_records(paths):
         names.update(record_names)
-        centres = centres[[volume_name in (None, name) for name in record_names]]
-        outside = ((centres < 0) | (centres >= labels.shape_zyx)).any(axis=1)
+        centers = centers[[volume_name in (None, name) for name in record_names]]
+        outside = ((centers < 0) | (centers >= labels.shape_zyx)).any(axis=1)
         if outside.any():
             raise InputError(
-                f"{paths[0]} has a centre at zyx {centres[outside][0].tolist()}, outside of"
+                f"{paths[0]} has a center at zyx {centers[outside][0].tolist()}, outside of"
                 f" {labels.source} of shape {labels.shape_zyx}; are these its labels?"
             )
-        parts.append(np.ravel_multi_index(tuple(centres.T), labels.shape_zyx).astype(index_type))
+        parts.append(np.ravel_multi_index(tuple(centers.T), labels.shape_zyx).astype(index_type))
     _check_names(names, volume_name, paths)
     return np.sort(np.concatenate(parts))
 
 
 def _iter_records(paths: Sequence[str | Path]) -> Iterator[tuple[list[str], np.ndarray]]:
-    """Volume names, and (n, 3) int64 centres in zyx order, of batches of records."""
+    """Volume names, and (n, 3) int64 centers in zyx order, of batches of records."""
     import tensorflow as tf
 
     features = {

@@ -21,8 +21,8 @@ def classify_block(
     Args:
         window: (z, y, x) integer object ids.
         kept_ids: Ids of the objects that get a class, ascending.
-        radius_zyx: Radius of the neighbourhood in voxels.
-        cuts: Smallest count of own voxels in the neighbourhood for class 2, 3, ...
+        radius_zyx: Radius of the neighborhood in voxels.
+        cuts: Smallest count of own voxels in the neighborhood for class 2, 3, ...
 
     Returns:
         uint8 classes from 1 on, 0 for other objects; 2 * radius smaller than ``window``.
@@ -61,9 +61,9 @@ class _Span:
 
     def prefix_bounds(self) -> tuple[np.ndarray, np.ndarray]:
         """For each wanted voxel, the prefix-sum rows whose difference is its window sum."""
-        centre = np.arange(self.start, self.stop)
-        low = np.maximum(centre - self.radius, self.first) - self.first
-        high = np.minimum(centre + self.radius + 1, self.end) - self.first
+        center = np.arange(self.start, self.stop)
+        low = np.maximum(center - self.radius, self.first) - self.first
+        high = np.minimum(center + self.radius + 1, self.end) - self.first
         return low, high
 
 

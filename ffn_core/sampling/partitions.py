@@ -1,4 +1,4 @@
-"""Partitions: how much of the neighbourhood of a voxel belongs to the voxel's own object.
+"""Partitions: how much of the neighborhood of a voxel belongs to the voxel's own object.
 
 Training coordinates are drawn evenly over classes of this fraction, because otherwise nearly all
 of them would lie deep inside large objects, where there is nothing to learn.
@@ -48,7 +48,7 @@ def compute_partitions(
         min_size: Objects with fewer voxels in the whole volume are dropped.
 
     Returns:
-        (z, y, x) uint8: 1 ... len(thresholds) + 1, or 0 where no training canvas may be centred:
+        (z, y, x) uint8: 1 ... len(thresholds) + 1, or 0 where no training canvas may be centered:
         background, dropped objects, and voxels whose window leaves the volume.
 
     Raises:
@@ -98,7 +98,7 @@ def partition_blocks(
 
     Reads the labels twice: once to count the objects, once in blocks of ``block_zyx`` with a halo
     of ``lom_radius_zyx`` on every side. Where ``mask`` is false the class is 0: no canvas may be
-    centred there. (google/ffn also excludes canvases that only reach into masked voxels.)
+    centered there. (google/ffn also excludes canvases that only reach into masked voxels.)
     ``on_progress`` is called after each block with the fraction of blocks done.
     """
     cuts = _count_cuts(lom_radius_zyx, thresholds, labels.shape_zyx)

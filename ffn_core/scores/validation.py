@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ffn_core.metric_names import LOSS, score_metric
 from ffn_core.movement import FixedMovement, Movement
 from ffn_core.scores.roc import LogitHistogram
 from ffn_core.scores.voxel_counts import VoxelCounts
@@ -58,15 +59,15 @@ class Score:
             LogitHistogram(logits.astype(np.int64).reshape(2, -1)),
         )
 
-    def rates(self, prefix: str) -> dict[str, float]:
-        """Metrics under ``prefix/``: what the canvases there were allow to be measured."""
-        rates = self.published.rates(prefix)
+    def rates(self, scored: str) -> dict[str, float]:
+        """Metrics of ``scored``: what the canvases there were allow to be measured."""
+        rates = self.published.rates(scored)
         if self.fovs:
-            rates[f"{prefix}/loss"] = self.loss_sum / self.fovs
+            rates[score_metric(scored, LOSS)] = self.loss_sum / self.fovs
         if self.half.canvases:
-            rates[f"{prefix}/f1_half"] = self.half.f1
+            rates[score_metric(scored, "f1_half")] = self.half.f1
         if (auc := self.logits.auc) is not None:
-            rates[f"{prefix}/auc"] = auc
+            rates[score_metric(scored, "auc")] = auc
         return rates
 
     @property
@@ -102,10 +103,10 @@ def moved_at(canvas: Canvas, threshold: float) -> Canvas:
 
 
 def moved_by_truth(canvas: Canvas) -> Canvas:
-    """A canvas like a fresh one, whose FOV visits in fixed order the centres that are object."""
+    """A canvas like a fresh one, whose FOV visits in fixed order the centers that are object."""
     radius = np.array(canvas.geometry.canvas_radius_zyx)
-    centres = radius + np.array(canvas.geometry.shifts_zyx).reshape(-1, 3)
-    order = np.flatnonzero(canvas.is_object[tuple(centres.T)])
+    centers = radius + np.array(canvas.geometry.shifts_zyx).reshape(-1, 3)
+    order = np.flatnonzero(canvas.is_object[tuple(centers.T)])
     return _again(canvas, FixedMovement(canvas.geometry, -np.inf, order))
 
 
@@ -139,15 +140,15 @@ def flood(
         batch.gather([(canvases[index], window) for index, window in active])
         rows = slice(len(active))
         logits, losses = predict(batch.image[rows], batch.seed[rows], batch.is_object[rows])
-        going_on = []
+        unfinished = []
         for row, (index, window) in enumerate(active):
             canvas = canvases[index]
             canvas.seed[window] = logits[row, ..., 0]
             loss_sums[index] += losses[row]
             fovs[index] += 1
             if (following := canvas.next_window()) is not None:
-                going_on.append((index, following))
-        active = going_on
+                unfinished.append((index, following))
+        active = unfinished
     return loss_sums, fovs
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ffn_core.metric_names import RATES, score_metric
+
 
 @dataclass(frozen=True)
 class VoxelCounts:
@@ -75,12 +77,11 @@ class VoxelCounts:
         right = self.true_positive + self.true_negative
         return _ratio(right, right + self.false_positive + self.false_negative)
 
-    def rates(self, prefix: str) -> dict[str, float]:
-        """f1, precision, recall and accuracy under ``prefix/``; empty before the first canvas."""
+    def rates(self, scored: str) -> dict[str, float]:
+        """Metrics of ``scored``, one for each of `RATES`; empty before the first canvas."""
         if not self.canvases:
             return {}
-        names = ("f1", "precision", "recall", "accuracy")
-        return {f"{prefix}/{name}": getattr(self, name) for name in names}
+        return {score_metric(scored, name): getattr(self, name) for name in RATES}
 
 
 def _ratio(part: int, whole: int) -> float:

@@ -34,7 +34,7 @@ def synthesize(
         shape_zyx: Extents in voxels, each at least 8.
         seed: Seed of everything random.
         object_radius_vx: Typical radius of a neurite in voxels.
-        noise: Standard deviation of the white noise, in grey levels.
+        noise: Standard deviation of the white noise, in gray levels.
         extracellular_vx: Voxels closer than this to the border of their object get label 0.
 
     Returns:
@@ -135,7 +135,7 @@ def _warp(labels: np.ndarray, radius_vx: float, rng: np.random.Generator) -> np.
 
 
 def _connected(labels: np.ndarray, min_voxels: int) -> np.ndarray:
-    """Number the connected components; a small one joins the neighbour it touches most."""
+    """Number the connected components; a small one joins the neighbor it touches most."""
     parts = cc3d.connected_components(labels, connectivity=6, out_dtype=np.uint32)
     while True:
         sizes = np.bincount(parts.ravel())
@@ -159,15 +159,15 @@ def _join_small(parts: np.ndarray, small: np.ndarray) -> np.ndarray:
     return target[parts]
 
 
-def _paint_ball(volume: np.ndarray, centre: np.ndarray, radius: float, value: int) -> None:
-    """Set the elements of ``volume`` within ``radius`` of ``centre``, cut off at its border."""
+def _paint_ball(volume: np.ndarray, center: np.ndarray, radius: float, value: int) -> None:
+    """Set the elements of ``volume`` within ``radius`` of ``center``, cut off at its border."""
     box = tuple(
-        slice(max(math.ceil(c - radius), 0), max(math.floor(c + radius) + 1, 0)) for c in centre
+        slice(max(math.ceil(c - radius), 0), max(math.floor(c + radius) + 1, 0)) for c in center
     )
     window = volume[box]
     grids = (
         (np.arange(s.start, s.start + n, dtype=np.float32) - c) ** 2
-        for s, n, c in zip(box, window.shape, centre, strict=True)
+        for s, n, c in zip(box, window.shape, center, strict=True)
     )
     z, y, x = np.ix_(*grids)
     window[z + y + x <= radius**2] = value

@@ -1,4 +1,4 @@
-"""Grey levels of synthetic neurites: cytoplasm, membranes, mitochondria, vesicles."""
+"""Gray levels of synthetic neurites: cytoplasm, membranes, mitochondria, vesicles."""
 
 import math
 
@@ -20,7 +20,7 @@ def render(
         rng: Where staining and organelles come from.
 
     Returns:
-        (z, y, x) float32 grey levels.
+        (z, y, x) float32 gray levels.
     """
     tone = rng.normal(160, 6, int(labels.max()) + 1).astype(np.float32)
     image = tone[labels]
@@ -42,20 +42,20 @@ def _add_mitochondria(
 ) -> None:
     """Dark ellipsoids with a darker rim and cristae, cut off at the neurite's membrane."""
     count = _count(40, labels.size, radius_vx)
-    for centre in rng.integers(0, labels.shape, (count, 3)):
-        if not inside[tuple(centre)]:
+    for center in rng.integers(0, labels.shape, (count, 3)):
+        if not inside[tuple(center)]:
             continue
         axis, short = random_direction(rng), radius_vx * rng.uniform(0.3, 0.5)
         reach = math.ceil(3 * short)
         box = tuple(
             slice(max(c - reach, 0), min(c + reach + 1, n))
-            for c, n in zip(centre, labels.shape, strict=True)
+            for c, n in zip(center, labels.shape, strict=True)
         )
-        offset = np.moveaxis(np.mgrid[box], 0, -1) - centre
+        offset = np.moveaxis(np.mgrid[box], 0, -1) - center
         along = offset @ axis
         squared = (offset**2).sum(axis=-1)
         level = np.sqrt((squared - along**2) / short**2 + (along / (2.6 * short)) ** 2)
-        body = (level < 1) & inside[box] & (labels[box] == labels[tuple(centre)])
+        body = (level < 1) & inside[box] & (labels[box] == labels[tuple(center)])
         cristae = 10 * np.sin(offset @ random_direction(rng) * (2 * math.pi / 3.5))
         rim = 22 * np.exp(-(((level - 0.9) / 0.15) ** 2))
         image[box][body] = (104 + cristae - rim)[body]
@@ -70,9 +70,9 @@ def _add_vesicles(
 ) -> None:
     """Clusters of small rings."""
     clusters = _count(12, labels.size, radius_vx)
-    centres = rng.uniform(0, labels.shape, (clusters, 1, 3))
+    centers = rng.uniform(0, labels.shape, (clusters, 1, 3))
     spread = rng.normal(0, 0.4 * radius_vx, (clusters, 30, 3))
-    points = np.rint(centres + spread).astype(int).reshape(-1, 3)
+    points = np.rint(centers + spread).astype(int).reshape(-1, 3)
     points = points[((points >= 0) & (points < labels.shape)).all(axis=1)]
     spots = np.zeros(labels.shape, np.float32)
     spots[tuple(points.T)] = 1

@@ -22,13 +22,14 @@ from typing import Any
 import numpy as np
 
 from ffn_core.errors import InputError
+from ffn_core.files import digest
 
 FORMAT = 1
 MANIFEST = "manifest.json"
 SHARED = "shared.npz"
 _PREFIX = "step-"
 _CORRECTION = "averaged_correction"
-_GO_BACK = "use an older checkpoint; once that folder is removed, the run goes on from it"
+_GO_BACK = "use an older checkpoint; once that folder is removed, the run continues from it"
 
 Gather = Callable[[Any], list[Any]]
 
@@ -97,7 +98,7 @@ def save(
     partial = folder / f".{name}.partial"
     files: dict[str, str] = {}
 
-    def prepare() -> dict[str, str]:
+    def make_folder() -> dict[str, str]:
         for old in folder.glob(f".{_PREFIX}*.partial"):
             shutil.rmtree(old)
         partial.mkdir(parents=True)
@@ -115,9 +116,9 @@ def save(
 
     # Each stage ends with all ranks knowing whether it worked on every one: none waits for another
     # that has given up.
-    for stage, everywhere in ((prepare, False), (write, True), (publish, False)):
-        reports = gather(_attempt(stage) if everywhere or rank == 0 else {"files": {}})
-        failures = [report["error"] for report in reports if "error" in report]
+    for stage, everywhere in ((make_folder, False), (write, True), (publish, False)):
+        answers = gather(_attempt(stage) if everywhere or rank == 0 else {"files": {}})
+        failures = [answer["error"] for answer in answers if "error" in answer]
         if failures:
             if rank == 0:
                 shutil.rmtree(partial, ignore_errors=True)  # may be all the space there is
@@ -125,7 +126,7 @@ def save(
                 f"checkpoint {folder / name} could not be written: {failures[0]}; earlier ones "
                 "are intact: free space and repeat the command"
             )
-        files = {k: v for report in reports for k, v in report["files"].items()} | files
+        files = {k: v for answer in answers for k, v in answer["files"].items()} | files
     return folder / name
 
 
@@ -176,10 +177,6 @@ def _checksum(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 def _publish(
     folder: Path, partial: Path, name: str, checkpoint: Checkpoint, files: dict[str, str]
 ) -> None:
@@ -191,7 +188,7 @@ def _publish(
     }
     content = json.dumps(manifest)
     with (partial / MANIFEST).open("w") as file:
-        json.dump({"sha256": _digest(content), "content": content}, file)
+        json.dump({"sha256": digest(content), "content": content}, file)
         file.flush()
         os.fsync(file.fileno())
     target = folder / name
@@ -276,7 +273,7 @@ def _manifest(path: Path) -> dict[str, Any]:
     file = path / MANIFEST
     try:
         outer = json.loads(file.read_text())
-        if _digest(outer["content"]) != outer["sha256"]:
+        if digest(outer["content"]) != outer["sha256"]:
             raise ValueError("checksum differs")
         manifest = json.loads(outer["content"])
     except OSError as error:

@@ -40,7 +40,7 @@ class Collectives:
 
     @contextlib.contextmanager
     def waiting(self) -> Iterator[None]:
-        """Mark a block that ends only when every rank is in it, for whoever looks for stalls.
+        """Mark a block that ends only when every rank is in it, for the watchdog of stalls.
 
         Every method but `reduce_sum`, which becomes part of a graph, does so itself.
         ``entered`` counts such blocks; ``waiting_since_s`` is the monotonic time at which the one
@@ -111,7 +111,7 @@ class ElasticCollectives(Collectives):
         self._changed = True
 
     def saved(self) -> None:
-        """Let all ranks meet anew, with nothing lost, if there are hosts to be taken in."""
+        """Let all ranks meet again, with nothing lost, if there are hosts to be taken in."""
         if any(self.gather(self._changed)):
             raise RanksChangedError("hosts came or went")
 
@@ -153,7 +153,7 @@ def start_elastic(timeout_s: float, again: bool) -> ElasticCollectives:
 
 
 def _meet(patience_s: float) -> Topology:
-    # Gloo cannot tell whom it waits for: whoever can should give up before it does.
+    # Gloo cannot name the rank it waits for; the watchdog, which can, should give up first.
     os.environ.setdefault("HOROVOD_GLOO_TIMEOUT_SECONDS", str(round(patience_s)))
     hvd.init()
     return Topology(hvd.rank(), hvd.size(), hvd.local_rank(), hvd.local_size())
@@ -162,7 +162,7 @@ def _meet(patience_s: float) -> Topology:
 def _ask_for_place() -> None:
     """Wait until Horovod's elastic driver knows the ranks, and take the place that it gives us.
 
-    Horovod asks by itself when it starts anew in a process; a new process believes its environment.
+    Horovod asks by itself when it restarts in a process; a new process trusts its environment.
 
     Raises:
         RuntimeError: There is no place for this process any more.

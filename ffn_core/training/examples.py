@@ -20,13 +20,13 @@ Window = tuple[slice, slice, slice]
 
 
 @dataclass(frozen=True)
-class LabelledVolume:
-    """An image with its segmentation and where canvases may be centred in it.
+class LabeledVolume:
+    """An image with its segmentation and where canvases may be centered in it.
 
     Attributes:
         image: intensities.
         labels: object ids of the same shape.
-        coordinates: centres of training canvases.
+        coordinates: centers of training canvases.
         mean: subtracted from intensities,
         stddev: and divided by afterwards.
         weight: how often this volume is drawn from, relative to the others.
@@ -43,7 +43,7 @@ class LabelledVolume:
 class Canvas:
     """One object to learn: image, truth and seed around a point of it, and the movement over them.
 
-    All arrays are (z, y, x) of the geometry's canvas size: ``image`` float32 normalised,
+    All arrays are (z, y, x) of the geometry's canvas size: ``image`` float32 normalized,
     ``is_object`` bool, ``seed`` float32 logits.
     """
 
@@ -62,9 +62,9 @@ class Canvas:
         self.geometry = geometry
 
     def first_window(self) -> Window:
-        """Slices of the FOV at the centre, which is always visited."""
+        """Slices of the FOV at the center, which is always visited."""
         window = self.next_window()
-        assert window is not None, "SeedValues guarantees that the centre may be visited"
+        assert window is not None, "SeedValues guarantees that the center may be visited"
         return window
 
     def next_window(self) -> Window | None:
@@ -75,7 +75,7 @@ class Canvas:
 
 @dataclass(frozen=True)
 class CanvasSource:
-    """Draws canvases from labelled volumes.
+    """Draw canvases from labeled volumes.
 
     Attributes:
         volumes: where to draw from.
@@ -83,11 +83,11 @@ class CanvasSource:
         seed_values: seed probabilities and the move threshold.
         policy: movement policy.
         shuffle: whether the fixed policy shuffles its shifts.
-        reflect_axes: axes (0 = z, 1 = y, 2 = x) mirrored at random.
+        reflect_axes: axes (0 = z, 1 = y, 2 = x) flipped at random.
         permute_axes: axes exchanged at random.
     """
 
-    volumes: Sequence[LabelledVolume]
+    volumes: Sequence[LabeledVolume]
     geometry: FovGeometry
     seed_values: SeedValues
     policy: str = "fixed"
@@ -104,24 +104,24 @@ class CanvasSource:
         if len(self.volumes) > 1:
             weights = np.array([v.weight for v in self.volumes])
             volume = self.volumes[rng.choice(len(self.volumes), p=weights / weights.sum())]
-        centre = volume.coordinates.sample(rng)
+        center = volume.coordinates.sample(rng)
         augment = draw_augmentation(rng, self.reflect_axes, self.permute_axes).apply
         movement = make_movement(
             self.policy, self.geometry, self.seed_values.move_logit, self.shuffle, rng
         )
-        return self._build(volume, centre, augment, movement)
+        return self._build(volume, center, augment, movement)
 
     def _build(
         self,
-        volume: LabelledVolume,
-        centre: Zyx,
+        volume: LabeledVolume,
+        center: Zyx,
         augment: Callable[[np.ndarray], np.ndarray],
         movement: Movement,
     ) -> Canvas:
-        z, y, x = (c - r for c, r in zip(centre, self.geometry.canvas_radius_zyx, strict=True))
+        z, y, x = (c - r for c, r in zip(center, self.geometry.canvas_radius_zyx, strict=True))
         shape = self.geometry.canvas_zyx
         labels = volume.labels.read((z, y, x), shape)
-        is_object = labels == volume.labels.read(centre, (1, 1, 1))[0, 0, 0]
+        is_object = labels == volume.labels.read(center, (1, 1, 1))[0, 0, 0]
         image = volume.image.read((z, y, x), shape).astype(np.float32)
         image -= np.float32(volume.mean)
         image /= np.float32(volume.stddev)
@@ -201,7 +201,7 @@ class ExampleStream:
         }
 
     def restore(self, state: dict[str, Any], seed: np.ndarray) -> None:
-        """Go on as if never stopped, from `state` and a copy of ``canvas.seed``."""
+        """Continue as if never stopped, from `state` and a copy of ``canvas.seed``."""
         self._rng.bit_generator.state = state["rng_before_canvas"]
         self._draw()
         self.canvas.movement.restore(state["movement"])

@@ -68,7 +68,7 @@ def gradient_moments(
         norm2: |G_B|^2.
 
     Returns:
-        The two estimates; None if a group is empty, when they cannot be told apart.
+        The two estimates; None if a group is empty, when they cannot be separated.
     """
     if not first or not second:
         return None

@@ -17,7 +17,7 @@ _MOST_SLOTS = 1_000_003
 
 CHECKED = ("v110", "v110")
 """``libver`` of files we write: this format has checksums of everything but the data, which get
-theirs by ``fletcher32``, so that a damaged file is told from a sound one."""
+theirs by ``fletcher32``, so that a damaged file is detected."""
 
 _DAMAGE = (OSError, RuntimeError, KeyError, TypeError, ValueError)
 """What h5py raises, depending on where in a file something is wrong."""
@@ -123,7 +123,7 @@ def _open_dataset(file: h5py.File, name: str, spec: str, cache_bytes: int) -> h5
     if dataset.chunks is None or dataset.nbytes <= cache_bytes:
         return dataset  # has no chunks, or is about to be read into memory, each chunk once
     chunk_bytes = math.prod(dataset.chunks) * dataset.dtype.itemsize
-    del dataset  # HDF5 takes the cache size of whoever opens a dataset first
+    del dataset  # HDF5 takes the cache size of the first handle to a dataset
     # A slot holds one chunk: a hundred slots per chunk make collisions rare (HDF5 manual,
     # H5Pset_chunk_cache). Preemption 0: the chunk used longest ago leaves first. With 1 chunks that
     # were read in part never leave, and the cache grows without limit.

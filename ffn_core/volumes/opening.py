@@ -111,7 +111,7 @@ def fingerprint(spec: str) -> list[list[str | int]]:
     """Names, sizes and times of what a volume is stored in: another one after a change.
 
     JSON-ready; empty for what lies on a server. Folders stand for the chunks in them, because a
-    chunk that is written anew is a new entry of its folder.
+    chunk that is written again is a new entry of its folder.
     """
     kind = _kind(spec)
     if kind == "hdf5":

@@ -72,7 +72,7 @@ def open_stack(spec: str, cache_bytes: int) -> StackVolume:
     are kept in memory.
 
     Raises:
-        InputError: No image, both PNG and TIFF, an image that is not one grey channel, or
+        InputError: No image, both PNG and TIFF, an image that is not one gray channel, or
             sections that are not alike.
     """
     files = stack_files(spec)
@@ -127,13 +127,13 @@ def _tiff_pages(path: Path) -> tuple[int, Callable[[int], np.ndarray]]:
     try:
         with tifffile.TiffFile(path) as file:
             series = file.series[0]
-            colours = series.keyframe.samplesperpixel
-            *lead, height, width = series.shape if colours == 1 else (1, 1, 1)
+            colors = series.keyframe.samplesperpixel
+            *lead, height, width = series.shape if colors == 1 else (1, 1, 1)
             contiguous = series.dataoffset is not None
     except (tifffile.TiffFileError, OSError, IndexError, ValueError) as error:
         raise InputError(f"{path} is not a readable TIFF file: {error}") from error
-    if colours != 1:
-        raise InputError(f"{path} has {colours} channels; a section has one grey channel")
+    if colors != 1:
+        raise InputError(f"{path} has {colors} channels; a section has one gray channel")
     depth = math.prod(lead)
     if contiguous:
         pages = tifffile.memmap(path, mode="r").reshape(depth, height, width)
@@ -159,5 +159,5 @@ def _read_with_pillow(path: Path, page: int) -> np.ndarray:
     except (UnidentifiedImageError, OSError, EOFError, SyntaxError) as error:
         raise InputError(f"{path} is not a readable image: {error}") from error
     if pixels.ndim != 2 or mode == "P":
-        raise InputError(f"{path} is a colour image (mode {mode}); a section has one grey channel")
+        raise InputError(f"{path} is a color image (mode {mode}); a section has one gray channel")
     return pixels.astype(pixels.dtype.newbyteorder("="), copy=False)

@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.figures.style import DARK, GREY, SERIES, STYLE, log_axis, panels
+from analysis.figures.style import DARK, GRAY, SERIES, STYLE, log_axis, panels
 
 PREDICTIONS = {"link": "-", "fit": "--"}
 
@@ -28,28 +28,28 @@ def draw(rows: pd.DataFrame) -> Figure:
     """
     figure, (time, error) = panels(2, height_in=3.0)
     handles = []
-    colours = SERIES[: rows["mbit_per_s"].nunique()]
-    for colour, (rate, group) in zip(colours, rows.groupby("mbit_per_s"), strict=True):
+    colors = SERIES[: rows["mbit_per_s"].nunique()]
+    for color, (rate, group) in zip(colors, rows.groupby("mbit_per_s"), strict=True):
         spread = [
             group["median_s"] - group["quartile_low_s"],
             group["quartile_high_s"] - group["median_s"],
         ]
         time.errorbar(
-            group["bytes"], group["median_s"], spread, color=colour, fmt="o", markersize=3.5
+            group["bytes"], group["median_s"], spread, color=color, fmt="o", markersize=3.5
         )
         for kind, line in PREDICTIONS.items():
             sizes = np.geomspace(group["bytes"].min(), group["bytes"].max(), 100)
             # The model is linear in the size: between two sizes it is what lies on their line.
-            modelled = np.interp(sizes, group["bytes"], group[f"modelled_{kind}_s"])
-            time.plot(sizes, modelled, line, color=colour)
-            _errors(error, group, kind, line, colour)
-        handles.append(Line2D([], [], color=colour, marker="o", label=f"{rate:g} Mbit/s"))
+            modeled = np.interp(sizes, group["bytes"], group[f"modelled_{kind}_s"])
+            time.plot(sizes, modeled, line, color=color)
+            _errors(error, group, kind, line, color)
+        handles.append(Line2D([], [], color=color, marker="o", label=f"{rate:g} Mbit/s"))
     handles.append(
         Line2D([], [], color=DARK, marker="o", linestyle="none", label="measured (quartiles)")
     )
     handles.append(Line2D([], [], color=DARK, linestyle="-", label="modelled from the link's rate"))
     handles.append(Line2D([], [], color=DARK, linestyle="--", label="modelled from two sizes"))
-    error.axhline(0, color=GREY, linewidth=1)
+    error.axhline(0, color=GRAY, linewidth=1)
     log_axis(time, "x")
     log_axis(time, "y")
     log_axis(error, "x")
@@ -59,12 +59,12 @@ def draw(rows: pd.DataFrame) -> Figure:
     return figure
 
 
-def _errors(ax: Axes, group: pd.DataFrame, kind: str, line: str, colour: str) -> None:
+def _errors(ax: Axes, group: pd.DataFrame, kind: str, line: str, color: str) -> None:
     """Errors at sizes that the prediction was not made from."""
     made_from = group["used_in_fit"] if kind == "fit" else group["bytes"] == group["bytes"].min()
     # Where latency rules, relative errors of the two-size fit say little and would hide the rest.
     free = group[~made_from & (group["bytes"] > group["bytes"].min())]
-    ax.plot(free["bytes"], 100 * free[f"{kind}_error"], line, color=colour, marker="o")
+    ax.plot(free["bytes"], 100 * free[f"{kind}_error"], line, color=color, marker="o")
 
 
 def save(rows: pd.DataFrame, picture: Path) -> None:

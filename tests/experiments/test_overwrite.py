@@ -16,7 +16,7 @@ from experiments.data.cache import write_volumes
 from experiments.reporting import run_files
 from experiments.segment import segmentation_files
 from experiments.segment.config import ResolvedRegion, ResolvedSegment
-from experiments.throughput import __main__ as throughput_main
+from experiments.throughput import __main__ as throughput
 from experiments.throughput import measurement, tuning
 from ffn_core.output_list import LIST
 from ffn_core.sampling.coordinates import Coordinates
@@ -246,10 +246,11 @@ class Noon(datetime):
 
 
 @pytest.mark.parametrize(
-    ("app", "clock", "name"), [(tune, tuning, "tune"), (throughput_main, measurement, "throughput")]
+    ("app", "module", "name"),
+    [(tune, tuning, "tune"), (throughput, measurement, "throughput")],
 )
-def test_measurements_take_a_new_folder(app, clock, name, world, monkeypatch, everything, capsys):
-    monkeypatch.setattr(clock, "datetime", Noon)
+def test_measurements_take_a_new_folder(app, module, name, world, monkeypatch, everything, capsys):
+    monkeypatch.setattr(module, "datetime", Noon)
     monkeypatch.setattr("sys.argv", [name, "model=micro"])
     folder = world / "runs" / name / "20260101-120000"
     folder.mkdir(parents=True)

@@ -74,5 +74,5 @@ def test_impossible_sizes(fov, deltas, message):
         FovGeometry(fov, deltas)
 
 
-def test_the_largest_step_keeps_the_next_centre_in_sight():
+def test_the_largest_step_keeps_the_next_center_in_sight():
     assert FovGeometry((5, 5, 5), (2, 2, 2)).canvas_zyx == (9, 9, 9)

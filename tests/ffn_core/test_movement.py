@@ -13,8 +13,8 @@ from ffn_core.movement import (
     scored_face_moves,
 )
 
-LINE = FovGeometry((1, 1, 5), (0, 0, 2))  # canvas (1, 1, 9), centre x = 4
-FLAT = FovGeometry((1, 5, 5), (0, 2, 2))  # canvas (1, 9, 9), centre y = x = 4
+LINE = FovGeometry((1, 1, 5), (0, 0, 2))  # canvas (1, 1, 9), center x = 4
+FLAT = FovGeometry((1, 5, 5), (0, 2, 2))  # canvas (1, 9, 9), center y = x = 4
 CUBE = FovGeometry((5, 5, 5), (2, 2, 2))
 
 
@@ -26,7 +26,7 @@ def visits(movement, seed):
     return offsets
 
 
-def test_fixed_visits_the_centre_then_all_shifts_in_the_given_order():
+def test_fixed_visits_the_center_then_all_shifts_in_the_given_order():
     order = np.arange(26)[::-1]
     everywhere = np.ones(CUBE.canvas_zyx, np.float32)
     assert visits(FixedMovement(CUBE, 1.0, order), everywhere) == [
@@ -37,7 +37,7 @@ def test_fixed_visits_the_centre_then_all_shifts_in_the_given_order():
 
 def test_fixed_visits_only_positions_that_reached_the_threshold():
     seed = np.full(FLAT.canvas_zyx, 9.0, np.float32)
-    seed[0, 2::2, 2::2] = 0.99  # every position a FOV may be centred at
+    seed[0, 2::2, 2::2] = 0.99  # every position a FOV may be centered at
     seed[0, 4, 4] = seed[0, 2, 6] = 1.0
     seed[0, 6, 4] = 1.5
     movement = FixedMovement(FLAT, 1.0, np.arange(8))
@@ -49,7 +49,7 @@ def test_fixed_looks_at_the_seed_when_the_turn_comes():
     seed[0, 0, 4] = 1.0
     movement = FixedMovement(LINE, 1.0, np.array([1, 0]))  # +2, then -2
     assert movement.next_offset(seed) == (0, 0, 0)
-    seed[0, 0, 2] = 1.0  # what a prediction at the centre would do
+    seed[0, 0, 2] = 1.0  # what a prediction at the center would do
     assert movement.next_offset(seed) == (0, 0, -2)
     seed[0, 0, 6] = 1.0  # too late: +2 has been passed over
     assert movement.next_offset(seed) is None

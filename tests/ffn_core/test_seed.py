@@ -18,7 +18,7 @@ def test_logit_inverts_the_logistic_function(probability):
     assert 1 / (1 + np.exp(-logit(probability))) == pytest.approx(probability)
 
 
-def test_canvas_is_pad_but_for_the_centre():
+def test_canvas_is_pad_but_for_the_center():
     seed = SeedValues().canvas((3, 5, 7))
     assert (seed.shape, seed.dtype) == ((3, 5, 7), np.float32)
     assert seed[1, 2, 3] == np.float32(np.log(19))
@@ -34,7 +34,7 @@ def test_each_probability_has_its_place():
 
 
 @given(st.floats(0.01, 0.99))
-def test_the_centre_may_be_visited_even_when_init_equals_move(probability):
+def test_the_center_may_be_visited_even_when_init_equals_move(probability):
     values = SeedValues(init=probability, pad=0.005, move=probability)
     assert values.canvas((3, 3, 3))[1, 1, 1] >= values.move_logit
 

@@ -13,7 +13,7 @@ from ffn_core.geometry import FovGeometry
 from ffn_core.sampling.coordinates import Coordinates
 from ffn_core.seed import SeedValues
 from ffn_core.synthetic.neurites import synthesize
-from ffn_core.training.examples import CanvasSource, ExampleStream, LabelledVolume
+from ffn_core.training.examples import CanvasSource, ExampleStream, LabeledVolume
 from ffn_core.volumes import open_labels, open_volume
 
 SHAPE = (24, 48, 40)
@@ -92,7 +92,7 @@ def zarr_corner(tmp_path) -> Coordinates:
 def stream(folder: Path, coordinates: Coordinates, cache_bytes: int) -> ExampleStream:
     image = open_volume(f"zarr3:{folder}/image", cache_bytes)
     labels = open_labels(f"zarr3:{folder}/labels", cache_bytes)
-    volume = LabelledVolume(image, labels, coordinates, 0.0, 1.0)
+    volume = LabeledVolume(image, labels, coordinates, 0.0, 1.0)
     source = CanvasSource([volume], GEOMETRY, SeedValues(), policy="fixed", shuffle=False)
     return ExampleStream(source, seed=0, node=0, slot=0)
 

@@ -76,7 +76,7 @@ def run_dir(folder: Path, nodes: int) -> Path:
     return found
 
 
-def learnt(path: Path) -> list[tuple[int, dict[str, float]]]:
+def learned(path: Path) -> list[tuple[int, dict[str, float]]]:
     """Step and values of each record, without what depends on the clock."""
     return [
         (r.step, {k: v for k, v in r.metrics.items() if not k.startswith(TIMING)})
@@ -100,8 +100,8 @@ def test_records_and_weights_are_those_of_points_one_after_another(
     for nodes in (n for n in NODES if n != FAILING):
         alone, beside = (run_dir(folder, nodes) for folder, _ in (one_by_one, side_by_side))
         assert alone.name == beside.name
-        assert learnt(alone) == learnt(beside)
-        assert len(learnt(alone)) > 1
+        assert learned(alone) == learned(beside)
+        assert len(learned(alone)) > 1
         np.testing.assert_array_equal(final_weights(alone), final_weights(beside))
 
 

@@ -61,7 +61,7 @@ def flooded(config, precision: str, canvases: int) -> Score:
 
 
 def test_canvases_at_balanced_coordinates_are_filled_without_any_training(config):
-    """F1 above 0.9; wrong normalisation, axis order, seed or movement each bring it far below."""
+    """F1 above 0.9; wrong normalization, axis order, seed or movement each bring it far below."""
     score = flooded(config, "float32", CANVASES)
     assert score.published.canvases == CANVASES
     assert score.published.f1 > 0.9

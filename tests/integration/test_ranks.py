@@ -59,7 +59,7 @@ def test_four_logical_nodes_train_the_same_on_any_number_of_ranks(
 
 def test_bfloat16_trains_the_same_on_two_ranks(make_config, train, losses, final_weights, tmp_path):
     """To a tolerance of its own, 5e-4 of the losses and 1e-3 in weights: a sum in another order may
-    be rounded to the neighbouring bfloat16 number, 2^-8 away. Float32 is farther off than that."""
+    be rounded to the neighboring bfloat16 number, 2^-8 away. Float32 is farther off than that."""
     model = make_config().model
     found = {}
     for precision, ranks in (("bfloat16", 1), ("bfloat16", 2), ("float32", 1)):

@@ -34,21 +34,22 @@ from experiments.segment.tasks import Task
 from ffn_core.errors import InputError
 from ffn_core.files import REPOSITORY
 from ffn_core.inference.forward import make_forward
+from ffn_core.metric_names import metric_of
 from ffn_core.training import checkpoint as checkpoints
 from ffn_core.volumes import open_volume
 
 LIMIT_S = 240
 SHAPE = (40, 34, 34)
-GREY, CONTRAST = 100.0, 50.0
+GRAY, CONTRAST = 100.0, 50.0
 
 
 @pytest.fixture(scope="module")
 def columns(tmp_path_factory) -> Path:
     """Four columns along z, as wide as a FOV and brightest inside, in the dark; their labels."""
     labels = np.zeros(SHAPE, np.uint32)
-    image = np.full(SHAPE, GREY - CONTRAST)
+    image = np.full(SHAPE, GRAY - CONTRAST)
     y, x = np.indices((9, 9)) - 4
-    column = GREY + CONTRAST - 4 * np.maximum(abs(y), abs(x))
+    column = GRAY + CONTRAST - 4 * np.maximum(abs(y), abs(x))
     for number, (top, left) in enumerate([(5, 5), (5, 20), (20, 5), (20, 20)], start=1):
         place = np.s_[:, top : top + 9, left : left + 9]
         labels[place], image[place] = number, column
@@ -75,7 +76,7 @@ def write_config(folder: Path, **sections) -> None:
         "depth": 1,
         "features": 2,
     }
-    data = {"name": "columns", "kind": "files", "mean": GREY, "stddev": CONTRAST}
+    data = {"name": "columns", "kind": "files", "mean": GRAY, "stddev": CONTRAST}
     data |= sections.pop("data", {})
     (folder / run_files.CONFIG).write_text(
         yaml.safe_dump({"model": model, "data": data} | sections)
@@ -145,7 +146,7 @@ def test_columns_are_segmented_scored_and_drawn(columns, run_dir, tmp_path):
     with h5py.File(tmp_path / segmentation_files.SEGMENTATION) as file:
         ids = file[segmentation_files.DATASET][:]
         settings = json.loads(file[segmentation_files.DATASET].attrs["settings"])
-    assert settings["mean"] == GREY
+    assert settings["mean"] == GRAY
     with h5py.File(columns) as file:
         labels = file["labels"][:]
     assert np.unique(ids[labels == 0]).tolist() == [0]
@@ -204,7 +205,9 @@ def test_every_checkpoint_of_a_run_is_scored_and_recorded(columns, tmp_path, mon
     assert (everything["are"], everything["segments"]) == ("0.0", "4")
     assert int(nothing["voxels"]) == 4 * 9 * 9 * 20, "the half that the run held out"
 
-    assert len(run_files.read_records(run_dir / run_files.SEGMENTATION_SCORES)) == 2
+    recorded = run_files.read_records(run_dir / run_files.SEGMENTATION_SCORES)
+    assert len(recorded) == 2
+    assert all(metric_of(name) for name in recorded[-1].metrics)
     store, run_id = MlflowClient(uri), run_files.read_json(run_dir / LINK)["run_id"]
     history = store.get_metric_history(run_id, "segmentation/are")
     assert [m.step for m in history] == [8, 20]
@@ -214,7 +217,7 @@ def test_every_checkpoint_of_a_run_is_scored_and_recorded(columns, tmp_path, mon
     assert (sample.step, sample.start_zyx) == (5, (20, 0, 0))
     inside = sample.truth != 0
     assert 0.8 < np.mean(sample.segmentation[inside] != 0) <= 1
-    np.testing.assert_array_equal(sample.section == GREY - CONTRAST, sample.truth[sample.z] == 0)
+    np.testing.assert_array_equal(sample.section == GRAY - CONTRAST, sample.truth[sample.z] == 0)
 
 
 def test_a_curve_needs_checkpoints_and_labels(columns, run_dir, tmp_path, monkeypatch, capfd):
@@ -379,7 +382,7 @@ def test_the_precision_is_that_of_the_training_unless_given(columns, run_dir, tm
     assert config(columns, tmp_path, out, precision="float32").precision == "float32"
 
 
-def test_a_published_checkpoint_needs_its_normalisation(shared_dir, columns, run_dir, tmp_path):
+def test_a_published_checkpoint_needs_its_normalization(shared_dir, columns, run_dir, tmp_path):
     prefix = shared_dir / "models/fib25/model.ckpt-27465036"
     if not prefix.with_name(f"{prefix.name}.index").is_file():
         pytest.skip(f"no {prefix}.index")

@@ -19,15 +19,15 @@ from ffn_core.model import ConvStack
 from ffn_core.model_size import ModelSize
 
 SHAPE = (16, 24, 34)
-GREY, CONTRAST = 100, 50
+GRAY, CONTRAST = 100, 50
 GEOMETRIES = {"isotropic": ([7, 7, 7], [2, 2, 2]), "thick sections": ([3, 7, 7], [1, 2, 2])}
 
 
 def columns() -> np.ndarray:
     """Two columns along x, brightest inside, in the dark."""
-    image = np.full(SHAPE, GREY - CONTRAST)
+    image = np.full(SHAPE, GRAY - CONTRAST)
     z, y = np.indices((10, 9)) - 4
-    column = GREY + CONTRAST - 4 * np.maximum(abs(z), abs(y))
+    column = GRAY + CONTRAST - 4 * np.maximum(abs(z), abs(y))
     for top in (2, 13):
         image[3:13, top : top + 9, :] = column[:, :, None]
     return image
@@ -113,7 +113,7 @@ def segment(tmp_path_factory, forward) -> Callable[..., list[np.ndarray]]:
         config = SegmentConfig(
             checkpoint=str(checkpoint),
             image=image,
-            mean=GREY,
+            mean=GRAY,
             stddev=CONTRAST,
             fov_zyx=fov,
             deltas_zyx=deltas,

@@ -25,7 +25,7 @@ from ffn_core.training import checkpoint as checkpoints
 MIB = 1024**2
 CELL = 64  # one ball in each cell of so many voxels along each axis
 RADIUS = 20
-GREY, CONTRAST = 100, 50
+GRAY, CONTRAST = 100, 50
 FOV, DELTAS, SUBVOLUME, OVERLAP = 33, 16, 128, 34
 CACHE_BYTES = 8 * MIB
 BYTES_PER_VOXEL = 1 + 4 + 4  # of image, labels and ids
@@ -33,18 +33,18 @@ WORKER, MAIN, PICTURES = "experiments.segment_worker", "experiments.segment", "a
 
 
 def write_balls(folder: Path, shape: Zyx) -> list[list[int]]:
-    """Bright balls in the dark, image and labels as Zarr v3; returns the balls' centres."""
+    """Bright balls in the dark, image and labels as Zarr v3; returns the balls' centers."""
     distance = np.sqrt(sum((np.indices((CELL,) * 3) - CELL // 2) ** 2))
-    ball = (GREY + CONTRAST * (1 - distance / RADIUS)).clip(0, 255).astype(np.uint8)
+    ball = (GRAY + CONTRAST * (1 - distance / RADIUS)).clip(0, 255).astype(np.uint8)
     image = create_store(folder / "image", shape, "uint8")
     labels = create_store(folder / "labels", shape, "uint32")
-    centres = []
+    centers = []
     for number, cell in enumerate(np.ndindex(*(n // CELL for n in shape)), start=1):
         place = tuple(slice(CELL * c, CELL * (c + 1)) for c in cell)
         image[place] = ball
         labels[place] = np.where(distance < RADIUS, number, 0).astype(np.uint32)
-        centres.append([CELL * c + CELL // 2 for c in cell])
-    return centres
+        centers.append([CELL * c + CELL // 2 for c in cell])
+    return centers
 
 
 def create_store(path: Path, shape: Zyx, dtype: str) -> ts.TensorStore:
@@ -75,14 +75,14 @@ def write_run(folder: Path) -> None:
         keep=1,
     )
     model = {"name": "bright", "fov_zyx": [FOV] * 3, "deltas_zyx": [DELTAS] * 3}
-    data = {"name": "balls", "kind": "files", "mean": GREY, "stddev": CONTRAST}
+    data = {"name": "balls", "kind": "files", "mean": GRAY, "stddev": CONTRAST}
     run = {"model": model | {"depth": 1, "features": 2}, "data": data}
     (folder / run_files.CONFIG).write_text(yaml.safe_dump(run))
 
 
-def peak_rss(folder: Path, centres: list[list[int]], shape: Zyx, pictures: bool) -> dict[str, int]:
+def peak_rss(folder: Path, centers: list[list[int]], shape: Zyx, pictures: bool) -> dict[str, int]:
     """Segment and score the first ``shape`` voxels; the peak in bytes of each process."""
-    inside = [c for c in centres if all(p < n for p, n in zip(c, shape, strict=True))]
+    inside = [c for c in centers if all(p < n for p, n in zip(c, shape, strict=True))]
     options = {
         "checkpoint": folder / "run",
         "image": f"zarr3:{folder}/image",
@@ -138,8 +138,8 @@ def test_a_longer_region_takes_no_more_memory(tmp_path):
     (tmp_path / "run").mkdir()
     write_run(tmp_path / "run")
     short, long = (256, 128, 128), (768, 128, 128)
-    centres = write_balls(tmp_path, long)[::3]
-    first, then = (peak_rss(tmp_path, centres, shape, pictures=False) for shape in (short, long))
+    centers = write_balls(tmp_path, long)[::3]
+    first, then = (peak_rss(tmp_path, centers, shape, pictures=False) for shape in (short, long))
     assert set(first) == set(then) == {WORKER, MAIN}
     added = (math.prod(long) - math.prod(short)) * BYTES_PER_VOXEL
     assert max(then[part] - first[part] for part in first) < added / 2, (first, then)
@@ -154,9 +154,9 @@ def main() -> None:
             folder, shape = Path(name), (edge, edge, edge)
             (folder / "run").mkdir()
             write_run(folder / "run")
-            centres = write_balls(folder, shape)
+            centers = write_balls(folder, shape)
             started = time.monotonic()
-            peaks = peak_rss(folder, centres, shape, pictures=True)
+            peaks = peak_rss(folder, centers, shape, pictures=True)
             took_s = time.monotonic() - started
             cells = [edge**3 * BYTES_PER_VOXEL / MIB, *(peaks.get(p, 0) / MIB for p in parts)]
             print(edge, *(f"{cell:.0f}" for cell in [*cells, took_s]), sep="\t", flush=True)

@@ -13,6 +13,7 @@ from experiments.throughput import plan
 from experiments.throughput.__main__ import main
 from experiments.throughput.efficiency import BareRates, combine
 from ffn_core.files import REPOSITORY
+from ffn_core.metric_names import metric_of
 from ffn_core.model_size import PRECISIONS
 
 
@@ -75,6 +76,7 @@ def test_ranks_are_measured_recorded_and_tabulated(command, monkeypatch, tmp_pat
     assert pair.data.metrics["scaling/parallel_efficiency"] == pytest.approx(expected)
     assert pair.data.metrics["scaling/baseline_nodes"] == 1
     assert "throughput/fovs_per_second" in pair.data.metrics
+    assert all(metric_of(name) for name in pair.data.metrics)
     artifacts = {a.path for a in store.list_artifacts(parent.info.run_id)}
     assert {"throughput.json", "figures"} <= artifacts
 

@@ -14,6 +14,7 @@ from mlflow.tracking import MlflowClient
 from experiments import train
 from experiments.reporting import run_files
 from ffn_core.files import REPOSITORY
+from ffn_core.metric_names import metric_of
 
 
 @pytest.fixture
@@ -60,6 +61,8 @@ def test_a_sweep_is_recorded(command, tmp_path, capfd):
     assert [m.value for m in history] == [
         r.metrics["train/loss"] for r in recorded if "train/loss" in r.metrics
     ]
+    names = {name for run in runs for name in run.data.metrics}
+    assert {name for name in names if metric_of(name) is None} == set()
     figures = {a.path for a in store.list_artifacts(parent.info.run_id, "figures")}
     assert "figures/summary.csv" in figures
     assert any(path.endswith(".png") for path in figures)

@@ -17,7 +17,7 @@ from analysis.claims import (
     segmentation,
 )
 from analysis.claims.crossover import crossover_nodes, late_noise_of_runs, log2_crossover
-from analysis.claims.efficiency import coupling, foretold, modelled_efficiency
+from analysis.claims.efficiency import coupling, modeled_efficiency, predicted_efficiency
 from analysis.claims.judge import (
     COSTED,
     FINDERS,
@@ -337,11 +337,11 @@ def test_growing_the_batch(make_runs):
     assert worse["growing_batch_data"].verdict == REFUTED
 
 
-def test_modelled_time_of_stages_adds_up():
+def test_modeled_time_of_stages_adds_up():
     history = pd.DataFrame({"fovs": [400, 800, 1440], "optimizer_step": [100, 200, 210]})
     four, many = data_cost.published_rate(np.array([4, 64]))
-    assert growing.modelled_seconds(history, 800) == pytest.approx(800 / four)
-    assert growing.modelled_seconds(history, 1440) == pytest.approx(800 / four + 640 / many)
+    assert growing.modeled_seconds(history, 800) == pytest.approx(800 / four)
+    assert growing.modeled_seconds(history, 1440) == pytest.approx(800 / four + 640 / many)
     assert growing.arm_of(history) == growing.GROWING
     assert growing.arm_of(history.iloc[:2]) == 4
 
@@ -476,13 +476,16 @@ def test_efficiency_of_a_known_law():
     nodes = [2**p for p in range(11)]
     rates = [0.7 * n / (1 + 2 * 0.02 * math.log2(n)) for n in nodes]
     exact = pd.DataFrame({"nodes": nodes, "fovs_per_second": rates})
-    table = modelled_efficiency(exact, [1024, 2048])
+    table = modeled_efficiency(exact, [1024, 2048])
     assert table["efficiency"].tolist() == pytest.approx([1 / 1.4, 1 / 1.44], rel=1e-3)
     claim = BY_KEY["efficiency_2048"]
-    assert settle(claim, foretold(exact, 2048, table["efficiency"].iloc[1])).verdict == SUPPORTED
+    assert (
+        settle(claim, predicted_efficiency(exact, 2048, table["efficiency"].iloc[1])).verdict
+        == SUPPORTED
+    )
     # 0.69 with hardly any uncertainty misses 0.6 and 0.8.
     for missed in (0.6, 0.8):
-        assert settle(claim, foretold(exact, 2048, missed)).verdict == REFUTED
+        assert settle(claim, predicted_efficiency(exact, 2048, missed)).verdict == REFUTED
 
 
 def test_a_checkpoint_that_only_an_interrupted_run_has_does_not_count():

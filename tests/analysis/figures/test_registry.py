@@ -98,10 +98,10 @@ def test_models_are_drawn_on_the_published_values_with_ours_beside(study):
     expected = published.throughput()["parallel_efficiency"].to_numpy()
     assert line(panels[0], "published").get_ydata() == pytest.approx(expected, abs=3e-4)
     assert line(panels[0], "this study").get_ydata() == pytest.approx([1, 1])
-    modelled = line(panels[0], "modelled")
-    assert modelled.get_xdata() == [2048]
-    assert modelled.get_ydata()[0] == pytest.approx(0.637, abs=2e-3)
-    assert modelled.get_markerfacecolor() == "white"
+    modeled = line(panels[0], "modelled")
+    assert modeled.get_xdata() == [2048]
+    assert modeled.get_ydata()[0] == pytest.approx(0.637, abs=2e-3)
+    assert modeled.get_markerfacecolor() == "white"
     low, high = panels[0].get_ylim()
     assert low < 0.4
     assert high >= 1.08
@@ -220,7 +220,7 @@ def test_runs_that_missed_a_target_are_lower_bounds(make_runs):
         assert bounds[0].get_ydata() == pytest.approx([had])
 
 
-def test_time_against_cost_keeps_measured_and_modelled_apart(study):
+def test_time_against_cost_keeps_measured_and_modeled_apart(study):
     drawing = time_against_cost(study)
     time, gain, theirs = drawing.figure.axes
     # 10 FOVs/s per rank: on two real nodes half the time of one, for the same node-hours.
@@ -228,18 +228,18 @@ def test_time_against_cost_keeps_measured_and_modelled_apart(study):
     assert measured.get_xdata() == pytest.approx([1, 1])
     assert measured.get_ydata() == pytest.approx([1, 2])
     assert measured.get_linestyle() == "-"
-    modelled = line(gain, "F1 0.5, modelled")
-    assert modelled.get_linestyle() == "--"
-    assert modelled.get_markerfacecolor() == "white"
-    assert len(modelled.get_xdata()) == 3
-    # Same FOVs on all counts, so cost is one over the modelled efficiency, 0.84 as published.
-    assert modelled.get_xdata()[2] == pytest.approx(1 / 0.84, rel=0.06)
+    modeled = line(gain, "F1 0.5, modelled")
+    assert modeled.get_linestyle() == "--"
+    assert modeled.get_markerfacecolor() == "white"
+    assert len(modeled.get_xdata()) == 3
+    # Same FOVs on all counts, so cost is one over the modeled efficiency, 0.84 as published.
+    assert modeled.get_xdata()[2] == pytest.approx(1 / 0.84, rel=0.06)
     assert len(line(time, "F1 0.5, modelled").get_xdata()) == 3
     assert line(theirs, "F1 0.7").get_marker() == "s"
     assert "modelled" in drawing.caption
 
 
-def test_time_to_target_is_modelled_where_only_one_real_count_has_it(make_runs):
+def test_time_to_target_is_modeled_where_only_one_real_count_has_it(make_runs):
     def curve(rate):
         at = [100, 200, 300, 400]
         return {
@@ -252,10 +252,10 @@ def test_time_to_target_is_modelled_where_only_one_real_count_has_it(make_runs):
     drawing = cost_to_target(Study("study", runs))
     time = drawing.figure.axes[2]
     assert time.get_ylabel() == "Modelled time to target (s)"
-    modelled = line(time, "F1 0.5")
-    assert modelled.get_linestyle() == "--"
+    modeled = line(time, "F1 0.5")
+    assert modeled.get_linestyle() == "--"
     # Reached after 350 FOVs on 8 nodes of 10 FOVs/s at the published 84 %.
-    assert modelled.get_ydata()[1] == pytest.approx(350 / (80 * 0.84), rel=0.03)
+    assert modeled.get_ydata()[1] == pytest.approx(350 / (80 * 0.84), rel=0.03)
     assert "modelled, for want of two real node counts" in drawing.caption
 
 

@@ -1,7 +1,7 @@
 import pytest
 from matplotlib.figure import Figure
 
-from analysis.figures.style import log_axis, node_axis, node_colours
+from analysis.figures.style import log_axis, node_axis, node_colors
 from analysis.text import short_number
 
 
@@ -31,7 +31,7 @@ def test_log_axis_always_shows_two_labels_or_more(limits):
     assert 2 <= len(shown) <= 9
 
 
-def test_node_counts_have_distinct_colours_in_order():
-    colours = node_colours([8, 1, 2, 1])
-    assert list(colours) == [1, 2, 8]
-    assert len(set(colours.values())) == 3
+def test_node_counts_have_distinct_colors_in_order():
+    colors = node_colors([8, 1, 2, 1])
+    assert list(colors) == [1, 2, 8]
+    assert len(set(colors.values())) == 3

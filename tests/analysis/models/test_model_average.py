@@ -11,7 +11,7 @@ from analysis.models.model_average import (
     compare_models,
     fit_throughput,
     leave_largest_out,
-    modelled_throughput,
+    modeled_throughput,
     published_throughput,
     same_work,
 )
@@ -125,9 +125,9 @@ def test_another_node_keeps_the_efficiency():
     assert ours.throughput([1024])[0] == pytest.approx(50 * 1024 * 0.7087, rel=0.03)
 
 
-def test_a_modelled_node_is_as_fast_as_one_rank():
+def test_a_modeled_node_is_as_fast_as_one_rank():
     points = pd.DataFrame({"fovs_per_second": [40.0, 44.0, 90.0], "ranks": [1, 1, 2]})
-    assert modelled_throughput(points).node_fovs_per_second == pytest.approx(44)
+    assert modeled_throughput(points).node_fovs_per_second == pytest.approx(44)
 
 
 def test_same_work_ignores_optimizer_and_data():

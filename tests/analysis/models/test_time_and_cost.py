@@ -19,7 +19,7 @@ def rows(nodes, emulated, fovs, elapsed_s):
     }
 
 
-def test_measured_and_modelled_are_kept_apart():
+def test_measured_and_modeled_are_kept_apart():
     reached = pd.DataFrame(
         [
             rows(1, False, 3600.0, 720.0),
@@ -29,15 +29,15 @@ def test_measured_and_modelled_are_kept_apart():
         ]
     )
     table = time_and_cost(reached, IDEAL).set_index(["kind", "nodes"])
-    measured, modelled = table.loc["measured"], table.loc["modelled"]
+    measured, modeled = table.loc["measured"], table.loc["modelled"]
     assert measured["hours"].tolist() == pytest.approx([0.2, 0.125])
     assert measured["speedup"].tolist() == pytest.approx([1, 1.6])
     assert measured["cost_ratio"].tolist() == pytest.approx([1, 1.25])
     # 10 FOVs/s per node: 360 s on one, 90 s on eight.
-    assert modelled.index.tolist() == [1, 2, 8]
-    assert modelled["hours"].tolist() == pytest.approx([0.1, 200 / 3600, 0.025], rel=1e-4)
-    assert modelled["cost_ratio"].tolist() == pytest.approx([1, 4000 / 3600, 2], rel=1e-4)
-    assert modelled["pareto"].all()
+    assert modeled.index.tolist() == [1, 2, 8]
+    assert modeled["hours"].tolist() == pytest.approx([0.1, 200 / 3600, 0.025], rel=1e-4)
+    assert modeled["cost_ratio"].tolist() == pytest.approx([1, 4000 / 3600, 2], rel=1e-4)
+    assert modeled["pareto"].all()
 
 
 def test_published_node_hours_by_hand():

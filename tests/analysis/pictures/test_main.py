@@ -36,7 +36,7 @@ def test_a_merger_has_the_color_of_its_larger_object():
     np.testing.assert_array_equal(by_segment[3], by_object[2])
 
 
-def test_overlay_colors_objects_and_leaves_the_rest_grey():
+def test_overlay_colors_objects_and_leaves_the_rest_gray():
     ids = np.zeros((4, 6), int)
     ids[:, 3:] = 1
     picture = overlay(np.full((4, 6), 9.0), ids, {1: np.array([1.0, 0.0, 0.0])})

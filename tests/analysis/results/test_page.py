@@ -14,7 +14,7 @@ from analysis.claims.judge import judge
 from analysis.figures.style import STYLE
 from analysis.results import overview_figures
 from analysis.results.__main__ import main
-from analysis.results.findings import Missing, Picture, Report, png, without_ids
+from analysis.results.findings import Findings, Missing, Picture, png, without_ids
 from analysis.text import cell, markdown_table
 from ffn_core.outputs import Outputs
 
@@ -66,7 +66,7 @@ def test_differences_show_intervals_the_crossover_and_the_noise_scale(studies):
 
 
 def test_figures_without_runs_say_why(studies):
-    report = Report("nowhere", studies)
+    report = Findings("nowhere", studies)
     missing = report.figure("optimizers")
     assert isinstance(missing, Missing)
     assert "fewer than two optimizers" in missing.caption.markdown

@@ -1,13 +1,12 @@
 import math
 import sqlite3
-from pathlib import Path
 
 import pandas as pd
 import pytest
 from mlflow.tracking import MlflowClient
 
 from analysis.runs import mlflow_reader as module
-from analysis.runs.mlflow_reader import default_tracking_uri, load_runs
+from analysis.runs.mlflow_reader import load_runs
 from ffn_core.errors import InputError
 
 
@@ -101,11 +100,3 @@ def test_unknown_and_empty_experiments_name_what_exists(store):
         load_runs(store, "demo")
     with pytest.raises(InputError, match=r"'empty' has no recorded points.*: demo_sweep, single"):
         load_runs(store, "empty")
-
-
-def test_default_tracking_uri(monkeypatch, tmp_path):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    assert default_tracking_uri() == f"sqlite:///{Path.cwd()}/mlflow.db"
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://localhost:5000")
-    assert default_tracking_uri() == "http://localhost:5000"

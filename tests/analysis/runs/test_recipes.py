@@ -1,6 +1,9 @@
 import pandas as pd
+import pytest
 
 from analysis.runs.recipes import best_recipe_runs, latest_of_each_point, recipe_labels
+from analysis.runs.runs import column_of
+from ffn_core.metric_names import SAME_RECIPE
 
 
 def test_labels_name_only_what_varies(make_runs):
@@ -39,6 +42,24 @@ def test_where_a_run_was_carried_out_does_not_make_a_recipe(make_runs):
     )
     assert recipe_labels(runs.table).tolist() == ["adam", "adam"]
     assert latest_of_each_point(runs).table["run_id"].tolist() == ["run00001"]
+
+
+@pytest.mark.parametrize("option", SAME_RECIPE)
+def test_what_computes_the_same_is_one_recipe(make_runs, option):
+    """The same list that identities are made by."""
+    runs = make_runs(({column_of(option): 1}, {}), ({column_of(option): 2}, {}))
+    assert latest_of_each_point(runs).table["run_id"].tolist() == ["run00001"]
+
+
+def test_what_changes_the_result_is_another_recipe(make_runs):
+    runs = make_runs(({"optimizer_clip": 1}, {}), ({"optimizer_clip": 2}, {}))
+    assert len(latest_of_each_point(runs).table) == 2
+
+
+def test_a_run_from_before_an_option_is_the_same_recipe_as_one_that_leaves_it_alone(make_runs):
+    later = {"averaging_half_life_fovs": "1000", "validation_volumes": "[]", "data_mask": None}
+    runs = make_runs(({}, {}), (later, {}), ({"averaging_half_life_fovs": "0"}, {}))
+    assert latest_of_each_point(runs).table["run_id"].tolist() == ["run00001", "run00002"]
 
 
 def test_a_second_run_of_a_point_replaces_the_first_and_real_beats_emulated(make_runs):

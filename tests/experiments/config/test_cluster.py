@@ -9,7 +9,7 @@ from hydra.core.global_hydra import GlobalHydra
 
 from experiments.config.cluster import ClusterConfig
 from experiments.config.hydra_app import CONF, register_schema, to_config
-from experiments.config.naming import RANKS_GIVEN, identity, identity_of, run_directory
+from experiments.config.naming import identity, identity_of, run_directory
 from experiments.config.schema import (
     BudgetConfig,
     Config,
@@ -19,6 +19,7 @@ from experiments.config.schema import (
 )
 from experiments.launch.prepare import prepare
 from experiments.reporting import run_files
+from ffn_core.metric_names import RANKS_GIVEN
 
 AUTOMATIC = Config(
     data=DataConfig(name="dummy", kind="dummy"),

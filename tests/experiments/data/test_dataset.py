@@ -1,12 +1,12 @@
 """From the data section of a config to canvases: several volumes, masks, caches, formats."""
 
 import dataclasses
-import functools
 import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import pytest
 import tensorstore as ts
 
 from experiments.config.config_file import write_config
-from experiments.config.naming import LATER, RUN_LOCAL, identity
+from experiments.config.naming import identity
 from experiments.config.parsing import from_dict
 from experiments.config.schema import Config, DataConfig
 from experiments.data.cache import write_volumes
@@ -25,9 +25,10 @@ from experiments.reporting.run_files import CHECKPOINTS
 from experiments.segment.config import ResolvedRegion, SegmentConfig
 from experiments.segment.resolve import held_out_region, resolve
 from ffn_core.errors import InputError
+from ffn_core.metric_names import LATER, RUN_LOCAL
 from ffn_core.synthetic.neurites import synthesize
 from ffn_core.training.checkpoint import MANIFEST
-from ffn_core.training.examples import LabelledVolume
+from ffn_core.training.examples import LabeledVolume
 from ffn_core.volumes import ArrayVolume, Hdf5Volume, StoreVolume
 
 SHAPE = (48, 32, 32)
@@ -114,7 +115,7 @@ def test_each_volume_has_its_own_statistics(make, folder):
         )
 
 
-def constant(volume: LabelledVolume) -> LabelledVolume:
+def constant(volume: LabeledVolume) -> LabeledVolume:
     """The volume with an image of nothing but its weight."""
     image = ArrayVolume(np.full(SHAPE, volume.weight, np.float32))
     return replace(volume, image=image, mean=0.0, stddev=1.0)
@@ -251,7 +252,7 @@ def test_unset_options_do_not_count_for_the_name_of_a_run(make):
         del (values[section] if section else values)[key]
     for name in LATER:
         *sections, key = name.split(".")
-        del functools.reduce(dict.__getitem__, sections, values)[key]
+        del reduce(dict.__getitem__, sections, values)[key]
     del values["averaging"], values["learning_rate"]["cooldown"]
     text = json.dumps(values, sort_keys=True)
     assert identity(config) == hashlib.sha256(text.encode()).hexdigest()[:8]

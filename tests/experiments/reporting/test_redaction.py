@@ -14,7 +14,6 @@ from experiments.launch.slurm import FOLDER
 from experiments.reporting import run_files
 from experiments.reporting.figures import draw_figures
 from experiments.reporting.redaction import (
-    has_password,
     holds_secret,
     is_secret,
     redacted,
@@ -107,11 +106,6 @@ def test_a_secret_that_would_stand_where_others_read_is_refused(section, option,
     with pytest.raises(InputError, match=rf"^{section}\.{option} holds a secret") as caught:
         from_dict(Config, VALUES | {section: {option: values}})
     assert "hunter2" not in str(caught.value)
-
-
-def test_a_url_with_a_password_is_recognised():
-    assert has_password("postgresql://me:hunter2@db/x")
-    assert not has_password("precomputed:https://host/a@b")
 
 
 def test_what_is_recorded_of_a_run_holds_no_secret_but_all_else(tmp_path):

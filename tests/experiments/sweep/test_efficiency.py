@@ -9,8 +9,7 @@ from analysis.runs.runs import runs_from_records
 from analysis.runs.summary import summarize
 from analysis.stats.scaling import scaling_series
 from experiments.reporting import run_files
-from experiments.reporting.mlflow_sync import IDENTITY
-from experiments.reporting.run_files import Record
+from experiments.reporting.run_files import IDENTITY, Record
 from experiments.sweep.efficiency import TABLE, SweepScaling, measured_run
 from ffn_core.parallel_efficiency import WORK
 

@@ -13,7 +13,7 @@ from experiments.throughput.efficiency import (
     phases,
 )
 from experiments.throughput.plan import Shape
-from experiments.trainer.timing import PHASES
+from ffn_core.metric_names import PHASES
 
 ONE, TWO = Shape(1, 8), Shape(2, 8)
 

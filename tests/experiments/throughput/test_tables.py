@@ -14,7 +14,7 @@ from experiments.throughput.tables import (
     scaling_metrics,
     warnings_after,
 )
-from experiments.trainer.timing import PHASES
+from ffn_core.metric_names import PHASES
 
 ONE, TWO, FOUR = Shape(1, 8), Shape(2, 8), Shape(4, 8)
 CURVE = Curve("weak", [ONE, TWO, FOUR])

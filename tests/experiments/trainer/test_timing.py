@@ -2,7 +2,8 @@ import time
 
 import pytest
 
-from experiments.trainer.timing import KEPT_STEPS, MEASURED, PHASES, REDUCE, PhaseTimes, pooled
+from experiments.trainer.timing import KEPT_STEPS, MEASURED, REDUCE, PhaseTimes, pooled
+from ffn_core.metric_names import PHASES
 
 
 def report(reduces, **means):
@@ -33,7 +34,7 @@ def test_a_rank_that_is_alone_waits_for_nobody():
 
 
 def test_before_the_first_step_there_is_nothing():
-    phases, slowest = pooled([PhaseTimes().report()] * 2)
+    phases, slowest = pooled([PhaseTimes().measured()] * 2)
     assert set(phases.values()) == {0.0}
     assert slowest == 0
 
@@ -46,10 +47,10 @@ def test_times_are_means_over_steps_and_the_newest_collectives_are_kept():
         with times.phase(REDUCE):
             time.sleep(0.0005 if step else 0.05)
         times.steps += 1
-    found = times.report()
+    found = times.measured()
     assert 0.001 < found["means_s"]["input"] < 0.01
     assert found["means_s"][REDUCE] > 0.05 / (KEPT_STEPS + 5)
     assert len(found["reduces_s"]) == KEPT_STEPS
     assert max(found["reduces_s"]) < 0.05, "the first is forgotten"
     times.reset()
-    assert times.report() == PhaseTimes().report()
+    assert times.measured() == PhaseTimes().measured()

@@ -8,9 +8,9 @@ INSIDE, OUTSIDE = 4.0, -4.0
 
 
 def distance(shape: tuple[int, ...]) -> np.ndarray:
-    """Distance of each voxel from the centre of an array."""
-    centre = np.reshape([size // 2 for size in shape], (3, 1, 1, 1))
-    return np.sqrt(((np.indices(shape) - centre) ** 2).sum(axis=0))
+    """Distance of each voxel from the center of an array."""
+    center = np.reshape([size // 2 for size in shape], (3, 1, 1, 1))
+    return np.sqrt(((np.indices(shape) - center) ** 2).sum(axis=0))
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +22,7 @@ def fill_bright() -> Forward:
         for row in range(len(image)):
             bright = image[row, ..., 0] > 0
             filled = ndimage.binary_propagation((seed[row, ..., 0] > 0) & bright, mask=bright)
-            # Surest at the centre, so that moves go straight on where they can.
+            # Surest at the center, so that moves go straight on where they can.
             logits[row, ..., 0] = np.where(filled, INSIDE - 0.01 * distance(filled.shape), OUTSIDE)
         return logits
 

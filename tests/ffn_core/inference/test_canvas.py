@@ -53,7 +53,7 @@ def test_first_fov_holds_the_seed_in_padding(segments):
 def test_moves_go_to_the_strongest_voxel_of_each_face_strongest_first(segments):
     canvas = make(segments)
     position = canvas.next_position()
-    logits = only((4, 2, 1))  # on the high z face, off its centre
+    logits = only((4, 2, 1))  # on the high z face, off its center
     logits[2, 2, 4] = 5.0  # on the high x face
     canvas.write(position, logits)
     assert [canvas.next_position() for _ in range(3)] == [(5, 5, 12), (7, 5, 9), None]

@@ -32,7 +32,7 @@ def test_scale_and_offset_of_the_image_do_not_matter():
     np.testing.assert_array_equal(peaks(image), peaks((image.astype(np.float32) - 128) / 32))
 
 
-def test_a_bright_ball_is_started_at_its_centre():
+def test_a_bright_ball_is_started_at_its_center():
     grid = np.indices((41, 41, 41)) - 20
     ball = (grid**2).sum(axis=0) < 12**2
     points = peaks(100 * ball.astype(np.float32))

@@ -13,7 +13,7 @@ def triples(low: int, high: int) -> st.SearchStrategy:
 
 
 @given(triples(0, 30), triples(9, 40), triples(9, 20), triples(1, 8))
-def test_cores_tile_the_region_and_neighbours_overlap(start, shape, size, overlap):
+def test_cores_tile_the_region_and_neighbors_overlap(start, shape, size, overlap):
     region = Box(start, shape)
     grid = Grid(region, size, overlap, (3, 3, 3))
     covered = np.zeros(shape, int)

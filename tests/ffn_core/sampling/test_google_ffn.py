@@ -21,7 +21,7 @@ SHAPE = (10, 12, 14)
 
 
 def write_records(path, records, compression="GZIP"):
-    """Records as ``build_coordinates.py`` writes them; centres in xyz order."""
+    """Records as ``build_coordinates.py`` writes them; centers in xyz order."""
     with tf.io.TFRecordWriter(str(path), compression) as writer:
         for name, xyz in records:
             feature = {
@@ -95,7 +95,7 @@ def test_write_then_read(tmp_path, labels):
     assert write_published_coordinates(path, coordinates, "v1", np.random.default_rng(0), 3) == 6
 
 
-def test_written_centres_are_xyz(tmp_path):
+def test_written_centers_are_xyz(tmp_path):
     partitions = np.zeros(SHAPE, np.uint8)
     partitions[2, 5, 3] = 1
     coordinates = Coordinates.from_partitions(partitions, (1, 1, 1), (0.5,), 1, "gt")
@@ -120,12 +120,12 @@ def test_bad_files(tmp_path, labels):
         assert "\n" not in str(caught.value)
 
 
-def test_centres_that_cannot_be(tmp_path, labels):
+def test_centers_that_cannot_be(tmp_path, labels):
     outside = write_records(tmp_path / "a", [("v1", (14, 5, 2))])
     with pytest.raises(InputError, match=r"zyx \[2, 5, 14\].* outside of gt\.h5:stack"):
         read_published_coordinates([outside], labels)
     background = write_records(tmp_path / "b", [("v1", (3, 5, 4))])
-    with pytest.raises(InputError, match=r"all 1 centres .* lie on background"):
+    with pytest.raises(InputError, match=r"all 1 centers .* lie on background"):
         read_published_coordinates([background], labels)
 
 

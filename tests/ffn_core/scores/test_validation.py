@@ -16,7 +16,7 @@ from ffn_core.scores.validation import (
 )
 from ffn_core.scores.voxel_counts import VoxelCounts
 from ffn_core.seed import SeedValues
-from ffn_core.training.examples import CanvasSource, LabelledVolume
+from ffn_core.training.examples import CanvasSource, LabeledVolume
 from ffn_core.volumes import ArrayVolume
 
 GEOMETRY = FovGeometry((5, 5, 5), (2, 2, 2))  # canvas 9
@@ -34,7 +34,7 @@ def make_source(policy: str = "fixed") -> CanvasSource:
     partitions[4:-4, 4:-4, 4:-4] = 1
     coordinates = Coordinates.from_partitions(partitions, (4, 4, 4), (), 1, "test")
     image = ArrayVolume(rng.integers(0, 256, shape, np.uint8))
-    volume = LabelledVolume(image, ArrayVolume(labels), coordinates, mean=128.0, stddev=64.0)
+    volume = LabeledVolume(image, ArrayVolume(labels), coordinates, mean=128.0, stddev=64.0)
     return CanvasSource([volume], GEOMETRY, SEED_VALUES, policy=policy, shuffle=False)
 
 
@@ -149,17 +149,17 @@ def test_baseline_calls_every_voxel_object():
 
 
 def visited(canvas) -> list[tuple[int, int, int]]:
-    """Centres of the FOVs from the canvas centre, with a network that changes nothing."""
+    """Centers of the FOVs from the canvas center, with a network that changes nothing."""
     seen = []
     while (window := canvas.next_window()) is not None:
         seen.append(tuple((s.start + s.stop) // 2 - 4 for s in window))
     return seen
 
 
-def test_by_truth_exactly_the_centres_of_the_object_are_visited():
+def test_by_truth_exactly_the_centers_of_the_object_are_visited():
     (canvas,) = held_out_canvases([make_source()], seed=3, indices=[0])
     canvas.is_object[...] = False
-    canvas.is_object[:5, :5, 4] = True  # around the centre (4, 4, 4), two voxels to a move
+    canvas.is_object[:5, :5, 4] = True  # around the center (4, 4, 4), two voxels to a move
     before = canvas.seed.copy()
     guided = moved_by_truth(canvas)
     assert visited(guided) == [(0, 0, 0), (-2, -2, 0), (-2, 0, 0), (0, -2, 0)]

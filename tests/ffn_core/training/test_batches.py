@@ -24,12 +24,12 @@ def test_gather_copies_each_window_into_its_row():
     assert batch.image.shape == batch.seed.shape == batch.is_object.shape == (3, 1, 3, 3, 1)
     assert (batch.image.dtype, batch.is_object.dtype) == (np.float32, bool)
     batch.gather([(first, GEOMETRY.window((0, 0, 0))), (second, GEOMETRY.window((0, 1, -1)))])
-    centre = np.array([[6, 7, 8], [11, 12, 13], [16, 17, 18]], np.float32)
+    center = np.array([[6, 7, 8], [11, 12, 13], [16, 17, 18]], np.float32)
     corner = np.array([[110, 111, 112], [115, 116, 117], [120, 121, 122]], np.float32)
-    np.testing.assert_array_equal(batch.image[:2, 0, :, :, 0], [centre, corner])
-    np.testing.assert_array_equal(batch.seed[:2, 0, :, :, 0], [-centre, -corner])
+    np.testing.assert_array_equal(batch.image[:2, 0, :, :, 0], [center, corner])
+    np.testing.assert_array_equal(batch.seed[:2, 0, :, :, 0], [-center, -corner])
     np.testing.assert_array_equal(
-        batch.is_object[:2, 0, :, :, 0], [centre % 2 == 0, corner % 2 == 0]
+        batch.is_object[:2, 0, :, :, 0], [center % 2 == 0, corner % 2 == 0]
     )
     assert not batch.image[2].any()
     batch.image[...] = batch.seed[...] = 7.0

@@ -9,7 +9,7 @@ from ffn_core.movement import POLICIES
 from ffn_core.sampling.coordinates import Coordinates
 from ffn_core.scores.voxel_counts import VoxelCounts
 from ffn_core.seed import SeedValues
-from ffn_core.training.examples import CanvasSource, ExampleStream, LabelledVolume
+from ffn_core.training.examples import CanvasSource, ExampleStream, LabeledVolume
 from ffn_core.volumes import ArrayVolume
 
 GEOMETRY = FovGeometry((5, 5, 5), (2, 2, 2))  # canvas 9, radius 4
@@ -17,19 +17,19 @@ SHAPE = (20, 22, 24)
 PAD = np.float32(-np.log(19))
 
 
-def make_volume(centres=None, seed=0, weight=1.0) -> LabelledVolume:
-    """Noise over blocks of random ids; ``centres`` None: everywhere a canvas fits."""
+def make_volume(centers=None, seed=0, weight=1.0) -> LabeledVolume:
+    """Noise over blocks of random ids; ``centers`` None: everywhere a canvas fits."""
     rng = np.random.default_rng(seed)
     image = rng.integers(0, 256, SHAPE, np.uint8)
     ids = rng.integers(1, 5, (4, 5, 5)).repeat(5, 0).repeat(5, 1).repeat(5, 2)
     labels = ids[:20, :22, :24]
     partitions = np.zeros(SHAPE, np.uint8)
-    if centres is None:
+    if centers is None:
         partitions[4:-4, 4:-4, 4:-4] = 1
     else:
-        partitions[tuple(np.transpose(centres))] = 1
+        partitions[tuple(np.transpose(centers))] = 1
     coordinates = Coordinates.from_partitions(partitions, (4, 4, 4), (), 1, "test")
-    return LabelledVolume(
+    return LabeledVolume(
         ArrayVolume(image), ArrayVolume(labels), coordinates, mean=100.0, stddev=50.0, weight=weight
     )
 
@@ -57,8 +57,8 @@ def follow(stream: ExampleStream, steps: int) -> list[np.ndarray]:
     return shown
 
 
-def test_canvas_is_cut_out_and_normalised():
-    volume = make_volume(centres=[(5, 9, 12)])
+def test_canvas_is_cut_out_and_normalized():
+    volume = make_volume(centers=[(5, 9, 12)])
     canvas = make_source([volume]).draw(np.random.default_rng(0))
     box = np.s_[1:10, 5:14, 8:17]
     raw, labels = volume.image.array[box].astype(np.float32), volume.labels.array[box]
@@ -71,7 +71,7 @@ def test_canvas_is_cut_out_and_normalised():
 
 
 def test_image_and_truth_are_augmented_alike():
-    volume = make_volume(centres=[(5, 9, 12)])
+    volume = make_volume(centers=[(5, 9, 12)])
     plain = make_source([volume]).draw(np.random.default_rng(0))
     variants = {
         array.tobytes(): truth

@@ -121,7 +121,7 @@ def test_a_sketch_keeps_lengths_and_adds_up():
 def test_parts_are_smoothed_apart():
     scale = NoiseScale(decay=0.5)
     scale.add(GradientMoments(squared_norm=2.0, noise=8.0))
-    assert scale.simple == 4.0  # no pull towards the start at zero
+    assert scale.simple == 4.0  # no pull toward the start at zero
     scale.add(GradientMoments(squared_norm=4.0, noise=2.0))
     assert scale.simple == (0.25 * 8 + 0.5 * 2) / (0.25 * 2 + 0.5 * 4)
     assert (scale.noise, scale.squared_norm, scale.weight) == (3.0, 2.5, 0.75)

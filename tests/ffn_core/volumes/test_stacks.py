@@ -112,9 +112,9 @@ def test_errors_name_the_file_and_the_fix(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.tif"])
-def test_colours_are_refused(tmp_path, name):
+def test_colors_are_refused(tmp_path, name):
     Image.fromarray(np.zeros((5, 6, 3), np.uint8)).save(tmp_path / name)
-    with pytest.raises(InputError, match="one grey channel"):
+    with pytest.raises(InputError, match="one gray channel"):
         open_volume(f"stack:{tmp_path}/{name}")
 
 

@@ -185,7 +185,7 @@ def test_downsampling_known_answers():
     np.testing.assert_array_equal(downsample_image(image, 2), [[[1, 64]]])
     assert downsample_image(image.astype(np.float32), 2)[0, 0, 1] == 63.75
     labels = np.arange(27).reshape(3, 3, 3)
-    np.testing.assert_array_equal(downsample_labels(labels, 3), [[[13]]])  # the centre
+    np.testing.assert_array_equal(downsample_labels(labels, 3), [[[13]]])  # the center
     np.testing.assert_array_equal(downsample_labels(labels, 2), [[[13]]])
 
 

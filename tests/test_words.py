@@ -1,0 +1,93 @@
+"""One spelling (American), and plain words in the place of metaphors."""
+
+import io
+import re
+import tokenize
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ffn_core.files import REPOSITORY
+
+BRITISH = (
+    r"\w*colour\w*|grey\w*|cent(?:re|red|res|ring)|\w*neighbour\w*|\w*behaviour\w*"
+    r"|\w*labell(?:ed|ing)|modell(?:ed|ing)\w*|learnt|spelt|towards|\w*synchronis\w+"
+    r"|\w*(?:normal|recogn|summar|optim|initial|serial|organ|minim|maxim|digit)is(?:e[sd]?|ing|ation)"
+)
+METAPHORS = (
+    "anew|whoever|nobody|told|foretells?|foretold|mirror(?:s|ed|ing)?|roll.call|screen|material"
+    "|(?:go|goes|going) on"
+)
+BANNED = re.compile(rf"(?<![a-zA-Z])(?:{BRITISH}|{METAPHORS})(?![a-z])", re.IGNORECASE)
+
+ONE_MEANING = {
+    # A claim is a sentence of the paper (analysis/verdicts), a benchmark a part of
+    # experiments/benchmarks.
+    "experiments": re.compile(r"\b(?:claims?|claimed)\b", re.IGNORECASE),
+    "experiments/throughput": re.compile(r"\bbenchmark", re.IGNORECASE),
+}
+# Keys of a file, and names that others have given.
+ALLOWED = ("CANCELLED", "modelled_hours", '"claims"')
+
+
+def _own_words(path: Path) -> Iterator[tuple[int, str]]:
+    """Line number and text of what people read in the code.
+
+    In analysis/ strings other than docstrings stay out: they are captions, labels and findings
+    that the recorded figures, notebooks and pages hold word for word.
+    """
+    if path.suffix != ".py":
+        yield from enumerate(path.read_text().splitlines(), start=1)
+        return
+    rendered = path.relative_to(REPOSITORY).parts[0] == "analysis"
+    for token in tokenize.generate_tokens(io.StringIO(path.read_text()).readline):
+        text = token.string
+        if rendered and token.type == tokenize.STRING and not text.lstrip("r").startswith('"""'):
+            continue
+        yield token.start[0], text
+
+
+def _found(pattern: re.Pattern[str], text: str) -> list[str]:
+    for allowed in ALLOWED:
+        text = text.replace(allowed, "")
+    return pattern.findall(text)
+
+
+def _files(*folders: str) -> list[Path]:
+    paths = [p for f in folders for p in sorted((REPOSITORY / f).rglob("*")) if p.is_file()]
+    return [p for p in paths if p.suffix in (".py", ".yaml") and p.parent.name != "notebooks"]
+
+
+def _complaints(pattern: re.Pattern[str], paths: list[Path]) -> list[str]:
+    return [
+        f"{path.relative_to(REPOSITORY)}:{line}: {', '.join(found)}"
+        for path in paths
+        for line, text in _own_words(path)
+        if (found := _found(pattern, text))
+    ]
+
+
+def test_words_are_plain_and_american():
+    paths = _files("ffn_core", "experiments", "analysis", "conf")
+    paths += [REPOSITORY / "README.md", REPOSITORY / "noxfile.py"]
+    assert _complaints(BANNED, paths) == [], "say what it is, in American spelling"
+
+
+@pytest.mark.parametrize("folder", ONE_MEANING)
+def test_a_word_has_one_meaning(folder):
+    assert _complaints(ONE_MEANING[folder], _files(folder)) == [], "use another word"
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("node_colours", ["node_colours"]),
+        ("the centre", ["centre"]),
+        ("it goes on", ["goes on"]),
+        ("centered, color, go once", []),
+        ("state CANCELLED, retold, behavior", []),
+    ],
+)
+def test_the_list_finds_whole_words(text, found):
+    assert BANNED.findall(text) == found
