@@ -13,8 +13,7 @@ from matplotlib import style
 from matplotlib.figure import Figure
 from rich.console import Console
 
-from analysis.figures.cost_to_target import cost_to_target
-from analysis.figures.growing_batch import growing_batch
+from analysis.figures.cost_to_target import cost_to_target, growing_batch
 from analysis.figures.learning_rate import learning_rate
 from analysis.figures.learning_rate_laws import learning_rate_laws
 from analysis.figures.scaling_models import models

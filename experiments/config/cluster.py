@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from experiments.config.parsing import at_least_one, no_secret
 from ffn_core.errors import InputError
@@ -60,6 +62,10 @@ class ClusterConfig:
     def fovs_per_step(self) -> int:
         """FOVs of one optimizer step, summed over nodes."""
         return self.nodes * self.local_batch_size
+
+    def fovs_done(self, progress: Mapping[str, Any]) -> int:
+        """FOVs trained on by the ``progress`` of a checkpoint; older ones count steps only."""
+        return int(progress.get("fovs", progress["step"] * self.fovs_per_step))
 
 
 @dataclass(frozen=True)

@@ -68,9 +68,8 @@ class EarlierRun:
 
     @property
     def fovs(self) -> int:
-        """FOVs it had trained on; older checkpoints count steps only."""
-        steps = self.progress["step"]
-        return int(self.progress.get("fovs", steps * self.config.cluster.fovs_per_step))
+        """FOVs it had trained on."""
+        return self.config.cluster.fovs_done(self.progress)
 
     def lineage(self, kind: str) -> Lineage:
         """The record of another run that takes it over."""
@@ -139,7 +138,9 @@ def take_over(config: Config, run_dir: Path) -> str:
         if said:
             return said
     if config.continue_from and checkpoints.latest(run_dir / run_files.START) is None:
-        _continue(earlier_run(config.continue_from), run_dir)
+        earlier = earlier_run(config.continue_from)
+        earlier.require_fit(config)
+        _continue(earlier, run_dir)
     return ""
 
 

@@ -99,14 +99,14 @@ def segment_checkpoints(config: SegmentConfig, terminal: Terminal) -> list[Check
         f"{len(found)} checkpoints; {region.size_zyx} voxels from {region.start_zyx} (zyx)"
         f" in {folder}"
     )
-    fovs_per_step = training_run(run_dir).cluster.fovs_per_step
+    cluster = training_run(run_dir).cluster
     scores: list[CheckpointScore] = []
     for path in found:
         shared = checkpoints.load(path)
         options = replace(first, checkpoint=str(path), out=str(folder / path.name))
         _, evaluation = carry_out(options, terminal, path.name)
         assert evaluation is not None
-        fovs, elapsed_s = shared.step * fovs_per_step, shared.progress["elapsed_s"]
+        fovs, elapsed_s = cluster.fovs_done(shared.progress), shared.progress["elapsed_s"]
         scores.append(CheckpointScore(shared.step, fovs, elapsed_s, evaluation))
         with outputs.place(folder / SCORES) as table:
             _write_table(table, scores)

@@ -88,7 +88,7 @@ class Trainer:
         self._begins = progress is None or "begins" in progress
         if progress is not None:
             self._step, elapsed_s = progress["step"], progress["elapsed_s"]
-            self._fovs = progress.get("fovs", self._step * self._fovs_per_step)
+            self._fovs = config.cluster.fovs_done(progress)
             self._meter.restore(progress.get("meter"))
             self._validator.clock.elapsed_s = progress.get("validation_s", 0.0)
             self._scores.restore(progress.get("score"))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from matplotlib import style
 
-from analysis.figures.growing_batch import growing_batch
+from analysis.figures.cost_to_target import growing_batch
 from analysis.figures.style import STYLE
 from analysis.reference import published
 from analysis.runs.study import NothingToDraw, Study
