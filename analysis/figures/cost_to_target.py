@@ -33,6 +33,7 @@ from analysis.runs.grouping import groups, varies
 from analysis.runs.stages import STAGES, is_staged, stage_table
 from analysis.runs.study import NothingToDraw, Study, describe_best, describe_runs
 from analysis.stats.targets import F1_TARGETS, WINDOW, first_reached, targets_table, tradeoff_table
+from ffn_core.metric_names import AVERAGED_F1, THROUGHPUT, VALIDATION_F1
 
 
 def draw_cost(
@@ -131,7 +132,7 @@ def _draw_time(ax: Axes, reached: pd.DataFrame, shown: pd.DataFrame) -> str:
     modeled = reached.assign(elapsed_s=reached["fovs"] / rate, emulated=True)
     _draw_costs(ax, modeled, "elapsed_s", "Modelled time to target (s)", style="--")
     return (
-        "Right, dashed: modelled, for want of two real node counts: these FOVs at"
+        "Right, dashed: modeled, for want of two real node counts: these FOVs at"
         f" {throughput.node_fovs_per_second:.3g} FOVs/s per node (one rank of these runs) and the"
         f" published efficiency ({ARXIV})."
     )
@@ -206,18 +207,18 @@ def _draw_published(fovs: Axes, hours: Axes) -> None:
     fovs.set_title(PUBLISHED_TITLE)
 
 
-_STAGED_SCORES = (("averaged/f1", "F1 (averaged weights)"), ("validation/f1", "Validation F1"))
+_STAGED_SCORES = ((AVERAGED_F1, "F1 (averaged weights)"), (VALIDATION_F1, "Validation F1"))
 
 
 def growing_batch(study: Study) -> Drawing:
-    """F1 of runs in stages and of constant node counts, against FOVs and modelled time."""
+    """F1 of runs in stages and of constant node counts, against FOVs and modeled time."""
     if study.staged.empty:
         raise NothingToDraw("no finished run went through stages")
     shown = pd.concat([study.best, study.staged], ignore_index=True)
     label, rows = _staged_scores(study, shown)
     shown = shown[shown["run_id"].isin(rows["run_id"])]
     stages = {run_id: _stages(study, run_id) for run_id in shown["run_id"]}
-    rows, node_rate = _with_modelled_minutes(rows, shown, stages)
+    rows, node_rate = _with_modeled_minutes(rows, shown, stages)
     figure, (by_fovs, by_time) = panels(2, height_in=2.8)
     for ax, x, unit in ((by_fovs, "fovs", "FOVs processed, all nodes"), (by_time, "minutes", None)):
         _draw_arms(ax, rows, x, study.staged, stages)
@@ -234,7 +235,7 @@ def growing_batch(study: Study) -> Drawing:
     caption = sentences(
         f"{label} of runs that go through stages ({'; '.join(plans)}), dark, and of constant node",
         "counts. Thin lines: where a stage ends.",
-        "Right: modelled time, FOVs of each stage over the throughput of its nodes, at",
+        "Right: modeled time, FOVs of each stage over the throughput of its nodes, at",
         f"{node_rate} FOVs/s per node (one rank of these runs) and the published efficiency",
         f"({ARXIV}).",
         describe_band(shown),
@@ -266,7 +267,7 @@ def _plan(stages: pd.DataFrame) -> str:
     )
 
 
-def _with_modelled_minutes(
+def _with_modeled_minutes(
     rows: pd.DataFrame, shown: pd.DataFrame, stages: dict[str, pd.DataFrame]
 ) -> tuple[pd.DataFrame, str]:
     """The curves with a column `minutes`, and the throughput of a node assumed."""
@@ -275,7 +276,7 @@ def _with_modelled_minutes(
     constant = known[~is_staged(known)]
     known = known if constant.empty else constant
     if known.empty:
-        raise NothingToDraw("no finished run recorded throughput/fovs_per_second")
+        raise NothingToDraw(f"no finished run recorded {THROUGHPUT}")
     throughput = modeled_throughput(known)
     local = shown.set_index("run_id")["local_batch_size"]
     parts = []

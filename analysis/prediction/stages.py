@@ -1,4 +1,4 @@
-"""The modelled time of a plan in stages, for `analysis.predict --stages`. Pure."""
+"""The modeled time of a plan in stages, for `analysis.predict --stages`. Pure."""
 
 from __future__ import annotations
 

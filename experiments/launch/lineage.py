@@ -21,6 +21,7 @@ from experiments.config.stages import stage_at
 from experiments.reporting import run_files
 from ffn_core.errors import InputError
 from ffn_core.files import whole_file
+from ffn_core.metric_names import SCORE
 from ffn_core.training import checkpoint as checkpoints
 
 CONTINUED, EXTENDED = "continued", "extended"
@@ -111,7 +112,7 @@ def earlier_run(name: str) -> EarlierRun:
 
 
 def current_stage(config: Config, run_dir: Path) -> int:
-    """Index of the stage that a run is to go on with, by its newest checkpoint."""
+    """Index of the stage that a run continues with, by its newest checkpoint."""
     newest = checkpoints.latest(run_dir / run_files.CHECKPOINTS)
     return stage_at(config.stages, checkpoints.progress_of(newest)["fovs"] if newest else 0)
 
@@ -134,7 +135,7 @@ def take_over(config: Config, run_dir: Path) -> str:
         shorter, said = shorter_run(config, run_dir)
         if shorter is not None:
             _extend(shorter, run_dir)
-            return f"goes on where {shorter.run_dir.name} ended, at {shorter.fovs:,} FOVs"
+            return f"continues where {shorter.run_dir.name} ended, at {shorter.fovs:,} FOVs"
         if said:
             return said
     if config.continue_from and checkpoints.latest(run_dir / run_files.START) is None:
@@ -207,7 +208,7 @@ def _extend(shorter: EarlierRun, run_dir: Path) -> None:
         partial.touch()
         for record in run_files.read_records(shorter.run_dir / run_files.METRICS):
             # What summed it up does not sum up this one.
-            metrics = {k: v for k, v in record.metrics.items() if not k.startswith("score/")}
+            metrics = {k: v for k, v in record.metrics.items() if not k.startswith(SCORE)}
             run_files.append(partial, replace(record, metrics=metrics))
     _write_lineage(shorter.lineage(EXTENDED), run_dir)
     target = run_dir / run_files.CHECKPOINTS / shorter.checkpoint.name

@@ -13,6 +13,7 @@ from experiments.reporting import run_files
 from experiments.reporting.mlflow_store import Store, StoreError
 from experiments.reporting.redaction import redacted_text
 from experiments.reporting.run_files import Record
+from ffn_core import metric_names as names
 
 LINK = "mlflow.json"
 _LATER = (run_files.SEGMENTATION_SCORES, run_files.SCALING)
@@ -182,8 +183,8 @@ class MlflowSync:
             f"[{earlier['name']}]({path})" if path else f"{earlier['name']}, {earlier['run_dir']}"
         )
         verb, tag = {
-            "continued": ("Continues", "ffn_scaling.continued_from"),
-            "extended": ("Extends the budget of", "ffn_scaling.extends"),
+            "continued": ("Continues", names.CONTINUED_FROM),
+            "extended": ("Extends the budget of", names.EXTENDS),
         }[earlier["kind"]]
         return {
             tag: run_id if path and run_id else earlier["name"],

@@ -202,7 +202,7 @@ def test_a_raised_budget_goes_on_where_the_run_ended(run):
     short, _ = run("twice", budget={"steps": 40}, **options)
     kept = (short / run_files.METRICS).read_bytes()
     long, said = run("twice", budget={"fovs": 320}, **options)
-    assert said == f"goes on where {short.name} ended, at 160 FOVs"
+    assert said == f"continues where {short.name} ended, at 160 FOVs"
     same_state(once, long)
     same_numbers(once, long)
     streams = [
