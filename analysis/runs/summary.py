@@ -14,10 +14,14 @@ from analysis.runs.grouping import varies
 from analysis.runs.runs import Runs
 from analysis.text import short_number
 from ffn_core.metric_names import (
+    ALLREDUCE,
+    COMPUTE,
     COUPLING_EFFICIENCY,
-    PHASES,
+    INPUT,
     STEP,
+    STRAGGLER_WAIT,
     THROUGHPUT,
+    UPDATE,
     VALIDATION_ACCURACY,
     VALIDATION_F1,
     time_metric,
@@ -26,9 +30,10 @@ from ffn_core.parallel_efficiency import overall_rate
 
 FINAL_EVALUATIONS = 3
 
-# Means over the history carried into the summary, and their column there.
+# Means over the history carried into the summary, and their column there, in this order.
+_PHASES = (STEP, COMPUTE, ALLREDUCE, INPUT, STRAGGLER_WAIT, UPDATE)
 _MEANS = {COUPLING_EFFICIENCY: "coupling_efficiency"} | {
-    time_metric(phase): f"{phase}_s" for phase in (STEP, *PHASES)
+    time_metric(phase): f"{phase}_s" for phase in _PHASES
 }
 
 REPORT_COLUMNS = (
