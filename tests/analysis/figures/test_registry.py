@@ -256,7 +256,7 @@ def test_time_to_target_is_modeled_where_only_one_real_count_has_it(make_runs):
     assert modeled.get_linestyle() == "--"
     # Reached after 350 FOVs on 8 nodes of 10 FOVs/s at the published 84 %.
     assert modeled.get_ydata()[1] == pytest.approx(350 / (80 * 0.84), rel=0.03)
-    assert "modelled, for want of two real node counts" in drawing.caption
+    assert "modeled, for want of two real node counts" in drawing.caption
 
 
 def test_noise_scale_follows_the_history(study):

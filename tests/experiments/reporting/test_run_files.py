@@ -12,7 +12,7 @@ from experiments.reporting.run_files import (
     run_directories,
 )
 from experiments.sweep.dry_run import CostModel
-from experiments.trainer.trained_network import training_run
+from experiments.config.trained_network import training_run
 from ffn_core.errors import InputError
 
 OPTIONS = {
