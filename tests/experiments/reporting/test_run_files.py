@@ -3,6 +3,7 @@
 import pytest
 import yaml
 
+from experiments.config.trained_network import training_run
 from experiments.reporting.run_files import (
     CONFIG,
     METRICS,
@@ -12,7 +13,6 @@ from experiments.reporting.run_files import (
     run_directories,
 )
 from experiments.sweep.dry_run import CostModel
-from experiments.config.trained_network import training_run
 from ffn_core.errors import InputError
 
 OPTIONS = {
