@@ -72,6 +72,10 @@ def page(experiment_id: str) -> str:
 # The client would ask a telemetry host and show its own progress; neither is wanted.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+# A server that does not answer must not hold a run, whose records are sent again later anyway: the
+# client's own patience, seven tries of two minutes for every request, adds up to a quarter of an hour.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
 
 _METRICS_PER_BATCH = 1000  # the tracking API's limit
 _PARAMS_PER_BATCH = 100
