@@ -50,7 +50,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--stages",
         metavar="NODES:FOVS,...",
-        help="a plan that changes its nodes on the way: modelled time of each stage and in all",
+        help="a plan that changes its nodes on the way: modeled time of each stage and in all",
     )
     parser.add_argument("--out", type=Path, help="directory for figures and prediction.csv")
     add_overwrite(parser)

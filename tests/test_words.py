@@ -32,20 +32,12 @@ ALLOWED = ("CANCELLED", "modelled_hours", '"claims"')
 
 
 def _own_words(path: Path) -> Iterator[tuple[int, str]]:
-    """Line number and text of what people read in the code.
-
-    In analysis/ strings other than docstrings stay out: they are captions, labels and findings
-    that the recorded figures, notebooks and pages hold word for word.
-    """
+    """Line number and text of what people read in a file."""
     if path.suffix != ".py":
         yield from enumerate(path.read_text().splitlines(), start=1)
         return
-    rendered = path.relative_to(REPOSITORY).parts[0] == "analysis"
     for token in tokenize.generate_tokens(io.StringIO(path.read_text()).readline):
-        text = token.string
-        if rendered and token.type == tokenize.STRING and not text.lstrip("r").startswith('"""'):
-            continue
-        yield token.start[0], text
+        yield token.start[0], token.string
 
 
 def _found(pattern: re.Pattern[str], text: str) -> list[str]:

@@ -107,7 +107,7 @@ def predicted_efficiency(throughput: pd.DataFrame, nodes: int, published_value: 
         Predicted(value, low, high, len(throughput)),
         f"{len(throughput)} published points, 1 to {largest} nodes",
         evidence,
-        note=f"modelled {last['efficiency']:.1%}, published {published_value:.1%}",
+        note=f"modeled {last['efficiency']:.1%}, published {published_value:.1%}",
         kind=KIND,
     )
 

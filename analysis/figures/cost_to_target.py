@@ -130,7 +130,7 @@ def _draw_time(ax: Axes, reached: pd.DataFrame, shown: pd.DataFrame) -> str:
     throughput = modeled_throughput(known)
     rate = throughput.throughput(reached["nodes"].to_numpy(float))
     modeled = reached.assign(elapsed_s=reached["fovs"] / rate, emulated=True)
-    _draw_costs(ax, modeled, "elapsed_s", "Modelled time to target (s)", style="--")
+    _draw_costs(ax, modeled, "elapsed_s", "Modeled time to target (s)", style="--")
     return (
         "Right, dashed: modeled, for want of two real node counts: these FOVs at"
         f" {throughput.node_fovs_per_second:.3g} FOVs/s per node (one rank of these runs) and the"
@@ -222,7 +222,7 @@ def growing_batch(study: Study) -> Drawing:
     figure, (by_fovs, by_time) = panels(2, height_in=2.8)
     for ax, x, unit in ((by_fovs, "fovs", "FOVs processed, all nodes"), (by_time, "minutes", None)):
         _draw_arms(ax, rows, x, study.staged, stages)
-        ax.set(xlabel=unit or "Modelled time (min)", ylim=score_limits(rows, 0.0), xlim=(0, None))
+        ax.set(xlabel=unit or "Modeled time (min)", ylim=score_limits(rows, 0.0), xlim=(0, None))
     by_fovs.set_ylabel(label)
     count_axis(by_fovs, "x")
     constant = shown[shown["run_id"].isin(study.best["run_id"])]

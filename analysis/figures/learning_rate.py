@@ -97,9 +97,9 @@ def learning_rate(study: Study) -> Drawing:
     handles += [_mark(EMULATED if e else REAL, e) for e in sorted(set(shown.emulated))]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     caption = sentences(
-        "Peak learning rate against nodes, coloured by normalized accuracy: final validation",
+        "Peak learning rate against nodes, colored by normalized accuracy: final validation",
         f"accuracy (mean of the last {FINAL_EVALUATIONS} evaluations and of the seeds) over the",
-        "best at that node count; values below 0.94 have the darkest colour. Rings: the best rate.",
+        "best at that node count; values below 0.94 have the darkest color. Rings: the best rate.",
         "Diamonds: emulated nodes." if shown["emulated"].any() else "",
         "Lines: linear and square-root scaling from the best rate at the smallest node count",
         f"(published, {published.ARXIV}: from 1e-5 at 1 node; there two rates at 4 nodes tie at",

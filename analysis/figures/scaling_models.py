@@ -32,7 +32,7 @@ from analysis.models.scaling_models import ModelFit
 from analysis.reference import published
 from analysis.runs.study import NothingToDraw, Study, describe_runs
 
-MODELED = "modelled"
+MODELED = "modeled"
 _CURVE_POINTS = 120
 
 
@@ -232,7 +232,7 @@ def _handles(ours: bool) -> list[Line2D]:
             [], [], color=GRAY, marker="s", linestyle="none", mfc="white", label="stated (abstract)"
         ),
         Line2D([], [], color=DARK, label="model, 95 % band"),
-        Line2D([], [], color=DARK, linestyle="--", marker="o", mfc="white", label="modelled"),
+        Line2D([], [], color=DARK, linestyle="--", marker="o", mfc="white", label="modeled"),
     ]
     if ours:
         mark = Line2D([], [], color=DARK, marker="o", linestyle="none", label="this study")
@@ -252,7 +252,7 @@ def _caption(model: ThroughputModel, table: pd.DataFrame, note: str) -> str:
     return sentences(
         f"Scaling models fitted to the published throughput ({published.ARXIV}, 1 to 1024 nodes,"
         " squares; baseline 1 node) by least squares on its logarithm, and extended to 2048 nodes"
-        f" (dashed and open: modelled), where the abstract states"
+        f" (dashed and open: modeled), where the abstract states"
         f" {published.EFFICIENCY_AT_2048_NODES} (open square; not fitted).",
         "Bands: 95 % of the curve, bars and numbers: of one new measurement, both first-order"
         " (delta method) and taking the model as true.",

@@ -74,7 +74,7 @@ def segmentations(study: Study) -> Drawing:
     seed = int(shown["seed"].iloc[0])
     caption = sentences(
         f"The same {depth} x {height} x {width} voxels (zyx), not trained on, segmented by the last"
-        f" checkpoint of a run per node count (seed {seed}, the first). A segment has the colour of"
+        f" checkpoint of a run per node count (seed {seed}, the first). A segment has the color of"
         " the true object it shares most voxels with; of several such segments only the largest.",
         _scores(study, shown),
         "Emulated nodes." if shown["emulated"].all() else "",

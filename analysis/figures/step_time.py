@@ -134,7 +134,7 @@ def stragglers(study: Study) -> Drawing:
         raise NothingToDraw(f"no finished run recorded {STRAGGLER_WAIT_S}")
     shown = finished[finished["ranks"] > 1]
     if shown.empty:
-        raise NothingToDraw("every finished run has one rank, which waits for nobody")
+        raise NothingToDraw("every finished run has one rank, which does not wait")
     records = study.curves(SLOWEST_RANK, shown)
     if records.empty:
         raise NothingToDraw(f"no finished run recorded {SLOWEST_RANK}")

@@ -165,7 +165,7 @@ def _about_own(table: pd.DataFrame, throughput: ThroughputModel) -> list[str]:
         "Filled: measured on real nodes."
         if (table["kind"] == MEASURED).any()
         else "No target was reached on two real node counts: nothing here is measured.",
-        "Open, dashed: modelled, the FOVs that the runs needed (on real or emulated nodes) over"
+        "Open, dashed: modeled, the FOVs that the runs needed (on real or emulated nodes) over"
         f" {throughput.node_fovs_per_second:.3g} FOVs/s per node, as one rank of these runs, times"
         f" the efficiency of the published scaling ({published.ARXIV}, models averaged by AICc).",
         f"Middle: speed-up against cost, both over the baseline (smallest node count: {bases});"
@@ -247,7 +247,7 @@ def _handles(table: pd.DataFrame, critical: bool) -> list[Line2D]:
             marker="o",
             markersize=3.5,
             mfc="white",
-            label="modelled",
+            label="modeled",
         )
     )
     handles.append(Line2D([], [], color=DARK, alpha=0.2, linewidth=5, label="Pareto front"))

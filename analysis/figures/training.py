@@ -203,7 +203,7 @@ def recipes_against_fovs(study: Study) -> Drawing:
     handles += style_handles(shown["emulated"].tolist())
     figure.legend(handles=handles, loc="outside lower center", ncols=3)
     caption = sentences(
-        "Validation F1 against FOVs processed over all nodes, one panel per node count, one colour",
+        "Validation F1 against FOVs processed over all nodes, one panel per node count, one color",
         "per recipe.",
         describe_band(shown),
         describe_emulated(shown),

@@ -37,7 +37,7 @@ def seconds_of_stages(ends: np.ndarray, rate: np.ndarray, fovs: np.ndarray) -> n
     return np.asarray((done / rate).sum(axis=1))
 
 
-MEASURED, MODELED = "measured", "modelled"
+MEASURED, MODELED = "measured", "modeled"
 
 
 def time_and_cost(reached: pd.DataFrame, throughput: ThroughputModel) -> pd.DataFrame:

@@ -109,12 +109,12 @@ def prediction(predictor: Predictor, cost: TrainingCost, question: Question) -> 
         node_axis(ax, grid, most_labels=6)
     log_axis(price, "x")
     price.set_xlabel("Node-hours")
-    fovs.set_title(f"F1 {cost.target}, modelled")
+    fovs.set_title(f"F1 {cost.target}, modeled")
     figure.legend(
         handles=_handles(critical, bool(cost.missed)), loc="outside lower center", ncols=6
     )
     caption = sentences(
-        f"Modelled cost of reaching validation F1 {cost.target}: FOVs (grey: runs"
+        f"Modeled cost of reaching validation F1 {cost.target}: FOVs (gray: runs"
         f"{'; triangles: all that one had, which was not enough' if cost.missed else ''}), training"
         " time and node-hours; numbers: nodes. Solid within the batch sizes and node counts fitted,"
         " dashed outside; bands: 95 % interval of one new run.",
@@ -142,7 +142,7 @@ def _mark(axes: list[Axes], predictor: Predictor, question: Question, critical: 
 
 def _handles(critical: bool, missed: bool) -> list[Line2D]:
     handles = [
-        Line2D([], [], color=CURVE, linewidth=1.6, label="modelled, in range"),
+        Line2D([], [], color=CURVE, linewidth=1.6, label="modeled, in range"),
         Line2D([], [], color=CURVE, linestyle="--", linewidth=1, label="extrapolated"),
         Line2D([], [], color=GRAY, marker="o", markersize=2.6, linestyle="none", label="runs"),
         Line2D([], [], color=DEADLINE, linestyle=":", marker="*", label="deadline, answer"),

@@ -107,7 +107,7 @@ def rule_differences(studies: Studies) -> Drawing:
     caption = sentences(
         f"Differences in final score ({shown_points.score}), paired by seed (small points).",
         _INTERVALS,
-        "Grey: between the last node count of linear and the first of square-root scaling in the",
+        "Gray: between the last node count of linear and the first of square-root scaling in the",
         "published study.",
         "Orange: node count whose global batch is the gradient noise scale at convergence, range"
         " over seeds."
@@ -179,12 +179,12 @@ def data_and_time(studies: Studies, target: float | None = None) -> Drawing:
         ax.legend(loc="best")
     data.plot(rows["nodes"], rows["fovs"], "o", color=BLUE, alpha=0.4, markersize=2, mew=0)
     data.set_ylabel(f"FOVs to F1 {target}")
-    time.set_ylabel(f"Modelled hours to F1 {target}")
+    time.set_ylabel(f"Modeled hours to F1 {target}")
     data.set_title("data: measured")
-    time.set_title("time: modelled")
+    time.set_title("time: modeled")
     caption = sentences(
         f"Left: FOVs to F1 {target}, geometric mean over seeds; small points: seeds. Right: the",
-        "time those FOVs would take at the published throughput of as many KNL nodes: modelled,",
+        "time those FOVs would take at the published throughput of as many KNL nodes: modeled,",
         "a smaller network on other data, so that only ratios mean anything.",
         f"{capitalized(describe(points))}.",
     )

@@ -58,7 +58,7 @@ def _ran(findings: Findings) -> str:
             "Each node count above the number of processes is **emulated**: a few processes carry "
             "all logical nodes and take exactly the steps that so many real nodes would. That "
             "answers what happens to learning, and nothing about time. Throughput and efficiency "
-            "are measured on real processes only. What is **modelled** says so: times on many "
+            "are measured on real processes only. What is **modeled** says so: times on many "
             "nodes are FOVs of this study over the published throughput, and efficiencies beyond "
             "1024 nodes come from models fitted to it. Points missing or failed are not replaced "
             "by anything.",

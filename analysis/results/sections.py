@@ -56,8 +56,8 @@ SECTIONS = (
     Section(
         "batch_size",
         "Batch size and the gradient noise scale",
-        "What does a large batch cost in data, what does it save in time, and can that be told in "
-        "advance from the gradient noise?",
+        "What does a large batch cost in data, what does it save in time, and can that be predicted"
+        " from the gradient noise?",
         ("data_cost", "growing_batch", "batch_size", "lr_rules"),
         (
             ("data_and_time", None),

@@ -218,7 +218,7 @@ CLAIMS: Final = (
         "F1 against hours: many nodes are faster (batch-size study)",
         "3 data cost",
         ("data_cost",),
-        "modelled time to the target F1 at 1 node over that at 64",
+        "modeled time to the target F1 at 1 node over that at 64",
         above(1.0, WORTH),
         _COST,
         spread=0.3,
@@ -255,7 +255,7 @@ CLAIMS: Final = (
         "small batches early and large ones late train more efficiently (project page)",
         "5 growing batch",
         ("growing_batch",),
-        "modelled time to the target F1 at constant 4 nodes over that of the growing batch",
+        "modeled time to the target F1 at constant 4 nodes over that of the growing batch",
         above(1.0, WORTH),
         _COST,
         spread=0.3,
@@ -323,7 +323,7 @@ CLAIMS: Final = (
         "real_gate",
         "A network of the size these machines train learns FIB-25: it beats calling every voxel"
         " object",
-        "training on FIB-25 passes F1 0.4 after 1e5 FOVs and goes on",
+        "training on FIB-25 passes F1 0.4 after 1e5 FOVs and continues",
         "7 real data",
         ("fib25_gate", "fib25_rules"),
         "F1 of square-root runs at 64 nodes minus that of calling every voxel object",
@@ -357,23 +357,23 @@ CLAIMS: Final = (
     ),
     Claim(
         "efficiency_1024",
-        "Scaling models fitted to 1 to 512 nodes foretell the efficiency at 1024 nodes, as read off"
+        "Scaling models fitted to 1 to 512 nodes predict the efficiency at 1024 nodes, as read off"
         " the published figure",
         "weak-scaling efficiency up to 1024 nodes",
         "models of the published points",
         (),
-        "modelled minus published efficiency at 1024 nodes",
+        "modeled minus published efficiency at 1024 nodes",
         within(-PREDICTED_WITHIN, PREDICTED_WITHIN),
         None,
     ),
     Claim(
         "efficiency_2048",
-        "Scaling models fitted to 1 to 1024 nodes foretell the efficiency at 2048 nodes, 68 % in"
+        "Scaling models fitted to 1 to 1024 nodes predict the efficiency at 2048 nodes, 68 % in"
         " the abstract",
         "68 % of the ideal throughput on 2048 nodes",
         "models of the published points",
         (),
-        "modelled minus published efficiency at 2048 nodes",
+        "modeled minus published efficiency at 2048 nodes",
         within(-PREDICTED_WITHIN, PREDICTED_WITHIN),
         None,
     ),

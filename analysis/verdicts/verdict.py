@@ -24,7 +24,7 @@ NOT_RUN: Final = "not run yet"
 STATUSES: Final = (SUPPORTED, REFUTED, UNDECIDED, NOT_REACHED, NOT_TESTABLE, NOT_RUN)
 
 MEASURED: Final = "measured"
-MODELED: Final = "modelled"
+MODELED: Final = "modeled"
 
 
 @dataclass(frozen=True)

@@ -72,8 +72,8 @@ def page(experiment_id: str) -> str:
 # The client would ask a telemetry host and show its own progress; neither is wanted.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-# A server that does not answer must not hold a run, whose records are sent again later anyway: the
-# client's own patience, seven tries of two minutes for every request, adds up to a quarter of an hour.
+# A server that does not answer must not hold a run, whose records are sent again later anyway. The
+# client's own patience, seven tries of two minutes for every request, adds up to 17 minutes.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
 

@@ -272,7 +272,7 @@ def test_cost_of_a_known_hyperbola(make_runs):
     assert data.effect.low < expected < data.effect.high
     one, many = data_cost.published_rate(np.array([1, 64]))
     assert time.effect.estimate * data.effect.estimate == pytest.approx(many / one)
-    assert time.kind.startswith("modelled")
+    assert time.kind.startswith("modeled")
     assert "target F1 0.75" in data.measure
     predicted = found["noise_predicts_critical_batch"]
     assert predicted.verdict == SUPPORTED
@@ -553,7 +553,7 @@ def test_the_plan_names_presets_that_exist():
 
 def test_without_any_run_nothing_measured_is_decided():
     found = judge({})
-    open_claims = [one for one in found if not one.kind.startswith("modelled")]
+    open_claims = [one for one in found if not one.kind.startswith("modeled")]
     assert {one.verdict for one in open_claims} == {NOT_RUN, NOT_TESTABLE}
     assert all(one.basis for one in found)
     table = verdict_table(found)

@@ -98,7 +98,7 @@ def test_models_are_drawn_on_the_published_values_with_ours_beside(study):
     expected = published.throughput()["parallel_efficiency"].to_numpy()
     assert line(panels[0], "published").get_ydata() == pytest.approx(expected, abs=3e-4)
     assert line(panels[0], "this study").get_ydata() == pytest.approx([1, 1])
-    modeled = line(panels[0], "modelled")
+    modeled = line(panels[0], "modeled")
     assert modeled.get_xdata() == [2048]
     assert modeled.get_ydata()[0] == pytest.approx(0.637, abs=2e-3)
     assert modeled.get_markerfacecolor() == "white"
@@ -124,7 +124,7 @@ def test_stragglers_show_shares_of_ranks_that_wait(study):
 
 def test_one_rank_waits_for_nobody(make_runs):
     metrics = {"time/straggler_wait_s": [(1, 0.0)], "time/step_s": [(1, 1.0)]}
-    with pytest.raises(NothingToDraw, match="one rank, which waits for nobody"):
+    with pytest.raises(NothingToDraw, match="one rank, which does not wait"):
         stragglers(Study("study", make_runs(({}, metrics))))
 
 
@@ -228,15 +228,15 @@ def test_time_against_cost_keeps_measured_and_modeled_apart(study):
     assert measured.get_xdata() == pytest.approx([1, 1])
     assert measured.get_ydata() == pytest.approx([1, 2])
     assert measured.get_linestyle() == "-"
-    modeled = line(gain, "F1 0.5, modelled")
+    modeled = line(gain, "F1 0.5, modeled")
     assert modeled.get_linestyle() == "--"
     assert modeled.get_markerfacecolor() == "white"
     assert len(modeled.get_xdata()) == 3
     # Same FOVs on all counts, so cost is one over the modeled efficiency, 0.84 as published.
     assert modeled.get_xdata()[2] == pytest.approx(1 / 0.84, rel=0.06)
-    assert len(line(time, "F1 0.5, modelled").get_xdata()) == 3
+    assert len(line(time, "F1 0.5, modeled").get_xdata()) == 3
     assert line(theirs, "F1 0.7").get_marker() == "s"
-    assert "modelled" in drawing.caption
+    assert "modeled" in drawing.caption
 
 
 def test_time_to_target_is_modeled_where_only_one_real_count_has_it(make_runs):
@@ -251,7 +251,7 @@ def test_time_to_target_is_modeled_where_only_one_real_count_has_it(make_runs):
     runs = make_runs(({"nodes": 1}, curve(10.0)), ({"nodes": 8, "ranks": 2}, curve(20.0)))
     drawing = cost_to_target(Study("study", runs))
     time = drawing.figure.axes[2]
-    assert time.get_ylabel() == "Modelled time to target (s)"
+    assert time.get_ylabel() == "Modeled time to target (s)"
     modeled = line(time, "F1 0.5")
     assert modeled.get_linestyle() == "--"
     # Reached after 350 FOVs on 8 nodes of 10 FOVs/s at the published 84 %.
@@ -313,7 +313,7 @@ def test_segmentations_of_one_seed_are_set_beside_the_truth(make_runs):
     titles = [ax.get_title() for ax in drawing.figure.axes if ax.get_title()]
     assert titles == ["image", "ground truth", "4 nodes", "64 nodes"], "the same voxels only"
     _, flat, few, many = (ax.images[0].get_array() for ax in drawing.figure.axes if ax.images)
-    assert np.array_equal(few, flat), "matching segments have the colour of their object"
+    assert np.array_equal(few, flat), "matching segments have the color of their object"
     assert not np.array_equal(many, flat)
     assert "4 nodes 0.125 over 75%; 64 nodes 0.125 over 75%" in drawing.caption
     assert "seed 1" in drawing.caption

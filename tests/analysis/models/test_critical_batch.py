@@ -92,7 +92,7 @@ def test_without_a_sign_of_the_critical_batch_larger_ones_are_uncertain():
 
 
 def test_runs_that_missed_the_target_count_as_needing_more():
-    """As lower bounds they foretell the largest batch better than if they are left out."""
+    """As lower bounds they predict the largest batch better than if they are left out."""
     rng = np.random.default_rng(4)
     truth = 5000 * (1 + 256 / 50)
     covered, fitted, errors, errors_without, missed = 0, [], [], [], []
@@ -126,7 +126,7 @@ def test_exact_data_and_a_bound_they_keep():
 
 
 def test_a_batch_that_never_got_there_bounds_the_critical_batch():
-    """Steps fall as 1 / B, then a batch needs more than eight times what that foretells."""
+    """Steps fall as 1 / B, then a batch needs more than eight times what that predicts."""
     batch = np.array([1.0, 1, 4, 4, 16, 16, 256, 256])
     steps = np.array([5000.0, 5500, 1300, 1400, 330, 350, math.nan, math.nan])
     had = 45_000 / batch

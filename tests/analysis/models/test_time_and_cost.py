@@ -29,7 +29,7 @@ def test_measured_and_modeled_are_kept_apart():
         ]
     )
     table = time_and_cost(reached, IDEAL).set_index(["kind", "nodes"])
-    measured, modeled = table.loc["measured"], table.loc["modelled"]
+    measured, modeled = table.loc["measured"], table.loc["modeled"]
     assert measured["hours"].tolist() == pytest.approx([0.2, 0.125])
     assert measured["speedup"].tolist() == pytest.approx([1, 1.6])
     assert measured["cost_ratio"].tolist() == pytest.approx([1, 1.25])

@@ -1,4 +1,4 @@
-"""A plan in stages: its modelled time by hand."""
+"""A plan in stages: its modeled time by hand."""
 
 import numpy as np
 import pytest

@@ -124,7 +124,7 @@ def test_command_writes_page_figures_and_verdicts(studies, tmp_path, capsys):
     assert "| `lr_rules` | 24 |" in page
     assert "- `lr_rules`: Seeds 4 and 5 came later." in page
     assert "**emulated**" in page
-    assert "**modelled**" in page
+    assert "**modeled**" in page
     assert "### The plan" in page
     assert "| **not run yet** |" in page
     assert "nan" not in page.lower().replace("finance", "")
