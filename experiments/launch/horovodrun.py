@@ -15,8 +15,11 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import signal
 import sys
+import threading
 from collections.abc import Collection, Mapping
+from types import FrameType
 from typing import Any
 
 HOROVODRUN = [sys.executable, "-m", "experiments.launch.horovodrun"]
@@ -77,11 +80,31 @@ def reading_over_ssh(path: str, local_command: str, **ssh: Any) -> str:
     return f"{get_remote_command(remote, **ssh)} < {shlex.quote(path)}"
 
 
+def shutdown_event() -> threading.Event:
+    """An event that is set at the first SIGINT or SIGTERM; later ones are ignored.
+
+    In place of Horovod's ``register_shutdown_event``, whose handler waits for ever where a second
+    signal comes while the first one sets the event. A parent of several threads that is killed
+    brings about several: one for each thread that dies.
+    """
+    event = threading.Event()
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+        event.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end)
+    return event
+
+
 def main() -> None:
     """Do what ``horovodrun`` does."""
-    from horovod.runner import launch
+    from horovod.runner import gloo_run, launch
     from horovod.runner.driver import driver_service
 
+    gloo_run.register_shutdown_event = shutdown_event
     start, start_elastic = launch.gloo_run, launch.gloo_run_elastic
     launch.gloo_built = lambda **_: True
     launch.gloo_run = lambda settings, nics, environment, *rest: start(

@@ -134,3 +134,38 @@ def decoded(command: tuple[str, ...]) -> bytes:
     """What stands in base64 on a command line."""
     words = [word for part in command for word in part.split()]
     return b"".join(base64.b64decode(word + "==") for word in words if word.startswith("gA"))
+
+
+@pytest.mark.parametrize(
+    ("function", "ends"),
+    [
+        ("experiments.launch.horovodrun:shutdown_event", True),
+        ("horovod.runner.gloo_run:register_shutdown_event", False),
+    ],
+)
+def test_a_second_signal_in_the_middle_of_the_first_does_not_block_the_launcher(function, ends):
+    """Horovod's own handler, which ours replaces, does."""
+    module, _, name = function.partition(":")
+    code = (
+        "import os, signal, sys\n"
+        f"from {module} import {name} as register\n"
+        "event = register()\n"
+        "def again(frame, *_):\n"
+        "    if frame.f_code.co_name == 'notify_all':\n"  # the event's lock is held
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "sys.settrace(again)\n"
+        "os.kill(os.getpid(), signal.SIGTERM)\n"
+        "sys.settrace(None)\n"
+        "print(event.is_set())\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=environment
+    )
+    try:
+        assert (process.communicate(timeout=20 if ends else 5)[0] == "True\n") == ends
+    except subprocess.TimeoutExpired:
+        assert not ends
+    finally:
+        process.kill()
+        process.communicate()
