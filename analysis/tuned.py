@@ -8,6 +8,7 @@ the pilot.
 from __future__ import annotations
 
 import argparse
+import math
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -16,7 +17,8 @@ from typing import Final
 
 import pandas as pd
 
-from analysis.claims.tuned import best_rate, grid_best, target
+from analysis.claims.tuned import best_rates, grid_best, target
+from analysis.models.rate_scans import FLAT, INSIDE
 from analysis.runs.presets import CONF
 from analysis.runs.sources import load_studies
 from analysis.verdicts.plan import PRIMARY
@@ -32,23 +34,26 @@ FILE: Final = CONF / "tuned" / "study.yaml"
 def tuned(studies: Studies) -> tuple[dict[str, float], list[str]]:
     """What the pilot sets, by name, as far as its studies are there, and what is doubtful of it.
 
-    A best rate at the edge of the grid, or without a maximum, is the best of the grid.
+    A best rate that does not lie inside the grid is replaced by the best rate of the grid.
     """
     values: dict[str, float] = {}
     doubts: list[str] = []
     rates = scored_points(studies, RATES)
-    groups = [(f"rate_{nodes}", group) for nodes, group in rates.groupby("nodes")]
     others = scored_points(studies, OPTIMIZERS)
-    groups += [
-        (f"{name}_{nodes}", group)
-        for (name, nodes), group in others.groupby(["optimizer", "nodes"])
-    ]
-    for name, group in groups:
-        rate = best_rate(group)
-        if rate is None:
-            rate = grid_best(group)
-            doubts.append(f"{name}: no maximum within the rates tried; the best of them is taken")
-        if rate is not None:
+    for prefix, points in [("rate", rates), *others.groupby("optimizer")]:
+        table = best_rates(points)
+        for nodes, best, status in zip(
+            table["nodes"], table["lr_peak"], table["status"], strict=True
+        ):
+            name, rate = f"{prefix}_{nodes}", float(best)
+            if status != INSIDE:
+                doubts.append(f"{name}: {status}")
+            if status not in (INSIDE, FLAT) or math.isnan(rate):
+                of_grid = grid_best(points[points["nodes"] == nodes])
+                if of_grid is None:
+                    continue
+                doubts[-1] += "; the best of the grid is taken"
+                rate = of_grid
             values[name] = rate
     if "rate_1" in values:
         values["low_base"] = values["rate_1"] / 4

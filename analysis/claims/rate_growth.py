@@ -42,7 +42,7 @@ def seed_slopes(points: pd.DataFrame) -> pd.DataFrame:
     """Per seed: slope over the node counts that have a best rate, NaN with fewer than three."""
     rows = []
     for seed, group in points.groupby("seed"):
-        best = best_rates(group).dropna()
+        best = best_rates(group).dropna(subset=["lr_peak"])
         slope = np.nan
         if len(best) >= LEAST_COUNTS:
             slope = float(np.polyfit(np.log(best["nodes"]), np.log(best["lr_peak"]), 1)[0])

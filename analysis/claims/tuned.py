@@ -1,4 +1,4 @@
-"""How the pilot sets base rates, by a quadratic in log(rate), and the target score. Pure.
+"""How the pilot sets base rates and the target score. Pure.
 
 The pilot may set these numbers and nothing else; conf/tuned/study.yaml holds them.
 """
@@ -8,49 +8,18 @@ from __future__ import annotations
 import math
 from typing import Final
 
-import numpy as np
 import pandas as pd
 
-LEAST_RATES: Final = 3
+from analysis.models.rate_scans import (
+    BEFORE_FAILURE,
+    FLAT,
+    INSIDE,
+    best_rates_of,
+    rate_scans,
+)
+
+TOO_FEW: Final = "fewer than three neighboring rates learn"
 _STEP: Final = 0.01
-
-
-def vertex(rates: np.ndarray, scores: np.ndarray) -> float | None:
-    """The best rate: vertex of the least-squares quadratic of score in log(rate).
-
-    Args:
-        rates: (n,) > 0, repeats allowed.
-        scores: (n,) of the runs that survived.
-
-    Returns:
-        None with fewer than three rates, without a maximum, or where it lies outside the rates.
-    """
-    if np.unique(rates).size < LEAST_RATES:
-        return None
-    logs = np.log(np.asarray(rates, dtype=float))
-    curvature, slope, _ = np.polyfit(logs, np.asarray(scores, dtype=float), 2)
-    if curvature >= 0:
-        return None
-    best = -slope / (2 * curvature)
-    return float(math.exp(best)) if logs.min() <= best <= logs.max() else None
-
-
-def best_rate(points: pd.DataFrame) -> float | None:
-    """The best rate of one node count, from the best grid rate and up to two to either side.
-
-    A quadratic fits near a maximum only, and dead runs have no place on it.
-
-    Args:
-        points: columns lr_peak, score and dead.
-    """
-    living = points[~points["dead"]]
-    if living.empty:
-        return None
-    means = living.groupby("lr_peak")["score"].mean()
-    place = int(means.to_numpy().argmax())
-    near = means.index[max(place - 2, 0) : place + 3]
-    rows = living[living["lr_peak"].isin(near)]
-    return vertex(rows["lr_peak"].to_numpy(dtype=float), rows["score"].to_numpy(dtype=float))
 
 
 def grid_best(points: pd.DataFrame) -> float | None:
@@ -62,18 +31,27 @@ def grid_best(points: pd.DataFrame) -> float | None:
     return float(means.index[int(means.to_numpy().argmax())])
 
 
-def best_rates(points: pd.DataFrame, by: str = "nodes") -> pd.DataFrame:
-    """Best rate for each value of a column: that column, lr_peak (NaN: at an edge), rates, runs."""
-    rows = [
-        {
-            by: value,
-            "lr_peak": math.nan if (rate := best_rate(group)) is None else rate,
-            "rates": group["lr_peak"].nunique(),
-            "runs": len(group),
-        }
-        for value, group in points.groupby(by)
-    ]
-    return pd.DataFrame(rows, columns=[by, "lr_peak", "rates", "runs"])
+def best_rates(points: pd.DataFrame) -> pd.DataFrame:
+    """Best rate at each node count, as `analysis.models.rate_scans` estimates it.
+
+    Args:
+        points: of one optimizer; columns nodes, lr_peak, score and dead.
+
+    Returns:
+        nodes; lr_peak, the vertex, or the middle between the last rate that learns and the next
+        (NaN where the best rate lies at an end of the grid, or fewer than three rates learn);
+        status, in words; rates and runs tried.
+    """
+    scans = rate_scans(points.assign(score=points["score"].mask(points["dead"], 0.0)))
+    known = best_rates_of(scans)
+    rate = known["rate"].where(known["status"].isin([INSIDE, BEFORE_FAILURE]))
+    # Noise may hide a maximum, yet its likeliest place is the best there is to say.
+    vertices = [math.exp(scan.vertex()) if scan.inside() else math.nan for scan in scans.scans]
+    rate = rate.mask(known["status"] == FLAT, pd.Series(vertices, dtype=float))
+    found = known[["nodes", "status"]].assign(lr_peak=rate)
+    tried = points.groupby("nodes")["lr_peak"].agg(rates="nunique", runs="size").reset_index()
+    table = tried.merge(found, on="nodes", how="left").fillna({"status": TOO_FEW})
+    return table[["nodes", "lr_peak", "status", "rates", "runs"]]
 
 
 def target(scores: pd.Series, baseline: float) -> float | None:

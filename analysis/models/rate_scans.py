@@ -99,6 +99,10 @@ class RateScan:
         fine = np.linspace(grid[max(center - 1, 0)], grid[min(center + 1, _STEPS - 1)], 401)
         return float(fine[np.argmin(self.squares(fine))])
 
+    def inside(self) -> bool:
+        """Whether the vertex lies between rates that the parabola is fitted to."""
+        return bool(self.log_rates.min() <= self.vertex() <= self.log_rates.max())
+
 
 @dataclass(frozen=True)
 class RateScans:
@@ -233,7 +237,6 @@ def _best_rate(
     scan: RateScan, noise: float, freedom: int, level: float
 ) -> tuple[int, float, float, float, str]:
     vertex = scan.vertex()
-    lowest, highest = scan.log_rates.min(), scan.log_rates.max()
     score = scan.scores - scan.scores.mean()
     gained = float(score @ score - scan.squares(vertex))
     # F test of the parabola against a constant; without freedom only exact equality is flat.
@@ -241,8 +244,9 @@ def _best_rate(
     if gained <= max(limit, _LEAST_VARIANCE):
         return scan.nodes, np.nan, 0.0, np.inf, FLAT
     low, high = _bounds(scan, vertex, noise, freedom, level)
-    if lowest <= vertex <= highest:
+    if scan.inside():
         return scan.nodes, float(np.exp(vertex)), low, high, INSIDE
+    lowest, highest = scan.log_rates.min(), scan.log_rates.max()
     end, wall = (lowest, scan.walls[0]) if vertex < lowest else (highest, scan.walls[1])
     if np.isfinite(wall):
         return scan.nodes, float(np.exp((end + wall) / 2)), low, high, BEFORE_FAILURE

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.claims.tuned import best_rate, best_rates, target, vertex
+from analysis.claims.tuned import TOO_FEW, best_rates, target
+from analysis.models.rate_scans import AT_HIGHEST, AT_LOWEST, FLAT, INSIDE
 from analysis.runs.presets import CONF, tuned_values
 from analysis.tuned import main, tuned, with_values
 from ffn_core.errors import InputError
@@ -14,25 +15,38 @@ from ffn_core.errors import InputError
 GRID = 2.5e-4 * 2.0 ** np.arange(8)
 
 
-def scores(best, rates=GRID):
-    return 0.8 - 0.05 * np.log(rates / best) ** 2
+def scores(best, rates=GRID, curvature=0.05):
+    return 0.8 - curvature * np.log(rates / best) ** 2
 
 
-def test_the_vertex_of_a_parabola_is_found_between_the_rates_tried():
-    assert vertex(GRID, scores(1.3e-3)) == pytest.approx(1.3e-3)
-    assert vertex(GRID, -scores(1.3e-3)) is None, "no maximum"
-    assert vertex(GRID, scores(1.0)) is None, "beyond the rates tried"
-    assert vertex(GRID[:2], scores(1e-3)[:2]) is None, "two rates"
+def points_of(scores, dead=False):
+    return pd.DataFrame({"nodes": 4, "lr_peak": GRID, "score": scores, "dead": dead})
 
 
-def test_dead_runs_and_far_rates_have_no_place_on_the_parabola():
-    points = pd.DataFrame({"lr_peak": GRID, "score": scores(1.3e-3), "dead": False})
-    points.loc[6:, ["score", "dead"]] = [0.0, True]
-    points.loc[5, "score"] = 0.1
-    assert best_rate(points) == pytest.approx(1.3e-3, rel=0.05)
-    assert best_rate(points.assign(dead=True)) is None
-    table = best_rates(points.assign(nodes=4))
-    assert table["rates"].tolist() == [8]
+@pytest.mark.parametrize(
+    ("given", "rate", "status"),
+    [
+        (scores(1.3e-3), 1.3e-3, INSIDE),
+        (scores(0.1, curvature=0.01), None, AT_HIGHEST),
+        (scores(1e-4, curvature=0.01), None, AT_LOWEST),
+        (np.full(8, 0.7), None, FLAT),
+    ],
+)
+def test_the_best_rate_is_the_vertex_of_a_parabola(given, rate, status):
+    best = best_rates(points_of(given)).iloc[0]
+    assert best["status"] == status
+    assert best[["rates", "runs"]].tolist() == [8, 8]
+    if rate is not None:
+        assert best["lr_peak"] == pytest.approx(rate, rel=0.01)
+
+
+def test_dead_runs_have_no_place_on_the_parabola():
+    points = points_of(scores(1.3e-3))
+    points.loc[6:, ["score", "dead"]] = [0.5, True]
+    assert best_rates(points)["lr_peak"].item() == pytest.approx(1.3e-3, rel=0.01)
+    best = best_rates(points_of(scores(1.3e-3), dead=True)).iloc[0]
+    assert np.isnan(best["lr_peak"])
+    assert best["status"] == TOO_FEW
 
 
 def test_the_target_is_what_all_have_and_lies_above_the_baseline():
@@ -67,14 +81,14 @@ def test_the_pilot_sets_rates_and_the_target(pilot):
 def test_a_best_rate_at_the_edge_is_named(make_runs):
     points = [
         (
-            {"experiment": "tune_rates", "nodes": 1, "seed": 101, "lr_peak": rate},
+            {"experiment": "tune_rates", "seed": 101, "lr_base": rate, "lr_peak": rate},
             {"averaged/f1": [(1000, 0.5 + rate)], "baseline/f1": [(1000, 0.69)]},
         )
         for rate in (0.1, 0.2, 0.3)
     ]
     values, doubts = tuned({"tune_rates": make_runs(*points)})
     assert values["rate_1"] == 0.3
-    assert "rate_1: no maximum" in doubts[0]
+    assert "rate_1: censored: at least the highest rate tried" in doubts[0]
     assert "target" in doubts[1]
 
 
