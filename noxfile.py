@@ -53,6 +53,17 @@ def lint(session: nox.Session) -> None:
 
 
 @nox.session
+def docs(session: nox.Session) -> None:
+    """The documentation as a site in site/; fails on a broken link."""
+    sync(session)
+    run(session, "python", "docs/generate.py")
+    # An environment of its own: the site reads the sources and imports nothing of them.
+    own = ("uv", "run", "--locked", "--isolated", "--only-group", "docs")
+    session.run(*own, "mkdocs", "build", "--strict", "--quiet", external=True)
+    session.log("open site/index.html")
+
+
+@nox.session
 def figures(session: nox.Session) -> None:
     """RESULTS.md, its figures and verdicts from the recorded studies; then the notebooks."""
     sync(session)
