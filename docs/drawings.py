@@ -49,9 +49,9 @@ def fov() -> str:
     middle = (left + canvas / 2, top + canvas / 2)
     shapes = [
         box(left, top, canvas, canvas, "faint"),
-        f'<path class="soft" d="M{left} {top + 170}C{left + 90} {top + 90} {left + 150} '
-        f"{top + 240} {left + canvas} {top + 120}v70C{left + 160} {top + 300} {left + 90} "
-        f'{top + 170} {left} {top + 240}z"/>',
+        f'<path class="soft" d="M{left} {top + 130}C{left + 90} {top + 90} {left + 170} '
+        f"{top + 160} {left + canvas} {top + 100}v80C{left + 170} {top + 230} {left + 90} "
+        f'{top + 170} {left} {top + 205}z"/>',
         box(left + delta, top + delta, edge, edge, "accent"),
         box(left + 2 * delta, top + delta, edge, edge, "accent", dashed=True),
     ]
@@ -63,7 +63,7 @@ def fov() -> str:
         arrow((middle[0] + 7, middle[1]), (middle[0] + delta - 7, middle[1])),
         text(middle[0] + delta / 2, middle[1] - 10, "delta"),
         text(left + canvas + 20, top + 16, "canvas", "start"),
-        text(left + canvas + 20, top + 110, "object", "start"),
+        text(left + canvas + 20, top + 140, "object", "start"),
         text(left + canvas + 20, top + 210, "filled dot: belief above threshold, the", "start"),
         text(left + canvas + 20, top + 228, "FOV moves there; open dot: it does not", "start"),
         text(left + delta + 6, top + delta - 8, "first FOV", "start"),
