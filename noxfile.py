@@ -45,11 +45,24 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Ruff and mypy."""
+    """Ruff, codespell and mypy."""
     sync(session)
+    run(session, "codespell")
     run(session, "ruff", "check")
     run(session, "ruff", "format", "--check")
     run(session, "mypy")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The documentation as a site in site/; fails on a broken link."""
+    sync(session)
+    run(session, "python", "docs/generate.py")
+    # An environment of its own: the site reads the sources and imports nothing of them.
+    own = ("uv", "run", "--locked", "--isolated", "--only-group", "docs")
+    quiet = {"NO_MKDOCS_2_WARNING": "1"}
+    session.run(*own, "mkdocs", "build", "--strict", "--quiet", external=True, env=quiet)
+    session.log("look at it: python -m http.server --bind 127.0.0.1 --directory site")
 
 
 @nox.session

@@ -66,7 +66,8 @@ def test_the_search_finds(source):
 
 def documents() -> list[Path]:
     here = [*ROOT.glob("*.md"), *ROOT.glob("*.py"), *ROOT.glob("conf/**/*.yaml"), *SOURCES]
-    return [*here, *(ROOT / "analysis").rglob("*.md"), *(ROOT / "analysis").rglob("*.ipynb")]
+    pages = [path for folder in ("analysis", "docs") for path in (ROOT / folder).rglob("*.md")]
+    return [*here, *pages, *(ROOT / "analysis").rglob("*.ipynb")]
 
 
 def test_the_mlflow_ui_is_only_ever_bound_to_this_machine():

@@ -41,6 +41,8 @@ def _own_words(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def _found(pattern: re.Pattern[str], text: str) -> list[str]:
+    if not pattern.search(text):
+        return []
     for allowed in ALLOWED:
         text = text.replace(allowed, "")
     return pattern.findall(text)
@@ -62,7 +64,10 @@ def _complaints(pattern: re.Pattern[str], paths: list[Path]) -> list[str]:
 
 def test_words_are_plain_and_american():
     paths = _files("ffn_core", "experiments", "analysis", "conf")
-    paths += [REPOSITORY / "README.md", REPOSITORY / "noxfile.py"]
+    # RESULTS.md is written by code that is read here, and may be older than it.
+    paths += [p for p in REPOSITORY.glob("*.md") if p.name != "RESULTS.md"]
+    paths += [REPOSITORY / "noxfile.py"]
+    paths += [p for p in (REPOSITORY / "docs").rglob("*") if p.suffix in (".md", ".py")]
     assert _complaints(BANNED, paths) == [], "say what it is, in American spelling"
 
 
