@@ -74,8 +74,9 @@ class Host:
         mounts = [self.sys / "fs/cgroup", self.sys / "fs/cgroup/unified"]
         mount = next((one for one in mounts if (one / "cgroup.controllers").is_file()), mounts[0])
         for line in _lines(self.proc / "self/cgroup"):
-            _, controllers, path = line.split(":", 2)
-            if controller not in controllers.split(","):
+            _, _, rest = line.partition(":")
+            controllers, colon, path = rest.partition(":")
+            if not colon or controller not in controllers.split(","):
                 continue
             root = self.sys / "fs/cgroup" / controllers if controllers else mount
             folder = root / path.lstrip("/")

@@ -8,11 +8,8 @@ stand with it. Whoever builds the dataclass from what a user gave checks the ran
 
 from __future__ import annotations
 
-import argparse
 import math
-import numbers as kinds
 import sys
-from collections.abc import Callable
 from dataclasses import Field, dataclass, field
 from typing import Any, TypeVar
 
@@ -142,27 +139,3 @@ def range_of(declared: Field[Any]) -> Range | None:
     found = declared.metadata.get(_RANGE)
     assert found is None or isinstance(found, Range)
     return found
-
-
-def whole(**limits: float) -> Callable[[str], int]:
-    """A type for argparse: whole numbers within limits."""
-    return _parsed(int, Range(**limits), "a whole number")
-
-
-def real(**limits: float) -> Callable[[str], float]:
-    """A type for argparse: finite numbers within limits."""
-    return _parsed(float, Range(**limits), "a number")
-
-
-def _parsed(kind: Callable[[str], T], limits: Range, words: str) -> Callable[[str], T]:
-    def parse(text: str) -> T:
-        try:
-            value = kind(text)
-            if isinstance(value, kinds.Real) and limits.holds(value):  # type: ignore[arg-type]
-                return value
-        except ValueError:
-            pass
-        raise argparse.ArgumentTypeError(f"{shown(text)} must be {words} {limits}".rstrip())
-
-    parse.limits = limits  # type: ignore[attr-defined]
-    return parse
