@@ -117,7 +117,19 @@ def _check_choice(override: Override, argument: str, folder: Path) -> None:
 def _require_known(key: str, schema: Schema) -> None:
     """Check that an option, a section, or what a dictionary of a user's names lies in, exists."""
     if hint_of(key, schema) is None:
-        raise InputError(f"unknown option {key}{closest(key, known_names(schema))}")
+        raise InputError(_unknown(key, schema))
+
+
+def _unknown(key: str, schema: Schema) -> str:
+    known = list(known_names(schema))
+    hint, above = closest(key, known), key.rpartition(".")[0]
+    section = hint_of(above, schema) if above else None
+    if section is not None and dataclasses.is_dataclass(section[0]):
+        names = [declared.name for declared in dataclasses.fields(section[0])]
+        beside = closest(key, [f"{above}.{name}" for name in names])
+        exact = any(name.endswith(f".{key.rpartition('.')[2]}") for name in known)
+        hint = beside or (hint if exact else f"; {above} has {', '.join(names)}")
+    return f"unknown option {key}{hint or '; --help lists all'}"
 
 
 def known_names(schema: Schema) -> Iterator[str]:
@@ -130,7 +142,7 @@ def known_names(schema: Schema) -> Iterator[str]:
 
 def hint_of(key: str, schema: Schema) -> tuple[Any, Range | None] | None:
     """Type and range of an option, element or section by its dotted name; None if there is none."""
-    first, *rest = [part for part in re.split(r"[.\[\]]+", key) if part]
+    first, *rest = [part for part in re.split(r"[.\[\]]+", key.replace("[]", "[0]")) if part]
     if first in schema:
         found: tuple[Any, Range | None] = (schema[first], None)
     else:
@@ -245,15 +257,16 @@ def _explained(error: BaseException, schema: Schema) -> str:
     while cause is not None and cause not in chain:
         chain.append(cause)
         cause = cause.__cause__
-    merged = re.match("Error merging override ([^=]+)=", str(error))
+    merged = re.match(r"(?:Error merging override|Could not override) '?([\w.+]+)", str(error))
+    of_override = merged[1].lstrip("+") if merged else ""
     for one in chain:
         if isinstance(one, MissingMandatoryValue):
             name = one.full_key or str(one).rpartition(" ")[2]
             return f"{name} has no value: give {name}=VALUE{_FROM_THE_PILOT}"
         if isinstance(one, ConfigKeyError) and one.full_key:
-            return _of_unknown(str(one.full_key), schema)
+            return _of_unknown(_whole_name(str(one.full_key), of_override), schema)
         if isinstance(one, ValidationError) and one.full_key:
-            name = _whole_name(str(one.full_key), merged[1].lstrip("+") if merged else "")
+            name = _whole_name(str(one.full_key), of_override)
             found = hint_of(name, schema)
             value = "null" if one.value is None else shown(one.value)
             if found is not None:
@@ -269,13 +282,14 @@ def _explained(error: BaseException, schema: Schema) -> str:
 def _of_unknown(name: str, schema: Schema) -> str:
     if hint_of(name, schema) is not None:
         return f"{name} has no value yet: add it with a plus, +{name}=VALUE"
-    return f"unknown option {name}{closest(name, known_names(schema))}"
+    return _unknown(name, schema)
 
 
 def _whole_name(name: str, of_override: str) -> str:
     """The dotted name of an option; of one in a list, OmegaConf says the last part only."""
     section = of_override.rpartition(".")[0]
     inside = name == of_override or name.startswith((f"{of_override}.", f"{of_override}["))
-    if not of_override or inside or (section and name.startswith(f"{section}.")):
+    above = of_override.startswith(f"{name}.")
+    if not of_override or inside or above or (section and name.startswith(f"{section}.")):
         return name
     return f"{of_override}[].{name}"

@@ -16,7 +16,7 @@ from typing import Any
 
 from ffn_core.limits.ranges import Range, doc_of, range_of
 
-_WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+_WORDS = {int: "an integer", float: "a number", bool: "true or false", str: "text"}
 
 
 @dataclass(frozen=True)
@@ -115,9 +115,12 @@ def help_text(schema: Mapping[str, type], conf: Path) -> str:
 def closest(name: str, known: Iterable[str]) -> str:
     """``; did you mean ...?`` with the known name that is most like ``name``; empty for none."""
     known = list(known)
-    found = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    section, dot, last = name.rpartition(".")
+    beside = [one.rpartition(".")[2] for one in known if one.rpartition(".")[0] == section]
+    found = [f"{section}{dot}{one}" for one in difflib.get_close_matches(last, beside, n=1)]
+    if not found and dot:
+        found = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
     if not found:  # the last part may be right, in another section
-        last = name.rpartition(".")[2]
         found = [one for one in known if one.rpartition(".")[2] == last][:1]
     return f"; did you mean {found[0]}?" if found else ""
 

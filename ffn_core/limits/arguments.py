@@ -29,7 +29,7 @@ def add_whole(
         text: what it is, shown in the help with the range.
         more: for ``add_argument``.
     """
-    _add(parser, name, int, "a whole number", limits, text, more)
+    _add(parser, name, int, "an integer", limits, text, more)
 
 
 def add_real(

@@ -70,7 +70,7 @@ class Range:
             InputError: It is not in the range; names option, value and range.
         """
         if not self.holds(value):
-            kind = "a whole number" if isinstance(value, int) else "a number"
+            kind = "an integer" if isinstance(value, int) else "a number"
             raise InputError(f"{option}{shown(value)} must be {kind} {self}".rstrip())
 
     def __str__(self) -> str:
@@ -88,9 +88,10 @@ ANY = Range()
 
 def shown(value: object) -> str:
     """A value as its user wrote it; a long one is cut."""
-    text = f"{value:g}" if isinstance(value, float) else str(value)
-    if isinstance(value, float) and float(text) != value and math.isfinite(value):
-        text = repr(value)
+    text = str(value)
+    if isinstance(value, float) and math.isfinite(value):
+        text = f"{value:g}" if float(f"{value:g}") == value else repr(value)
+        text += "" if {".", "e"} & set(text) else ".0"  # 2.0 is no integer
     return text if len(text) <= 60 else f"{text[:40]}... ({len(text)} characters)"
 
 

@@ -134,7 +134,10 @@ def test_published_efficiency_on_nodes_of_a_given_speed(recorded, capsys):
         (["--f1", "0.8", "--hours", "nan"], "--hours: nan must be a number from"),
         (["--f1", "0.8", "--hours", "1", "--price", "-1"], "--price: -1 must be a number from 0"),
         (["--f1", "0.8", "--hours", "1", "--experiment", "x"], "no experiment 'x'; there are:"),
-        (["--f1", "0.8", "--hours", "1", "--most-nodes", "0"], "--most-nodes: 0 must be a whole"),
+        (
+            ["--f1", "0.8", "--hours", "1", "--most-nodes", "0"],
+            "--most-nodes: 0 must be an integer",
+        ),
     ],
 )
 def test_bad_input_ends_with_one_line_and_code_2(recorded, capsys, options, message):

@@ -89,14 +89,14 @@ def test_no_number_beyond_its_limits_passes(option):
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("seed", -1, "seed=-1 must be a whole number from 0 to 9,223,372,036,854,775,807"),
-        ("cluster.nodes", 2.5, "cluster.nodes=2.5 must be a whole number from 1 to 1,048,576"),
-        ("cluster.nodes", "x", "cluster.nodes=x must be a whole number from 1 to 1,048,576"),
-        ("cluster.nodes", True, "cluster.nodes=True must be a whole number from 1 to 1,048,576"),
+        ("seed", -1, "seed=-1 must be an integer from 0 to 9,223,372,036,854,775,807"),
+        ("cluster.nodes", 2.5, "cluster.nodes=2.5 must be an integer from 1 to 1,048,576"),
+        ("cluster.nodes", "x", "cluster.nodes=x must be an integer from 1 to 1,048,576"),
+        ("cluster.nodes", True, "cluster.nodes=True must be an integer from 1 to 1,048,576"),
         ("cluster.nodez", 1, "unknown option cluster.nodez; did you mean nodes?"),
         ("cluster.elastic", 3, "cluster.elastic=3 must be true or false"),
-        ("data.size_zyx", [8, 0, 8], "data.size_zyx[1]=0 must be a whole number from 1 to"),
-        ("stages", [{"nodes": 0, "fovs": 1}], "stages[0].nodes=0 must be a whole number from 1 to"),
+        ("data.size_zyx", [8, 0, 8], "data.size_zyx[1]=0 must be an integer from 1 to"),
+        ("stages", [{"nodes": 0, "fovs": 1}], "stages[0].nodes=0 must be an integer from 1 to"),
         ("sweep.pair", "foo", "sweep.pair=foo must be options by name, as sweep.pair={"),
         ("budget.seconds", math.nan, "budget.seconds=nan must be a number from 0.001 to"),
     ],
@@ -124,7 +124,7 @@ def test_a_resolved_segmentation_keeps_the_ranges():
 @pytest.mark.parametrize(
     ("hint", "words"),
     [
-        (int | None, "a whole number from 1 to 9, or null"),
+        (int | None, "an integer from 1 to 9, or null"),
         (list[float], "a list, as [a,b], each a number from 1 to 9"),
         (dict[str, float], "values by name, as {name:value}, each a number from 1 to 9"),
     ],
@@ -144,5 +144,5 @@ def test_help_has_every_option_with_its_range():
     text = help_text({"": Config}, REPOSITORY / "conf")
     assert "optimizer=adagrad|adam|" in text
     assert "  cluster.nodes=1\n      logical nodes: what the training depends on\n" in text
-    assert "      a whole number from 1 to 1,048,576\n" in text
+    assert "      an integer from 1 to 1,048,576\n" in text
     assert all(f"  {one.name}" in text for one in options_of(Config))

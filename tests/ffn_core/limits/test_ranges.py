@@ -36,7 +36,7 @@ def test_ranges_in_words(limits, words):
 
 
 def test_the_message_names_option_value_and_range():
-    with pytest.raises(InputError, match=r"^cluster\.nodes=0 must be a whole number from 1 to 9$"):
+    with pytest.raises(InputError, match=r"^cluster\.nodes=0 must be an integer from 1 to 9$"):
         Range(at_least=1, at_most=9).check(0, "cluster.nodes=")
     with pytest.raises(InputError, match=r"^--hours nan must be a number above 0$"):
         Range(above=0).check(math.nan, "--hours ")
@@ -62,8 +62,8 @@ def test_description_and_range_stand_with_the_field():
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (["--steps", "0"], "error: --steps: 0 must be a whole number from 1 to 9 (see --help)\n"),
-        (["--steps", "1e400"], "error: --steps: 1e400 must be a whole number from 1 to 9"),
+        (["--steps", "0"], "error: --steps: 0 must be an integer from 1 to 9 (see --help)\n"),
+        (["--steps", "1e400"], "error: --steps: 1e400 must be an integer from 1 to 9"),
         (["--hours", "nan"], "error: --hours: nan must be a number above 0 (see --help)\n"),
         (["--hours", "x"], "error: --hours: x must be a number above 0 (see --help)\n"),
         (["--days", "1"], "error: unrecognized arguments: --days 1 (see --help)\n"),
@@ -79,4 +79,4 @@ def test_a_command_line_out_of_range_is_one_line_and_code_2(capsys, given, said)
     assert error.startswith(said)
     assert error.count("\n") == 1
     assert parser.parse_args(["--steps", "9", "--hours", "0.5"]).steps == 9
-    assert "of training; a whole number from 1 to 9" in " ".join(parser.format_help().split())
+    assert "of training; an integer from 1 to 9" in " ".join(parser.format_help().split())
