@@ -87,11 +87,11 @@ def to_config(composed: DictConfig) -> Config:
     return to_typed(composed, Config)
 
 
-def to_typed(composed: DictConfig, cls: type[T]) -> T:
-    """`to_config` for the configuration ``cls`` of another app."""
+def to_typed(composed: DictConfig, cls: type[T], path: str = "") -> T:
+    """`to_config` for the configuration ``cls`` of another app, or of a section at ``path``."""
     values = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
     assert isinstance(values, dict)
-    return from_dict(cls, {str(k): v for k, v in values.items()})
+    return from_dict(cls, {str(k): v for k, v in values.items()}, path)
 
 
 def in_multirun() -> bool:
@@ -175,7 +175,7 @@ def split_section(composed: DictConfig, name: str, cls: type[T]) -> tuple[T, Con
     with open_dict(composed):
         resolve(composed)  # the run's options may refer to the section
         section = composed.pop(name)
-    return to_typed(section, cls), to_config(composed)
+    return to_typed(section, cls, f"{name}."), to_config(composed)
 
 
 def run_section_app(name: str, cls: type[T], task: Callable[[T, Config], None]) -> int:

@@ -76,7 +76,7 @@ def test_ramps_have_their_place_in_the_whole_run():
         ({"budget": {"fovs": 1000}}, "stages take 1200 FOVs in sum, and budget.fovs=1000"),
         ({"budget": {"steps": 100}}, "and the budget as 100 steps: leave out the budget"),
         ({"stages": []}, "budget has no unit"),
-        ({"stages": [{"nodes": 16, "fovs": 100}]}, "stages[0].fovs=100 is not an integer"),
+        ({"stages": [{"nodes": 16, "fovs": 100}]}, "stages[0].fovs=100 is not a whole number"),
         ({"stages": [{"nodes": 16, "fovs": 100}]}, "make it 96"),
         (
             {"stages": [{"nodes": 0, "fovs": 100}]},

@@ -96,7 +96,7 @@ def test_a_fraction_needs_a_known_length():
 
 
 def test_two_units():
-    with pytest.raises(InputError, match=r"2 units \{'steps': 0, 'fovs': 5\}; keep one"):
+    with pytest.raises(InputError, match=r"warmup.steps=0 .*warmup.fovs=5: keep one unit"):
         Warmup(steps=0, fovs=5)
 
 
