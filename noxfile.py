@@ -131,12 +131,17 @@ def audit(session: nox.Session) -> None:
 
 @nox.session
 def fuzz(session: nox.Session) -> None:
-    """Kill a training run at random moments, 50 times unless another number is given."""
+    """Kill a run at random moments, 50 times unless a number is given; try bad option values.
+
+    FUZZ_OPTIONS says how many values (default: 600, of about 3,000), FUZZ_SEED which.
+    """
     sync(session)
     kills = session.posargs[0] if session.posargs else "50"
     environment = {"FUZZ_KILLS": kills, "FUZZ_REPORT": str(Path("fuzz.json").absolute())}
     files = ("test_crash_fuzz.py", "test_faults.py")
     run(session, "pytest", "-s", *(f"tests/integration/{f}" for f in files), env=environment)
+    environment = {"FUZZ_OPTIONS": os.environ.get("FUZZ_OPTIONS", "600")}
+    run(session, "pytest", "-s", "tests/fuzz/test_options.py", env=environment)
 
 
 @nox.session

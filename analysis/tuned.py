@@ -7,7 +7,6 @@ the pilot.
 
 from __future__ import annotations
 
-import argparse
 import math
 import re
 import sys
@@ -24,6 +23,7 @@ from analysis.runs.sources import load_studies
 from analysis.verdicts.plan import PRIMARY
 from analysis.verdicts.scored_runs import Studies, ended, scored_points
 from ffn_core.errors import InputError
+from ffn_core.limits.arguments import CommandParser
 
 RATES: Final = "tune_rates"
 OPTIMIZERS: Final = "tune_optimizers"
@@ -91,7 +91,7 @@ def with_values(text: str, values: Mapping[str, float]) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m analysis.tuned", description=__doc__)
+    parser = CommandParser(prog="python -m analysis.tuned", description=__doc__)
     parser.add_argument("--store", required=True, help="MLflow tracking URI or recorded studies")
     parser.add_argument("--write", action="store_true", help=f"into {FILE.relative_to(CONF)}")
     parser.add_argument("--file", type=Path, default=FILE, help="the file to write")

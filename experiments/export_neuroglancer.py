@@ -8,7 +8,6 @@ viewer``).
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +19,8 @@ from experiments.segment.precomputed import (
     Size,
 )
 from ffn_core.errors import InputError
+from ffn_core.limits.arguments import CommandParser, add_real
+from ffn_core.limits.ranges import Range
 from ffn_core.outputs import add_overwrite
 
 FOLDER = "neuroglancer"
@@ -27,26 +28,23 @@ FOLDER = "neuroglancer"
 
 def _size(values: Sequence[float]) -> Size:
     z, y, x = values
-    if min(values) <= 0:
-        raise InputError(f"--voxel-size-nm {z:g} {y:g} {x:g}: edges of a voxel must be above 0")
     return z, y, x
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m experiments.export_neuroglancer", description=__doc__
-    )
+    parser = CommandParser(prog="python -m experiments.export_neuroglancer", description=__doc__)
     parser.add_argument("folder", type=Path, help="folder of experiments.segment")
     parser.add_argument("--out", type=Path, help=f"default: FOLDER/{FOLDER}")
     add_overwrite(parser)
-    parser.add_argument(
+    add_real(
+        parser,
         "--voxel-size-nm",
-        type=float,
+        Range(at_least=1e-3, at_most=1e9),
+        "edges of a voxel in nm (default: 1 1 1)",
         nargs=3,
         default=[1.0, 1.0, 1.0],
         metavar=("Z", "Y", "X"),
-        help="edges of a voxel in nm (default: 1 1 1)",
     )
     parser.add_argument("--view", action="store_true", help="show them in a viewer here")
     options = parser.parse_args(argv)

@@ -7,7 +7,6 @@ again changes nothing. Points that have not been compared with a baseline yet ar
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from experiments.reporting.terminal import Terminal
 from experiments.sweep.efficiency import SweepScaling
 from experiments.sweep.outcome import find_runs, import_run
 from ffn_core.errors import InputError
+from ffn_core.limits.arguments import CommandParser
 
 
 def _compare(run_dirs: list[Path]) -> None:
@@ -32,7 +32,7 @@ def _compare(run_dirs: list[Path]) -> None:
 
 def main(arguments: list[str]) -> int:
     """Import everything that was named; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.import_runs", description=__doc__)
+    parser = CommandParser(prog="python -m experiments.import_runs", description=__doc__)
     parser.add_argument("roots", nargs="+", type=Path, help="run directories, or folders of them")
     parser.add_argument("--uri", help="MLflow store; default: MLFLOW_TRACKING_URI or ./mlflow.db")
     options = parser.parse_args(arguments)

@@ -17,11 +17,12 @@ from rich.console import Console
 from analysis.figures.registry import COMMAND, draw_study, study_files
 from analysis.runs.sources import add_source, read_source, source_files
 from ffn_core.errors import InputError
+from ffn_core.limits.arguments import CommandParser
 from ffn_core.outputs import Outputs, add_overwrite
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m analysis.figures", description=__doc__)
+    parser = CommandParser(prog="python -m analysis.figures", description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="directory for the figures")
     parser.add_argument("--experiment", help="preset name; default: every experiment with points")
     add_overwrite(parser)

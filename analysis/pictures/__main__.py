@@ -25,6 +25,8 @@ from analysis.pictures.panels import section_figure, surfaces_figure
 from ffn_core.errors import InputError
 from ffn_core.files import REPOSITORY
 from ffn_core.geometry import Zyx, as_zyx, to_zyx
+from ffn_core.limits.arguments import CommandParser, add_whole
+from ffn_core.limits.ranges import MOST_BYTES, MOST_EXTENT, Range
 from ffn_core.outputs import Outputs, add_overwrite
 from ffn_core.volumes import (
     DEFAULT_CACHE_BYTES,
@@ -114,26 +116,29 @@ def _section(volume: Volume, start_zyx: Zyx, shape_zyx: Zyx, z: int) -> np.ndarr
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m analysis.pictures", description=__doc__)
+    parser = CommandParser(prog="python -m analysis.pictures", description=__doc__)
     parser.add_argument("segmentation", help="path:dataset of the ids")
     parser.add_argument("--image", required=True, help="path:dataset of the image")
     parser.add_argument("--labels", help="path:dataset of a ground truth")
-    parser.add_argument(
-        "--start", type=int, nargs=3, default=[0, 0, 0], help="z y x of the segmentation's corner"
-    )
-    parser.add_argument("--section", type=int, help="z of the section; default: the middle")
-    parser.add_argument("--count", type=int, default=8, help="neurons drawn as surfaces")
-    parser.add_argument(
+    places = Range(at_least=0, at_most=MOST_EXTENT)
+    corner = "z y x of the segmentation's corner"
+    add_whole(parser, "--start", places, corner, nargs=3, default=[0, 0, 0])
+    add_whole(parser, "--section", places, "z of the section; default: the middle")
+    counts = Range(at_least=1, at_most=10**4)
+    add_whole(parser, "--count", counts, "neurons drawn as surfaces", default=8)
+    add_whole(
+        parser,
         "--most-voxels",
-        type=int,
+        Range(at_least=1, at_most=10**12),
+        "surfaces of a larger volume are drawn from every k-th voxel along each axis",
         default=MOST_VOXELS,
-        help="surfaces of a larger volume are drawn from every k-th voxel along each axis",
     )
-    parser.add_argument(
+    add_whole(
+        parser,
         "--cache-bytes",
-        type=int,
+        Range(at_least=0, at_most=MOST_BYTES),
+        "of each volume, how much is kept in memory (default: %(default)s)",
         default=DEFAULT_CACHE_BYTES,
-        help="of each volume, how much is kept in memory (default: %(default)s)",
     )
     parser.add_argument("--out", type=Path, required=True, help="folder for the pictures")
     add_overwrite(parser)
@@ -150,8 +155,6 @@ def draw(arguments: argparse.Namespace) -> list[Path]:
     _check_inside(image, start, shape, "--image")
     if truth is not None:
         _check_inside(truth, start, shape, "--labels")
-    if arguments.most_voxels < 1:
-        raise InputError(f"--most-voxels {arguments.most_voxels} must be above 0")
     z = shape[0] // 2 if arguments.section is None else arguments.section
     if not 0 <= z < shape[0]:
         raise InputError(f"--section {z}: the segmentation has sections 0 to {shape[0] - 1}")

@@ -13,12 +13,13 @@ from pathlib import Path
 
 from analysis.runs.sources import RECORDED
 from ffn_core.errors import InputError
+from ffn_core.limits.arguments import CommandParser
 from ffn_core.outputs import add_overwrite
 from ffn_core.runtime import default_tracking_uri
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m analysis.recorded", description=__doc__)
+    parser = CommandParser(prog="python -m analysis.recorded", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     export = commands.add_parser("export", help="write the studies of an MLflow store")
     export.add_argument(

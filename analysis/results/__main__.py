@@ -19,11 +19,12 @@ from analysis.results.page import page
 from analysis.runs.sources import RECORDED, default_store, files_of
 from ffn_core.errors import InputError
 from ffn_core.files import REPOSITORY
+from ffn_core.limits.arguments import CommandParser
 from ffn_core.outputs import Outputs, add_overwrite, committed
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m analysis.results", description=__doc__)
+    parser = CommandParser(prog="python -m analysis.results", description=__doc__)
     parser.add_argument(
         "--store",
         help="MLflow tracking URI or folder of recorded studies; default: FFN_SCALING_STORE or "

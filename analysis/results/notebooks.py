@@ -24,6 +24,7 @@ from nbformat import NotebookNode
 from analysis.runs.sources import STORE_VARIABLE, default_store, files_of
 from ffn_core.errors import InputError
 from ffn_core.files import REPOSITORY
+from ffn_core.limits.arguments import CommandParser
 from ffn_core.outputs import Outputs, add_overwrite, committed
 
 NOTEBOOKS: Final = REPOSITORY / "analysis" / "notebooks"
@@ -73,9 +74,7 @@ def execute(script: Path, manager: KernelManager) -> NotebookNode:
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m analysis.results.notebooks", description=__doc__
-    )
+    parser = CommandParser(prog="python -m analysis.results.notebooks", description=__doc__)
     parser.add_argument("--store", help=f"MLflow tracking URI or folder; default: {STORE_VARIABLE}")
     parser.add_argument("--out", type=Path, default=NOTEBOOKS, help="folder of the .ipynb files")
     add_overwrite(parser)

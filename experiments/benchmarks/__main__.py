@@ -23,6 +23,8 @@ from experiments.reporting.exit_codes import EXIT_INPUT
 from experiments.reporting.provenance import provenance
 from experiments.reporting.terminal import Terminal
 from ffn_core.errors import InputError
+from ffn_core.limits.arguments import CommandParser, add_whole
+from ffn_core.limits.ranges import Range
 from ffn_core.outputs import Outputs, add_overwrite
 
 PARTS: dict[str, Callable[[Bench], list[Ratio]]] = {
@@ -66,12 +68,13 @@ def main(argv: list[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m experiments.benchmarks", description=__doc__)
+    parser = CommandParser(prog="python -m experiments.benchmarks", description=__doc__)
     parser.add_argument(
         "--out", type=Path, default=Path("benchmark"), metavar="DIR", help="default: %(default)s"
     )
     add_overwrite(parser)
-    parser.add_argument("--repeats", type=int, default=5, metavar="N", help="default: %(default)s")
+    repeats = Range(at_least=1, at_most=1000)
+    add_whole(parser, "--repeats", repeats, "default: %(default)s", default=5, metavar="N")
     parser.add_argument(
         "--only",
         nargs="+",

@@ -14,6 +14,8 @@ from experiments.data.arguments import (
     status,
 )
 from experiments.data.cache import write_volumes
+from ffn_core.limits.arguments import add_whole
+from ffn_core.limits.ranges import MOST_EXTENT, Range
 from ffn_core.volumes import downsample, downsample_image, downsample_labels
 
 
@@ -22,7 +24,8 @@ def add(add_parser: AddParser) -> None:
     text = "write an image (mean) and labels (one voxel of each cube) at a lower resolution"
     parser = add_parser("downsample", help=text, description=text)
     add_pair(parser)
-    parser.add_argument("--factor", type=int, default=2, help="(default: 2)")
+    factors = Range(at_least=1, at_most=MOST_EXTENT)
+    add_whole(parser, "--factor", factors, "along each axis (default: 2)", default=2)
     add_out(parser, "HDF5 file with datasets image and labels")
     parser.set_defaults(run=run)
 

@@ -12,16 +12,20 @@ from experiments.config.schema import (
     ValidationConfig,
     VolumeConfig,
 )
+from experiments.config.schema.data import KINDS
 from experiments.config.trained_network import TrainedNetwork, find_network
 from experiments.data.cache import ensure_coordinates, ensure_synthetic
 from experiments.data.dataset import canvas_sources
 from experiments.launch.launchers import placement, rank_command
 from experiments.launch.lineage import earlier_run
+from experiments.launch.memory import network_need, runs_here, synthesis_need, volumes_need
 from ffn_core.errors import InputError
 from ffn_core.geometry import Zyx, as_zyx
+from ffn_core.limits.memory import require_memory
 from ffn_core.movement import POLICIES
 from ffn_core.runtime import available_cores
 from ffn_core.training.optimizers import NAMES as OPTIMIZERS
+from ffn_core.training.optimizers import check_arguments
 from ffn_core.volumes import (
     absolute_spec,
     check_pair,
@@ -30,7 +34,6 @@ from ffn_core.volumes import (
     open_volume,
 )
 
-KINDS = ("synthetic", "files", "dummy")
 START = "model.checkpoint"
 SIDE_BY_SIDE = ("gloo", "mpi")
 """Launchers that start ranks on given hosts, and so several runs on one machine."""
@@ -44,6 +47,7 @@ def prepare(config: Config) -> Config:
     """
     config = config.on(available_cores())
     check(config)
+    require_room(config)
     if config.model.checkpoint:
         checkpoint = str(find_network(config.model.checkpoint, START).path)
         config = replace(config, model=replace(config.model, checkpoint=checkpoint))
@@ -52,6 +56,8 @@ def prepare(config: Config) -> Config:
     radius = config.model.geometry.canvas_radius_zyx
     validation = _prepare_validation(config.validation, config.data, radius)
     prepared = replace(config, data=_prepare_data(config.data, radius), validation=validation)
+    if runs_here(prepared):
+        require_memory(network_need(prepared) | volumes_need(prepared), "this run")
     canvas_sources(prepared)  # raises here, once, what every rank would raise
     return prepared
 
@@ -62,14 +68,45 @@ def check(config: Config) -> None:
         _check_one(each.on(available_cores()))
 
 
+def require_room(config: Config) -> None:
+    """Check that this machine's memory suffices for a run, as far as its options say.
+
+    Raises:
+        InputError: it does not.
+    """
+    require_memory(synthesis_need(config), "this run")  # which is over when ranks start
+    if runs_here(config):
+        for each in config.each_stage():
+            require_memory(network_need(each.on(available_cores())), "this run")
+
+
+def check_values(config: Config) -> None:
+    """Validate what the options say by themselves, without a look at files or programs.
+
+    Raises:
+        InputError: for what cannot work.
+    """
+    for each in config.each_stage():
+        _check_values(each.on(available_cores()))
+
+
 def _check_one(config: Config) -> None:
     """`check` of a run that is not in stages, or of one of its stages."""
     rank_command(config, Path())
     if config.batch.system is None:  # or it is needed where the job runs, not here
         placement(config).require_program()
+    _check_values(config)
+    if config.model.checkpoint:
+        _check_start(config.model, find_network(config.model.checkpoint, START))
+    if config.continue_from:
+        earlier_run(config.continue_from).require_fit(config)
+
+
+def _check_values(config: Config) -> None:
     if config.sweep.parallel > 1:
         _check_side_by_side(config)
     _ = config.model.geometry, config.model.size, config.cluster.group
+    check_arguments(config.optimizer.arguments)
     config.schedule()
     if config.optimizer.name not in OPTIMIZERS:
         raise InputError(
@@ -81,10 +118,6 @@ def _check_one(config: Config) -> None:
             f"movement.policy={config.movement.policy!r} is unknown; choose from "
             f"{', '.join(POLICIES)}"
         )
-    if config.model.checkpoint:
-        _check_start(config.model, find_network(config.model.checkpoint, START))
-    if config.continue_from:
-        earlier_run(config.continue_from).require_fit(config)
     if config.data.kind not in KINDS:
         raise InputError(
             f"data.kind={config.data.kind!r} is unknown; choose from {', '.join(KINDS)}"

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from experiments.config.naming import point_name, run_directory
 from experiments.config.schema import Config
+from experiments.launch.memory import runs_here
+from experiments.launch.prepare import check_values, require_room
 from experiments.reporting import run_files
 from experiments.reporting.figures import draw_figures
 from experiments.reporting.mlflow_store import Store, StoreError, absolute_uri, page
@@ -65,13 +67,18 @@ class Sweep:
         """Note a point, to be dealt with as its ``sweep`` section says; the same one counts once.
 
         Raises:
-            InputError: in a dry run, for a launcher that is unknown, or needs more of the config.
+            InputError: in a dry run, for options that cannot work.
         """
         self.uri = absolute_uri(config.tracking.uri)
         self._in_sweep = in_sweep
         self._baseline_nodes = config.sweep.baseline_nodes
-        self._warn_once(warn_of_precision(config.model.precision) if _runs_here(config) else None)
+        self._warn_once(warn_of_precision(config.model.precision) if runs_here(config) else None)
         if config.sweep.dry_run:
+            check_values(config)
+            try:
+                require_room(config)
+            except InputError as error:  # it may be meant for another machine
+                self._warn_once(str(error))
             self._plan = self._plan or SweepPlan(Path(config.runs_dir))
             self._plan.add(config)
         else:
@@ -218,10 +225,3 @@ class Sweep:
 
     def _warn_of_store(self, error: Exception) -> None:
         self._terminal.warn(f"MLflow store {self.uri}: {str(error).splitlines()[0]}")
-
-
-def _runs_here(config: Config) -> bool:
-    """Whether all ranks are processes of this machine; others look at their own."""
-    launcher = config.launcher
-    elsewhere = config.batch.system or launcher.hosts or launcher.name not in ("gloo", "mpi")
-    return not elsewhere

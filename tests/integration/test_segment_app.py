@@ -238,10 +238,13 @@ def test_a_segmentation_is_exported_where_it_lies(columns, run_dir, tmp_path, ca
     assert export_neuroglancer.main([str(folder)]) == 2
     carry_out(done, Terminal())
     options = [str(folder), "--out", str(tmp_path / "out"), "--voxel-size-nm"]
-    assert export_neuroglancer.main([*options, "0", "8", "8"]) == 2
+    with pytest.raises(SystemExit, match="2"):
+        export_neuroglancer.main([*options, "0", "8", "8"])
     assert export_neuroglancer.main([*options, "40", "8", "8"]) == 0
     lines = [line for line in capfd.readouterr().err.splitlines() if "error: " in line]
-    assert ["no finished segmentation" in lines[0], "--voxel-size-nm 0" in lines[1]] == [True] * 2
+    assert ["no finished segmentation" in lines[0], "--voxel-size-nm: 0 must be" in lines[1]] == [
+        True
+    ] * 2
     sources = {
         "image": f"{columns}:image",
         "segmentation": segmentation_files.result(folder),

@@ -130,7 +130,7 @@ def volumes(tmp_path_factory):
         (["budget.steps=1", "budget.fovs=9"], "budget has 2 units"),
         ([], "budget has no unit"),
         (["budget.steps=1", "optimizer.name=adamm"], "optimizer.name='adamm'"),
-        (["budget.steps=1", "optimizer=adamm"], "optimizer/adamm"),
+        (["budget.steps=1", "optimizer=adamm"], "did you mean adam"),
         (["budget.steps=1", "learning_rate.rule=cubic"], "learning_rate.rule='cubic'"),
         (["budget.steps=1", "learning_rate.base=fast"], "fast"),
         (["budget.steps=1", "model.precision=float16"], "model.precision='float16'"),
