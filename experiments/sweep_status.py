@@ -1,7 +1,8 @@
 """``python -m experiments.sweep_status [-m] [overrides]``: how far the points of a sweep are.
 
 Takes the arguments of the `experiments.train` command that started it, and changes nothing. Exit
-codes: 0 all points are finished, 1 one has failed, 75 some are still to come, 2 bad input.
+codes: 0 all points are finished, 1 one has failed or is damaged, 75 some are still to come, 2 bad
+input.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from experiments.launch import slurm
 from experiments.launch.slurm import job_ids
 from experiments.reporting.exit_codes import EXIT_FAILED, EXIT_STOPPED
 from experiments.reporting.terminal import Terminal
-from experiments.sweep.status import PointState, point_state
+from experiments.sweep.status import DAMAGED, PointState, point_state
 
 FINISHED = ("finished", "diverged")
 
@@ -41,7 +42,7 @@ def main() -> int:
     title = f"{len(found)} points: " + ", ".join(f"{n} {state}" for state, n in counts.items())
     rows = [_row(name, state) for name, state in found]
     Terminal().table(title, ["point", "state", "job", "done", "reason"], rows)
-    if counts["failed"]:
+    if counts["failed"] or counts[DAMAGED]:
         return EXIT_FAILED
     return 0 if all(state in FINISHED for state in counts) else EXIT_STOPPED
 

@@ -22,7 +22,7 @@ from experiments.config.parsing import from_dict
 from experiments.config.schema import BudgetConfig, Config, DataConfig, ModelConfig
 from experiments.reporting.exit_codes import EXIT_INPUT, EXIT_INTERRUPTED
 from experiments.reporting.redaction import redacted_text
-from ffn_core.errors import InputError
+from ffn_core.errors import InputError, in_one_line
 from ffn_core.files import REPOSITORY
 
 T = TypeVar("T")
@@ -116,6 +116,8 @@ def run_app(
             task(composed)
         except (InputError, OmegaConfBaseException) as error:
             bad_input.append(error)
+        except OSError as error:
+            bad_input.append(InputError(in_one_line(error)))
 
     app = hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(guarded)
     try:
@@ -124,6 +126,8 @@ def run_app(
             then()
     except (HydraException, OmegaConfBaseException, InputError) as error:
         bad_input.append(error)
+    except OSError as error:
+        bad_input.append(InputError(in_one_line(error)))
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     for problem in bad_input:

@@ -120,7 +120,8 @@ def current_stage(config: Config, run_dir: Path) -> int:
 def lineage_of(run_dir: Path) -> Lineage | None:
     """Which run the one in ``run_dir`` began with; None if it began by itself."""
     values = run_files.read_json(run_dir / run_files.LINEAGE)
-    return None if values is None else Lineage(**values)
+    path = run_dir / run_files.LINEAGE
+    return None if values is None else run_files.build(Lineage, values, path)
 
 
 def take_over(config: Config, run_dir: Path) -> str:

@@ -19,6 +19,7 @@ from alembic.util import CommandError
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
+from sqlalchemy.exc import SQLAlchemyError
 
 from experiments.reporting.run_files import Record
 from ffn_core import metric_names as names
@@ -80,7 +81,7 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
 _METRICS_PER_BATCH = 1000  # the tracking API's limit
 _PARAMS_PER_BATCH = 100
 
-StoreError = (MlflowException, CommandError, OSError)
+StoreError = (MlflowException, CommandError, SQLAlchemyError, OSError)
 """What any method may raise when the store cannot be reached, is locked or refuses."""
 
 

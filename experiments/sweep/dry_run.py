@@ -6,7 +6,7 @@ import os
 import shlex
 import statistics
 import time
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,15 +36,20 @@ class Estimate:
 class CostModel:
     """Estimates from earlier runs of the same network here, else from arithmetic."""
 
-    def __init__(self, runs_dir: Path) -> None:
+    def __init__(self, runs_dir: Path, warn: Callable[[str], object]) -> None:
+        """Read what the runs below ``runs_dir`` took; ``warn`` of those that cannot be read."""
         self._measured: dict[tuple[object, ...], list[float]] = {}
         self._gemm_flops: float | None = None
         for run in run_directories(runs_dir, RESULT):
-            if rate := run.result().get("fovs_per_second"):
-                with suppress(InputError, KeyError):  # no config, or a damaged one
+            try:
+                if rate := run.result().get("fovs_per_second"):
                     values = run.config()
                     key = _key(values["model"], values["cluster"])
                     self._measured.setdefault(key, []).append(rate)
+            except InputError as error:
+                warn(f"left out of the estimate: {error}")
+            except KeyError:
+                pass  # of an older version
 
     def estimate(self, config: Config, cores: int) -> Estimate:
         """Training time of ``config`` on this machine, without start-up and validation."""
@@ -87,8 +92,8 @@ def _key(model: dict[str, object], cluster: dict[str, object]) -> tuple[object, 
 class SweepPlan:
     """The points of one command, none of which is run."""
 
-    def __init__(self, runs_dir: Path) -> None:
-        self._costs = CostModel(runs_dir)
+    def __init__(self, runs_dir: Path, warn: Callable[[str], object]) -> None:
+        self._costs = CostModel(runs_dir, warn)
         self._planned: list[tuple[Config, Estimate]] = []
 
     def add(self, config: Config) -> None:
@@ -143,6 +148,9 @@ def what_would_run(config: Config) -> list[str]:
 
 def _state(run_dir: Path) -> str:
     run = RunDirectory(run_dir)
-    if run.finished:
-        return "finished"
+    try:
+        if run.result():
+            return "finished"
+    except InputError:
+        return "damaged"
     return "to resume" if run.checkpoints.is_dir() else "to run"

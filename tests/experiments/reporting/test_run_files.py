@@ -7,6 +7,7 @@ from experiments.config.trained_network import training_run
 from experiments.reporting.run_files import (
     CONFIG,
     METRICS,
+    RESULT,
     SCALING,
     Record,
     RunDirectory,
@@ -96,8 +97,14 @@ def test_every_reader_of_a_config_sees_that_it_was_edited(run):
             read(run)
 
 
-def test_a_dry_run_leaves_runs_out_whose_config_is_damaged(run):
+@pytest.mark.parametrize(("name", "content"), [(CONFIG, "model: [1"), (RESULT, "")])
+def test_a_dry_run_says_which_runs_it_leaves_out(run, name, content):
     run.write_result({"outcome": "finished", "fovs_per_second": 5.0})
-    CostModel(run.path)
-    (run.path / CONFIG).write_text("model: [1")
-    CostModel(run.path)
+    run.write_config(OPTIONS)
+    said = []
+    CostModel(run.path, said.append)
+    assert said == []
+    (run.path / name).write_text(content)
+    CostModel(run.path, said.append)
+    (line,) = said
+    assert f"left out of the estimate: {run.path / name} is damaged" in line
