@@ -12,7 +12,7 @@ import pandas as pd
 from analysis.recorded.shrink import without_machine_paths
 from analysis.runs.grouping import varies
 from analysis.runs.runs import RUN_COLUMNS, Runs, is_among
-from ffn_core.files.checked import read_json, write_json
+from ffn_core.files.checked import damaged, read_json, write_json
 from ffn_core.metric_names import RUN_LOCAL
 
 FILE = "provenance.json"
@@ -27,7 +27,12 @@ _FACTS = ("version.", "git.", "host.cpu", "host.cores", "host.memory_gib", "host
 
 def read(folder: Path) -> dict[str, Any]:
     """Provenance of a recorded study; empty where its folder holds none."""
-    found: dict[str, Any] = read_json(folder / FILE, _REMEDY) or {}
+    path = folder / FILE
+    found = read_json(path, _REMEDY)
+    if found is None:
+        return {}
+    if not found or not isinstance(found, dict):
+        raise damaged(path, "it holds nothing", _REMEDY)
     return found
 
 

@@ -73,6 +73,9 @@ RUN_COLUMNS = (
     "run_dir",
     "start_time",
 )
+_NEEDED_OF_RUNS = ("run_id", "experiment", "status")
+"""Columns that a recorded study of any version has."""
+
 HISTORY_COLUMNS = ("run_id", "metric", "fovs", "elapsed_s", "optimizer_step", "value")
 
 
@@ -157,12 +160,12 @@ class Runs:
         files = sorted((directory / SAMPLES).glob("*.h5"))
         samples = {path.stem: SegmentedSample.load(path) for path in files}
         if (directory / "runs.parquet").is_file():
-            table = _read_parquet(directory / "runs.parquet", RUN_COLUMNS)
+            table = _read_parquet(directory / "runs.parquet", _NEEDED_OF_RUNS)
             history = _read_parquet(directory / "history.parquet", HISTORY_COLUMNS)
             return cls(table, history, samples)
         if (directory / "runs.csv").is_file():
             # "none" is a learning-rate rule and a warm-up, not a missing value.
-            table = _read_csv(directory / "runs.csv", RUN_COLUMNS)
+            table = _read_csv(directory / "runs.csv", _NEEDED_OF_RUNS)
             history = _read_csv(directory / "history.csv.gz", HISTORY_COLUMNS)
             return cls(table, history, samples)
         raise InputError(

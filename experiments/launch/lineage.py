@@ -205,12 +205,13 @@ def _extend(shorter: EarlierRun, run_dir: Path) -> None:
     for name in (run_files.BEST, run_files.CANVASES):
         if (shorter.run_dir / name).is_dir():
             shutil.copytree(shorter.run_dir / name, run_dir / name, dirs_exist_ok=True)
+    records = []
+    for record in run_files.RunDirectory(shorter.run_dir).records():
+        # What summed it up does not sum up this one.
+        metrics = {k: v for k, v in record.metrics.items() if not k.startswith(SCORE)}
+        records.append(replace(record, metrics=metrics))
     with whole_file(run_dir / run_files.METRICS) as partial:
-        partial.touch()
-        for record in run_files.read_records(shorter.run_dir / run_files.METRICS):
-            # What summed it up does not sum up this one.
-            metrics = {k: v for k, v in record.metrics.items() if not k.startswith(SCORE)}
-            run_files.append(partial, replace(record, metrics=metrics))
+        run_files.write_records(partial, records)
     _write_lineage(shorter.lineage(EXTENDED), run_dir)
     target = run_dir / run_files.CHECKPOINTS / shorter.checkpoint.name
     hidden = target.with_name(f".{target.name}.partial")

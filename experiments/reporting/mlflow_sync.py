@@ -73,6 +73,7 @@ class MlflowSync:
         self._store: Store | None = None
         self._run_id: str | None = None
         self._offsets = dict.fromkeys((run_files.METRICS, *_LATER), 0)
+        self._lines = dict.fromkeys(self._offsets, 0)
         self._pending: list[Record] = []
         self._retry_at = 0.0
         self._last_unix_s: float | None = None
@@ -146,9 +147,11 @@ class MlflowSync:
             file.seek(self._offsets[name])
             content = file.read()
         whole = content[: content.rfind(b"\n") + 1]
+        before = self._lines[name]
         self._offsets[name] += len(whole)
+        self._lines[name] += whole.count(b"\n")
         try:
-            return run_files.parse(whole, path)
+            return run_files.parse(whole, path, before)
         except InputError as error:
             self._damage = str(error)
             return []

@@ -24,9 +24,10 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, Protocol, TypeVar
 
 from ffn_core.errors import InputError, file_error
@@ -66,8 +67,8 @@ _REMEDIES: Final = {
     LINK: "remove it: the run is sent to MLflow once more, as another run",
 }
 _RECORDS_REMEDY: Final = (
-    "remove that line: its values are missing from then on, and the rest stands; what MLflow has "
-    "of it already is whole there"
+    "leave that line empty: its values are missing from then on, and the rest stands; what MLflow "
+    "has of it already is whole there"
 )
 _MISSING_REMEDY: Final = (
     "the weights are whole; bring the file back from a copy or from MLflow's artifacts, or remove "
@@ -138,10 +139,9 @@ class FileRecorder:
         self._directory = RunDirectory(run_dir)
         self._progress_every_s = progress_every_s
         self._last_progress = float("-inf")
-        repair(self._path)
+        self._count = repair(self._path)
         records = read_records(self._path)
         self._last_step = max((record.step for record in records), default=-1)
-        self._count = len(records)
 
     @property
     def count(self) -> int:
@@ -153,7 +153,8 @@ class FileRecorder:
         if step <= self._last_step:
             return
         self._last_step = step
-        append(self._path, Record(step, fovs, elapsed_s, time.time(), metrics))
+        record = Record(step, fovs, elapsed_s, time.time(), metrics)
+        write_records(self._path, [record], self._count)
         self._count += 1
 
     def progress(self, **values: Any) -> None:
@@ -165,27 +166,35 @@ class FileRecorder:
                 self._directory.write_progress(values)
 
 
-def append(path: Path, record: Record) -> None:
-    """Add one line and flush it to the file system.
+def write_records(path: Path, records: Sequence[Record], after: int = 0) -> None:
+    """Add lines to a file that has ``after`` of them, and flush them to the file system.
 
     Raises:
         FileError: It cannot be written.
     """
+    lines = [checked.to_line(asdict(one), n) for n, one in enumerate(records, after + 1)]
     try:
         with path.open("a") as file:
-            file.write(checked.to_line(asdict(record)))
+            file.write("".join(lines))
     except OSError as error:
         raise file_error("write", path, error) from error
 
 
-def repair(path: Path) -> None:
-    """Cut a last line off that a crash left incomplete."""
-    if path.is_file():
-        content = path.read_bytes()
-        whole = content.rfind(b"\n") + 1
-        if whole != len(content):
-            with path.open("r+b") as file:
-                file.truncate(whole)
+def append(path: Path, record: Record) -> None:
+    """Add one line, after what a crash left of the last one; otherwise as `write_records`."""
+    write_records(path, [record], repair(path))
+
+
+def repair(path: Path) -> int:
+    """Cut a last line off that a crash left incomplete; returns the number of the others."""
+    if not path.is_file():
+        return 0
+    content = path.read_bytes()
+    whole = content.rfind(b"\n") + 1
+    if whole != len(content):
+        with path.open("r+b") as file:
+            file.truncate(whole)
+    return content.count(b"\n")
 
 
 def read_records(path: Path) -> list[Record]:
@@ -197,16 +206,20 @@ def read_records(path: Path) -> list[Record]:
     return parse(path.read_bytes(), path) if path.is_file() else []
 
 
-def parse(lines: bytes, path: Path) -> list[Record]:
-    """Records of complete lines of ``path``; an incomplete last one is left out.
+def parse(lines: bytes, path: Path, after: int = 0) -> list[Record]:
+    """Records of complete lines of ``path`` that follow the first ``after``.
+
+    An incomplete last line is left out, and so are empty ones.
 
     Raises:
         InputError: A record is damaged.
     """
     records = []
-    for number, line in enumerate(lines.split(b"\n")[:-1], 1):
+    for number, line in enumerate(lines.split(b"\n")[:-1], after + 1):
+        if not line:
+            continue
         try:
-            record = Record(**checked.from_line(line.decode()))
+            record = Record(**checked.from_line(line.decode(), number))
             if not isinstance(record.metrics, dict):
                 raise ValueError("metrics have no names")
         except (ValueError, TypeError) as error:
@@ -220,14 +233,19 @@ def write_json(path: Path, values: Any, lasting: bool = True) -> None:
     checked.write_json(path, values, lasting)
 
 
-def read_json(path: Path, remedy: str | None = None) -> Any:
+def read_json(
+    path: Path, remedy: str | None = None, needed: Mapping[str, type | tuple] = MappingProxyType({})
+) -> Any:
     """Content of ``path``; None if it is not there.
 
     Raises:
-        InputError: It is damaged; says what to do, by its name unless a ``remedy`` is given.
+        InputError: It is damaged, or lacks what is ``needed``; says what to do. By the name of the
+            file, where no ``remedy`` is given.
     """
-    said = remedy or _REMEDIES.get(path.name, checked.REPEAT)
-    return checked.read_json(path, said, {} if remedy else _NEEDED.get(path.name, {}))
+    if remedy is not None:
+        return checked.read_json(path, remedy, needed)
+    known = _REMEDIES.get(path.name, checked.REPEAT)
+    return checked.read_json(path, known, _NEEDED.get(path.name, {}))
 
 
 def build(cls: type[T], values: dict[str, Any], path: Path) -> T:
@@ -355,7 +373,6 @@ class RunDirectory:
 
     def append(self, record: Record, name: str = METRICS) -> None:
         """Add a record to one of the ``jsonl`` files, after what a crash left of the last one."""
-        repair(self.path / name)
         append(self.path / name, record)
 
     def request_stop(self) -> None:

@@ -23,6 +23,9 @@ from ffn_core.runtime import warn_of_precision
 
 T = TypeVar("T")
 
+RESULT_HOLDS = {"segments": int, "fovs": int, "subvolumes": int}
+EVALUATION_HOLDS = {"foreground": dict, "assigned": dict}
+
 _HEADER = ["voxels", "ARE", "precision", "recall", "VOI split", "VOI merge"]
 
 
@@ -76,7 +79,7 @@ def _read_back(config: ResolvedSegment, folder: Path) -> tuple[Summary, Evaluati
     Raises:
         InputError: One of their files is damaged.
     """
-    result = run_files.read_json(folder / run_files.RESULT, REPEAT)
+    result = run_files.read_json(folder / run_files.RESULT, REPEAT, RESULT_HOLDS)
     if result is None:
         return None
     before = segmentation_files.load_config(folder)
@@ -88,7 +91,7 @@ def _read_back(config: ResolvedSegment, folder: Path) -> tuple[Summary, Evaluati
     if not config.labels:
         return summary, None
     path = folder / segmentation_files.EVALUATION
-    scores = run_files.read_json(path)
+    scores = run_files.read_json(path, REPEAT, EVALUATION_HOLDS)
     return None if scores is None else (summary, _built(Evaluation, scores, path))
 
 

@@ -100,8 +100,13 @@ def write_todo(folder: Path, subvolumes: Sequence[int]) -> None:
 
 def read_todo(folder: Path) -> list[int]:
     """What `write_todo` said; all subvolumes if it never did."""
-    todo = run_files.read_json(folder / TODO, "repeat experiments.segment, which writes it again")
-    return todo if todo is not None else list(range(len(load_config(folder).grid.subvolumes)))
+    remedy = "repeat experiments.segment, which writes it again"
+    todo = run_files.read_json(folder / TODO, remedy)
+    if todo is None:
+        return list(range(len(load_config(folder).grid.subvolumes)))
+    if not isinstance(todo, list):
+        raise checked.damaged(folder / TODO, "it is no list", remedy)
+    return todo
 
 
 def unfinished(folder: Path, subvolumes: int) -> list[int]:
@@ -182,7 +187,7 @@ def _state(arrays: NpzFile) -> State:
 
 def _load(path: Path, part: Callable[[NpzFile], _Part]) -> _Part:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return part(arrays)
     except Exception as error:  # whatever NumPy and zipfile make of damaged bytes
         reason = str(error) or type(error).__name__
@@ -203,4 +208,5 @@ def read_progress(folder: Path, index: int) -> dict[str, Any]:
         InputError: It is damaged.
     """
     path = finished_path(folder, index).with_suffix(".json")
-    return run_files.read_json(path, "remove it: it only says how far a subvolume is") or {}
+    remedy = "remove it: it only says how far a subvolume is"
+    return run_files.read_json(path, remedy, {"fraction": (int, float), "fovs": int}) or {}

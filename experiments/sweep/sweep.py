@@ -207,7 +207,7 @@ class Sweep:
         folder = Path(config.runs_dir).absolute() / config.tracking.experiment
         link = folder / f"sweep-{key}.json"
         remedy = "remove it: in MLflow this sweep becomes another one"
-        known = run_files.read_json(link, remedy) or {}
+        known = run_files.read_json(link, remedy, {"run_id": str, "uri": str}) or {}
         run_id = str(known.get("run_id"))
         uri = redacted_text(self.uri)
         if known.get("uri") == uri and store.has_run(run_id):

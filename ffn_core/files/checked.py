@@ -31,9 +31,10 @@ REPEAT: Final = "remove it and repeat the command that wrote it"
 """What to do where no better is known."""
 
 _JSON_SEAL: Final = re.compile(r',?\n "sha256": "([0-9a-f]{64})"\n\}\n\Z')
+_JSON_NAME: Final = re.compile(r'"sha256"\s*:\s*"')
 _JSON_LAST: Final = re.compile(r'"([^"]*)"\s*\}\s*\Z')
 _YAML_HEAD: Final = "# sha256 of what follows: "
-_LINE_SEAL: Final = re.compile(r', "crc32": "([0-9a-f]{8})"\}\Z')
+_LINE_SEAL: Final = re.compile(r', "line": (\d+), "crc32": "([0-9a-f]{8})"\}\Z')
 _PARQUET_MARK: Final = b"sha256 of all but this: "
 _SQLITE: Final = "sqlite:///"
 _STORE_REMEDY: Final = (
@@ -64,7 +65,8 @@ def from_json(text: str) -> Any:
     """
     found = _JSON_SEAL.search(text)
     if found is None:
-        if (last := _JSON_LAST.search(text)) and _is_like_a_digest(last[1]):
+        last = _JSON_LAST.search(text)
+        if _JSON_NAME.search(text) or (last and _is_like_a_digest(last[1])):
             raise ValueError("its checksum is not as it was written")
         return json.loads(text)
     text = text[: found.start()]
@@ -103,7 +105,7 @@ def read_json(path: Path, remedy: str = REPEAT, needed: Mapping[str, type | tupl
         values = from_json(text)
     except (ValueError, RecursionError) as error:
         raise damaged(path, str(error) if text.strip("\0 \n") else "empty", remedy) from None
-    if needed and not isinstance(values, dict):
+    if values is None or (needed and not isinstance(values, dict)):
         raise damaged(path, "it holds no names", remedy)
     for name, kind in needed.items():
         if not isinstance(values.get(name), kind):
@@ -143,35 +145,40 @@ def read_yaml(path: Path, remedy: str = REPEAT) -> dict[str, Any] | None:
             raise DamagedError(
                 f"{path} is damaged or was edited (checksum differs); {remedy}, {edited}"
             )
-    elif any(map(_is_like_a_digest, re.split(r"[\s\"'\0]+", head))):
+    elif any(map(_is_like_a_digest, re.split(r"[\s\"'\0]+", text[:200]))):
         raise damaged(path, "its checksum is not as it was written", remedy)
     try:
         values = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise damaged(path, str(error), remedy) from None
-    if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):
+    if (
+        not values
+        or not isinstance(values, dict)
+        or not all(isinstance(name, str) for name in values)
+    ):
         raise damaged(path, "holds no options", remedy)
-    return values
+    return dict(values)
 
 
-def to_line(values: dict[str, Any]) -> str:
-    """One line of JSON with its checksum."""
-    text = json.dumps(values).removesuffix("}")
+def to_line(values: dict[str, Any], number: int) -> str:
+    """The line of JSON with its checksum that is to be line ``number`` of a file, from 1."""
+    text = f'{json.dumps(values).removesuffix("}")}, "line": {number}'
     return f'{text}, "crc32": "{_crc(text)}"}}\n'
 
 
-def from_line(line: str) -> dict[str, Any]:
+def from_line(line: str, number: int) -> dict[str, Any]:
     """Values of `to_line`, or of an object that ends with another and has no checksum.
 
     Raises:
-        ValueError: It is damaged.
+        ValueError: It is damaged, or was another line of the file.
     """
     line = line.removesuffix("\n")
     if found := _LINE_SEAL.search(line):
-        line = line[: found.start()]
-        if _crc(line) != found[1]:
+        if _crc(line[: found.end(1)]) != found[2]:
             raise ValueError("checksum differs")
-        line += "}"
+        if int(found[1]) != number:
+            raise ValueError(f"it was line {found[1]}: lines are missing, or there are too many")
+        line = f"{line[: found.start()]}}}"
     elif not line.endswith("}}"):
         raise ValueError("its checksum is not as it was written")
     values = json.loads(line)
