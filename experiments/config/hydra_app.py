@@ -22,7 +22,7 @@ from experiments.config.parsing import from_dict
 from experiments.config.schema import BudgetConfig, Config, DataConfig, ModelConfig
 from experiments.reporting.exit_codes import EXIT_INPUT, EXIT_INTERRUPTED
 from experiments.reporting.redaction import redacted_text
-from ffn_core.errors import InputError, in_one_line
+from ffn_core.errors import InputError, file_error, in_one_line
 from ffn_core.files import REPOSITORY
 
 T = TypeVar("T")
@@ -127,7 +127,10 @@ def run_app(
     except (HydraException, OmegaConfBaseException, InputError) as error:
         bad_input.append(error)
     except OSError as error:
-        bad_input.append(InputError(in_one_line(error)))
+        # The only file without a name in its error is Hydra's, see conf/config.yaml.
+        nameless = error.filename is None and not isinstance(error, InputError)
+        said = file_error("write", "a file in runs_dir", error) if nameless else error
+        bad_input.append(InputError(in_one_line(said)))
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     for problem in bad_input:

@@ -8,7 +8,6 @@ import json
 from dataclasses import dataclass
 from typing import Final
 
-import h5py
 import numpy as np
 
 from experiments.reporting import run_files
@@ -20,7 +19,7 @@ from ffn_core.geometry import Box
 from ffn_core.inference.evaluation import Evaluation, evaluate_volumes
 from ffn_core.inference.reconcile import reconcile
 from ffn_core.volumes import open_labels
-from ffn_core.volumes.hdf5 import CHECKED
+from ffn_core.volumes.hdf5 import new_hdf5
 
 _KEPT_SUBVOLUMES: Final = 2
 """In memory while subvolumes are reconciled: the two sides of a seam."""
@@ -49,7 +48,7 @@ def assemble(config: ResolvedSegment) -> Summary:
     outputs = Outputs("experiments.segment", overwrite=True)
     with (
         outputs.place(folder / segmentation_files.SEGMENTATION) as partial,
-        h5py.File(partial, "w", libver=CHECKED) as file,
+        new_hdf5(partial) as file,
     ):
         dataset = file.create_dataset(
             segmentation_files.DATASET,

@@ -82,7 +82,7 @@ def writing(path: Path, partial: Path | None = None) -> Iterator[None]:
             named.errno = errno_of(error)
         raise named from error
     except Exception as error:
-        said = getattr(error, "filename", None)
+        said = getattr(error, "filename2", None) or getattr(error, "filename", None)
         ours = said is None or _lies_in(Path(os.fsdecode(said)), path, partial)
         if not ours or (errno_of(error) is None and not isinstance(error, OSError)):
             raise

@@ -12,7 +12,7 @@ import numpy as np
 from ffn_core.errors import InputError
 from ffn_core.geometry import Box, Zyx, to_zyx
 from ffn_core.volumes import Volume, whole_file
-from ffn_core.volumes.hdf5 import CHECKED
+from ffn_core.volumes.hdf5 import new_hdf5
 
 MOST_EDGE: Final = 128
 """Longest edge of a sample in voxels; of a larger region it is the middle."""
@@ -62,7 +62,7 @@ class SegmentedSample:
 
     def save(self, path: Path) -> None:
         """Write as compressed HDF5, whole or not at all."""
-        with whole_file(path) as partial, h5py.File(partial, "w", libver=CHECKED) as file:
+        with whole_file(path) as partial, new_hdf5(partial) as file:
             for name in ("segmentation", "truth", "section"):
                 array = getattr(self, name)
                 file.create_dataset(name, data=array, compression="gzip", fletcher32=True)

@@ -13,7 +13,7 @@ from ffn_core.errors import InputError
 from ffn_core.geometry import Zyx, as_zyx
 from ffn_core.sampling.partitions import Block
 from ffn_core.volumes import whole_file
-from ffn_core.volumes.hdf5 import CHECKED
+from ffn_core.volumes.hdf5 import new_hdf5
 
 MOST_PER_CLASS = 4_000_000
 """Far more canvases than a training run draws; 13 classes of them take 416 MB at the most."""
@@ -195,7 +195,7 @@ class Coordinates:
 
     def save(self, path: str | Path) -> None:
         """Write an HDF5 file, complete or not at all."""
-        with whole_file(path) as partial, h5py.File(partial, "w", libver=CHECKED) as file:
+        with whole_file(path) as partial, new_hdf5(partial) as file:
             file.attrs["format"] = _FORMAT
             file.attrs["shape_zyx"] = self.shape_zyx
             file.attrs["lom_radius_zyx"] = self.lom_radius_zyx
@@ -255,7 +255,7 @@ class Coordinates:
 
 def _checksum(members: np.ndarray) -> str:
     """SHA-256 of the indices of a class. That of HDF5 takes a block of zeros for whole."""
-    return hashlib.sha256(np.ascontiguousarray(members)).hexdigest()
+    return hashlib.sha256(np.ascontiguousarray(members).data).hexdigest()
 
 
 def _class_name(number: int) -> str:

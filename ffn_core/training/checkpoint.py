@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from ffn_core.errors import InputError
+from ffn_core.errors import InputError, errno_of
 from ffn_core.files import digest
 
 FORMAT = 1
@@ -141,7 +141,8 @@ def _attempt(stage: Callable[[], dict[str, str]]) -> dict[str, Any]:
     try:
         return {"files": stage()}
     except OSError as error:
-        return {"error": str(error)}
+        number = errno_of(error)
+        return {"error": str(error) if number is None else os.strerror(number)}
 
 
 def _write(
