@@ -118,10 +118,12 @@ def audit(session: nox.Session) -> None:
 
 @nox.session
 def fuzz(session: nox.Session) -> None:
-    """Kill a training run at random moments, 50 times unless another number is given."""
+    """Kill a training run 50 times, or as often as given; damage files, fill disks (as root)."""
     sync(session)
     kills = session.posargs[0] if session.posargs else "50"
     environment = {"FUZZ_KILLS": kills, "FUZZ_REPORT": str(Path("fuzz.json").absolute())}
+    more = {"FUZZ_DAMAGE": "300", "FUZZ_DISK": "40"}
+    run(session, "pytest", "-s", "tests/fuzz", env=more)
     files = ("test_crash_fuzz.py", "test_faults.py")
     run(session, "pytest", "-s", *(f"tests/integration/{f}" for f in files), env=environment)
 

@@ -12,9 +12,11 @@ _ADVICE = {
     errno.EROFS: "name a place that can be written to",
     errno.EACCES: "name a place that is yours, or change its permissions",
     errno.EPERM: "name a place that is yours, or change its permissions",
+    errno.EEXIST: "something else is in the way, name another place",
+    errno.ENOTDIR: "something else is in the way, name another place",
     errno.ENAMETOOLONG: "give a shorter name",
 }
-NO_PLACE = frozenset(_ADVICE)
+NO_PLACE = frozenset(_ADVICE) - {errno.EEXIST, errno.ENOTDIR}
 """Numbers of the system's errors that say that nothing can be written in a place."""
 
 _HDF5_ERRNO = re.compile(r"errno = (\d+)")

@@ -6,6 +6,7 @@ repeated: metrics carry the time at which they were recorded, and MLflow keeps e
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import logging
@@ -23,6 +24,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from experiments.reporting.run_files import Record
 from ffn_core import metric_names as names
+from ffn_core.errors import file_error
+from ffn_core.files.outputs import require_writable
 from ffn_core.runtime import default_tracking_uri
 
 VIEW = "study"
@@ -118,6 +121,18 @@ def _alone_with(uri: str) -> Iterator[None]:
         os.close(folder)
 
 
+def _require_database(path: Path) -> None:
+    """Check that a database can be written or made: the client would try for minutes.
+
+    Raises:
+        FileError: It cannot.
+    """
+    if not path.exists():
+        require_writable(path)
+    elif not os.access(path, os.R_OK | os.W_OK):
+        raise file_error("write", path, OSError(errno.EACCES, ""))
+
+
 class Store:
     """An MLflow tracking store."""
 
@@ -126,6 +141,8 @@ class Store:
         self.uri = uri
         for name in ("mlflow", "alembic"):
             logging.getLogger(name).setLevel(logging.WARNING)
+        if uri.startswith(_SQLITE):
+            _require_database(Path(uri.removeprefix(_SQLITE)))
         with _alone_with(uri):
             self._client = MlflowClient(uri)
 

@@ -30,8 +30,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Protocol, TypeVar
 
-from ffn_core.errors import InputError, file_error
-from ffn_core.files import checked
+from ffn_core.errors import InputError
+from ffn_core.files import checked, writing
 
 T = TypeVar("T")
 
@@ -173,16 +173,14 @@ def write_records(path: Path, records: Sequence[Record], after: int = 0) -> None
         FileError: It cannot be written.
     """
     lines = [checked.to_line(asdict(one), n) for n, one in enumerate(records, after + 1)]
-    try:
-        with path.open("a") as file:
-            file.write("".join(lines))
-    except OSError as error:
-        raise file_error("write", path, error) from error
+    with writing(path), path.open("a") as file:
+        file.write("".join(lines))
 
 
 def append(path: Path, record: Record) -> None:
     """Add one line, after what a crash left of the last one; otherwise as `write_records`."""
-    write_records(path, [record], repair(path))
+    with writing(path):
+        write_records(path, [record], repair(path))
 
 
 def repair(path: Path) -> int:

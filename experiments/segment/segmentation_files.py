@@ -28,7 +28,7 @@ from experiments.config.parsing import from_dict
 from experiments.reporting import run_files
 from experiments.segment.config import ResolvedSegment
 from ffn_core.errors import InputError
-from ffn_core.files import checked, whole_file
+from ffn_core.files import checked, patient_file, whole_file
 from ffn_core.geometry import Zyx
 from ffn_core.inference.canvas import FloodState
 from ffn_core.inference.segmentation import State
@@ -147,7 +147,7 @@ def save_state(path: Path, state: State) -> None:
     }
     if state.flood is not None:
         arrays |= {f"{_FLOOD}{key}": array for key, array in vars(state.flood).items()}
-    with whole_file(path) as partial, partial.open("wb") as file:
+    with whole_file(path) as partial, patient_file(partial) as file:
         np.savez_compressed(file, allow_pickle=False, **arrays)
 
 

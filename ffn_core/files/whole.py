@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from ffn_core.errors import FileError, InputError, errno_of, file_error
 
@@ -29,6 +31,46 @@ def beside(path: Path, suffix: bool = True) -> Path:
     """A new hidden name in the same folder; with the same suffix, where others go by that."""
     end = path.suffix[:16] if suffix else ""
     return path.with_name(f".{path.stem[:40]}.{secrets.token_hex(4)}{end}")
+
+
+class _PatientFile(io.FileIO):
+    """A file that takes all that is written, as if a full disk had room; ``error`` says if not."""
+
+    error: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        """Write, or make the file as long as if that had been possible."""
+        rest = memoryview(data).cast("B")
+        size, end = len(rest), self.tell() + len(rest)
+        try:
+            while rest and self.error is None:
+                rest = rest[super().write(rest) :]
+        except OSError as error:
+            self.error = error
+        if self.error is not None:
+            with contextlib.suppress(OSError):
+                self.truncate(max(end, self.seek(0, os.SEEK_END)))
+                self.seek(end)
+        return size
+
+
+@contextlib.contextmanager
+def patient_file(path: Path) -> Iterator[io.FileIO]:
+    """Open a new file for a library that does not take it well when it cannot be written.
+
+    On a full disk HDF5 cannot close its file, and takes the process with it; zipfile prints errors
+    of its own. This one lets them end, and what they wrote is flushed to the disk.
+
+    Raises:
+        OSError: When the block ends, if not all could be written.
+    """
+    with _PatientFile(path, "w+") as file:
+        try:
+            yield file
+        finally:
+            if file.error is not None:
+                raise file.error
+        os.fsync(file.fileno())
 
 
 @contextlib.contextmanager

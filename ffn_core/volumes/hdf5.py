@@ -1,17 +1,15 @@
 """Datasets of HDF5 files as volumes."""
 
 import contextlib
-import io
 import math
-import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
 
 from ffn_core.errors import InputError
+from ffn_core.files import patient_file
 from ffn_core.geometry import Zyx
 from ffn_core.volumes.volume import Volume, check_stored, window_slices
 
@@ -28,29 +26,6 @@ _DAMAGE = (OSError, RuntimeError, KeyError, TypeError, ValueError)
 """What h5py raises, depending on where in a file something is wrong."""
 
 
-class _NewFile(io.FileIO):
-    """A file that takes all that HDF5 writes, as if a full disk had room; ``error`` says it had not.
-
-    HDF5 cannot close a file that it cannot write to the end, and takes the process with it.
-    """
-
-    error: OSError | None = None
-
-    def write(self, data: Any) -> int:
-        """Write, or make the file as long as if that had been possible."""
-        rest = memoryview(data).cast("B")
-        size, end = len(rest), self.tell() + len(rest)
-        try:
-            while rest and self.error is None:
-                rest = rest[super().write(rest) :]
-        except OSError as error:
-            self.error = error
-        if self.error is not None:
-            with contextlib.suppress(OSError):
-                self.truncate(max(end, self.seek(0, os.SEEK_END)))
-        return size
-
-
 @contextlib.contextmanager
 def new_hdf5(path: Path) -> Iterator[h5py.File]:
     """Open a new HDF5 file to write to, in a format that shows damage.
@@ -58,13 +33,8 @@ def new_hdf5(path: Path) -> Iterator[h5py.File]:
     Raises:
         OSError: When the block ends, if the file could not be written.
     """
-    with _NewFile(path, "w+") as target:
-        try:
-            with h5py.File(target, "w", libver=CHECKED) as file:
-                yield file
-        finally:
-            if target.error is not None:
-                raise target.error
+    with patient_file(path) as target, h5py.File(target, "w", libver=CHECKED) as file:
+        yield file
 
 
 class Hdf5Volume:
