@@ -145,7 +145,9 @@ def read_yaml(path: Path, remedy: str = REPEAT) -> dict[str, Any] | None:
             raise DamagedError(
                 f"{path} is damaged or was edited (checksum differs); {remedy}, {edited}"
             )
-    elif any(map(_is_like_a_digest, re.split(r"[\s\"'\0]+", text[:200]))):
+    elif head.startswith(_YAML_HEAD[:8]) or any(
+        map(_is_like_a_digest, re.split(r"[\s\"'\0]+", text[:200]))
+    ):
         raise damaged(path, "its checksum is not as it was written", remedy)
     try:
         values = yaml.safe_load(text)

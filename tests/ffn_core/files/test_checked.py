@@ -134,7 +134,6 @@ def test_a_full_disk_is_named_and_what_was_whole_stays(tmp_path):
     path = tmp_path / "a"
     path.write_text("old")
 
-
     def write() -> None:
         with whole_file(path) as partial:
             partial.symlink_to("/dev/full")
