@@ -131,17 +131,18 @@ def audit(session: nox.Session) -> None:
 
 @nox.session
 def fuzz(session: nox.Session) -> None:
-    """Kill a run at random moments, 50 times unless a number is given; try bad option values.
+    """Kill a run 50 times, or as often as given; try bad options, damaged files, full disks.
 
-    FUZZ_OPTIONS says how many values (default: 600, of about 3,000), FUZZ_SEED which.
+    FUZZ_OPTIONS, FUZZ_DAMAGE and FUZZ_DISK say how many of each, FUZZ_SEED which options.
     """
     sync(session)
     kills = session.posargs[0] if session.posargs else "50"
+    counts = {"FUZZ_OPTIONS": "600", "FUZZ_DAMAGE": "300", "FUZZ_DISK": "40"}
+    counts = {name: os.environ.get(name, count) for name, count in counts.items()}
+    run(session, "pytest", "-s", "tests/fuzz", env=counts)
     environment = {"FUZZ_KILLS": kills, "FUZZ_REPORT": str(Path("fuzz.json").absolute())}
     files = ("test_crash_fuzz.py", "test_faults.py")
     run(session, "pytest", "-s", *(f"tests/integration/{f}" for f in files), env=environment)
-    environment = {"FUZZ_OPTIONS": os.environ.get("FUZZ_OPTIONS", "600")}
-    run(session, "pytest", "-s", "tests/fuzz/test_options.py", env=environment)
 
 
 @nox.session

@@ -21,10 +21,10 @@ from analysis.prediction.answer import Question, answer, assumptions, prediction
 from analysis.prediction.inputs import TrainingCost, measured_throughput, training_cost
 from analysis.prediction.stages import describe_stages, parse_stages
 from analysis.runs.sources import add_source, read_source, source_files
-from ffn_core.errors import InputError
+from ffn_core.errors import InputError, in_one_line
+from ffn_core.files.outputs import Outputs, add_overwrite
 from ffn_core.limits.arguments import CommandParser, add_real, add_whole
 from ffn_core.limits.ranges import MOST_NODES, SMALLEST, Range
-from ffn_core.outputs import Outputs, add_overwrite
 
 COMMAND = "analysis.predict"
 _TABLE, _CAPTIONS = "prediction.csv", "captions.md"
@@ -70,8 +70,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     console = Console(width=None if sys.stdout.isatty() else 120, highlight=False, soft_wrap=True)
     try:
         _predict(arguments, console)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+    except (InputError, OSError) as error:
+        print(f"error: {in_one_line(error)}", file=sys.stderr)
         return 2
     return 0
 

@@ -22,7 +22,8 @@ from analysis.runs.presets import CONF
 from analysis.runs.sources import load_studies
 from analysis.verdicts.plan import PRIMARY
 from analysis.verdicts.scored_runs import Studies, ended, scored_points
-from ffn_core.errors import InputError
+from ffn_core.errors import InputError, in_one_line
+from ffn_core.files import whole_file
 from ffn_core.limits.arguments import CommandParser
 
 RATES: Final = "tune_rates"
@@ -101,9 +102,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not values:
             raise InputError(f"no finished point of {RATES}, {OPTIMIZERS} or {GATE} in the store")
         if arguments.write:
-            arguments.file.write_text(with_values(arguments.file.read_text(), values))
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+            text = with_values(arguments.file.read_text(), values)
+            with whole_file(arguments.file) as partial:
+                partial.write_text(text)
+    except (InputError, OSError) as error:
+        print(f"error: {in_one_line(error)}", file=sys.stderr)
         return 2
     for name, value in values.items():
         print(f"{name}: {value:.4g}")

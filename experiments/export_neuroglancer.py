@@ -18,10 +18,10 @@ from experiments.segment.neuroglancer import export, view
 from experiments.segment.precomputed import (
     Size,
 )
-from ffn_core.errors import InputError
+from ffn_core.errors import InputError, in_one_line
+from ffn_core.files.outputs import add_overwrite
 from ffn_core.limits.arguments import CommandParser, add_real
 from ffn_core.limits.ranges import Range
-from ffn_core.outputs import add_overwrite
 
 FOLDER = "neuroglancer"
 
@@ -56,8 +56,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         if options.view:
             view(volumes, terminal)
-    except InputError as error:
-        terminal.error(str(error))
+    except (InputError, OSError) as error:
+        terminal.error(in_one_line(error))
         return EXIT_INPUT
     return 0
 

@@ -16,7 +16,7 @@ from experiments.reporting.mlflow_store import absolute_uri
 from experiments.reporting.terminal import Terminal
 from experiments.sweep.efficiency import SweepScaling
 from experiments.sweep.outcome import find_runs, import_run
-from ffn_core.errors import InputError
+from ffn_core.errors import InputError, in_one_line
 from ffn_core.limits.arguments import CommandParser
 
 
@@ -39,10 +39,10 @@ def main(arguments: list[str]) -> int:
     terminal, uri = Terminal(), absolute_uri(options.uri)
     try:
         run_dirs = find_runs(options.roots)
-    except InputError as error:
-        terminal.error(str(error))
+        _compare(run_dirs)
+    except (InputError, OSError) as error:
+        terminal.error(in_one_line(error))
         return EXIT_INPUT
-    _compare(run_dirs)
     failed = 0
     for run_dir in terminal.track(run_dirs, "importing"):
         if (problem := import_run(run_dir, uri)) is not None:

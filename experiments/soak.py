@@ -17,10 +17,10 @@ from experiments.reporting import run_files
 from experiments.reporting.exit_codes import EXIT_FAILED, EXIT_INPUT
 from experiments.reporting.provenance import provenance
 from experiments.reporting.terminal import Terminal
-from ffn_core.errors import InputError
+from ffn_core.errors import InputError, in_one_line
+from ffn_core.files.outputs import new_folder
 from ffn_core.limits.arguments import CommandParser, add_real, add_whole
 from ffn_core.limits.ranges import MOST_SECONDS, MOST_THREADS, Range
-from ffn_core.outputs import new_folder
 
 
 def main(arguments: list[str]) -> int:
@@ -38,8 +38,8 @@ def main(arguments: list[str]) -> int:
         config = soak_config(options.out.absolute(), options.ranks)
         samples = watch(config, run_dir, options.minutes, options.every_s)
         verdicts = [judge(samples, rank) for rank in range(options.ranks)]
-    except InputError as error:
-        terminal.error(str(error))
+    except (InputError, OSError) as error:
+        terminal.error(in_one_line(error))
         return EXIT_INPUT
     for verdict in verdicts:
         terminal.say(str(verdict))

@@ -22,12 +22,12 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from analysis.pictures.panels import section_figure, surfaces_figure
-from ffn_core.errors import InputError
+from ffn_core.errors import InputError, in_one_line
 from ffn_core.files import REPOSITORY
+from ffn_core.files.outputs import Outputs, add_overwrite
 from ffn_core.geometry import Zyx, as_zyx, to_zyx
 from ffn_core.limits.arguments import CommandParser, add_whole
 from ffn_core.limits.ranges import MOST_BYTES, MOST_EXTENT, Range
-from ffn_core.outputs import Outputs, add_overwrite
 from ffn_core.volumes import (
     DEFAULT_CACHE_BYTES,
     Volume,
@@ -177,8 +177,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     try:
         paths = draw(_arguments(argv))
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+    except (InputError, OSError) as error:
+        print(f"error: {in_one_line(error)}", file=sys.stderr)
         return 2
     print(f"pictures: {', '.join(map(str, paths))}")
     return 0

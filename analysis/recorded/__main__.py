@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from analysis.runs.sources import RECORDED
-from ffn_core.errors import InputError
+from ffn_core.errors import InputError, in_one_line
+from ffn_core.files.outputs import add_overwrite
 from ffn_core.limits.arguments import CommandParser
-from ffn_core.outputs import add_overwrite
 from ffn_core.runtime import default_tracking_uri
 
 
@@ -44,8 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         written = export(
             uri, arguments.out, arguments.experiment, arguments.size, arguments.overwrite
         )
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+    except (InputError, OSError) as error:
+        print(f"error: {in_one_line(error)}", file=sys.stderr)
         return 2
     for name, facts in written.items():
         counts = ", ".join(f"{n} {what}" for what, n in facts["points"].items() if n is not None)  # type: ignore[attr-defined]

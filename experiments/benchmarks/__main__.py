@@ -22,10 +22,10 @@ from experiments.reporting import run_files
 from experiments.reporting.exit_codes import EXIT_INPUT
 from experiments.reporting.provenance import provenance
 from experiments.reporting.terminal import Terminal
-from ffn_core.errors import InputError
+from ffn_core.errors import InputError, in_one_line
+from ffn_core.files.outputs import Outputs, add_overwrite
 from ffn_core.limits.arguments import CommandParser, add_whole
 from ffn_core.limits.ranges import Range
-from ffn_core.outputs import Outputs, add_overwrite
 
 PARTS: dict[str, Callable[[Bench], list[Ratio]]] = {
     "paper": lambda bench: network(bench, PAPER),
@@ -58,8 +58,8 @@ def main(argv: list[str]) -> int:
             terminal.say(f"[{number}/{len(chosen)}] {name}")
             ratios += PARTS[name](bench)
             _write(outputs, arguments.out, ratios, facts)
-    except InputError as error:
-        terminal.error(str(error))
+    except (InputError, OSError) as error:
+        terminal.error(in_one_line(error))
         return EXIT_INPUT
     terminal.table("performance", COLUMNS, [row(one) for one in ratios])
     terminal.say(f"written to {arguments.out}")

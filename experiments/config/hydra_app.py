@@ -29,7 +29,7 @@ from experiments.config.options import help_text
 from experiments.config.parsing import from_dict
 from experiments.config.schema import BudgetConfig, Config, DataConfig, ModelConfig
 from experiments.reporting.exit_codes import EXIT_INPUT, EXIT_INTERRUPTED
-from ffn_core.errors import InputError
+from ffn_core.errors import InputError, file_error, in_one_line
 from ffn_core.files import REPOSITORY
 
 T = TypeVar("T")
@@ -128,6 +128,8 @@ def run_app(
             task(composed)
         except (InputError, OmegaConfBaseException) as error:
             bad_input.append(error)
+        except OSError as error:
+            bad_input.append(InputError(in_one_line(error)))
         composing = True
 
     app = hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(guarded)
@@ -142,6 +144,11 @@ def run_app(
             then()
     except (HydraException, OmegaConfBaseException, InputError) as error:
         bad_input.append(error)
+    except OSError as error:
+        # The only file without a name in its error is Hydra's, see conf/config.yaml.
+        nameless = error.filename is None and not isinstance(error, InputError)
+        said = file_error("write", "a file in runs_dir", error) if nameless else error
+        bad_input.append(InputError(in_one_line(said)))
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except (AttributeError, LookupError, TypeError, ValueError) as error:

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from experiments.data import coordinates, downsample, fetch, google_ffn, info, synthesize
 from experiments.reporting.exit_codes import EXIT_INPUT
-from ffn_core.errors import InputError
+from ffn_core.errors import InputError, in_one_line
 from ffn_core.limits.arguments import CommandParser
 from ffn_core.runtime import before_tensorflow
 
@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         arguments.run(arguments, Console())
     except (InputError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {in_one_line(error)}", file=sys.stderr)
         return EXIT_INPUT
     return 0
 

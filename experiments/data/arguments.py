@@ -11,8 +11,8 @@ from rich.progress import Progress
 from rich.status import Status
 
 from ffn_core.errors import InputError
+from ffn_core.files.outputs import Outputs, add_overwrite
 from ffn_core.geometry import Zyx, as_zyx
-from ffn_core.outputs import Outputs, add_overwrite
 from ffn_core.volumes import Volume, check_pair, open_labels, open_volume, stored_at
 
 AddParser: TypeAlias = Callable[..., argparse.ArgumentParser]

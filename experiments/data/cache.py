@@ -8,7 +8,6 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-import h5py
 import numpy as np
 
 from ffn_core.files import digest
@@ -25,7 +24,7 @@ from ffn_core.volumes import (
     short_name,
     whole_file,
 )
-from ffn_core.volumes.hdf5 import CHECKED
+from ffn_core.volumes.hdf5 import new_hdf5
 
 
 def ensure_synthetic(
@@ -121,7 +120,7 @@ def write_volumes(
     attributes: Mapping[str, str | int | float] | None = None,
 ) -> None:
     """Write named (z, y, x) arrays to one HDF5 file, complete or not at all."""
-    with whole_file(path) as partial, h5py.File(partial, "w", libver=CHECKED) as file:
+    with whole_file(path) as partial, new_hdf5(partial) as file:
         file.attrs.update(attributes or {})
         for name, array in volumes.items():
             file.create_dataset(

@@ -6,6 +6,7 @@ repeated: metrics carry the time at which they were recorded, and MLflow keeps e
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import logging
@@ -19,9 +20,12 @@ from alembic.util import CommandError
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
+from sqlalchemy.exc import SQLAlchemyError
 
 from experiments.reporting.run_files import Record
 from ffn_core import metric_names as names
+from ffn_core.errors import file_error
+from ffn_core.files.outputs import require_writable
 from ffn_core.runtime import default_tracking_uri
 
 VIEW = "study"
@@ -80,7 +84,7 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
 _METRICS_PER_BATCH = 1000  # the tracking API's limit
 _PARAMS_PER_BATCH = 100
 
-StoreError = (MlflowException, CommandError, OSError)
+StoreError = (MlflowException, CommandError, SQLAlchemyError, OSError)
 """What any method may raise when the store cannot be reached, is locked or refuses."""
 
 
@@ -117,6 +121,18 @@ def _alone_with(uri: str) -> Iterator[None]:
         os.close(folder)
 
 
+def _require_database(path: Path) -> None:
+    """Check that a database can be written or made: the client would try for minutes.
+
+    Raises:
+        FileError: It cannot.
+    """
+    if not path.exists():
+        require_writable(path)
+    elif not os.access(path, os.R_OK | os.W_OK):
+        raise file_error("write", path, OSError(errno.EACCES, ""))
+
+
 class Store:
     """An MLflow tracking store."""
 
@@ -125,6 +141,8 @@ class Store:
         self.uri = uri
         for name in ("mlflow", "alembic"):
             logging.getLogger(name).setLevel(logging.WARNING)
+        if uri.startswith(_SQLITE):
+            _require_database(Path(uri.removeprefix(_SQLITE)))
         with _alone_with(uri):
             self._client = MlflowClient(uri)
 

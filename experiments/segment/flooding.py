@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Sequence
@@ -108,15 +109,16 @@ class _Job:
         self._write_progress(fovs_per_second=0.0)
 
     def _write_progress(self, fovs_per_second: float) -> None:
-        write_progress(
-            self._folder,
-            self._index,
-            fraction=self.segmenter.progress(),
-            fovs=self.segmenter.fovs,
-            objects=self.segmenter.objects,
-            fovs_per_second=fovs_per_second,
-            unix_s=time.time(),
-        )
+        with contextlib.suppress(OSError):  # a full disk ends it where it matters: at the state
+            write_progress(
+                self._folder,
+                self._index,
+                fraction=self.segmenter.progress(),
+                fovs=self.segmenter.fovs,
+                objects=self.segmenter.objects,
+                fovs_per_second=fovs_per_second,
+                unix_s=time.time(),
+            )
         self._written_s, self._written_fovs = time.monotonic(), self.segmenter.fovs
 
 

@@ -15,8 +15,9 @@ from experiments.reporting import run_files
 from experiments.segment import segmentation_files
 from experiments.segment.config import ResolvedSegment
 from experiments.segment.segmentation_files import EVALUATION
-from ffn_core.errors import InputError
-from ffn_core.outputs import clash, real_path
+from ffn_core.errors import DamagedError, InputError
+from ffn_core.files import writing
+from ffn_core.files.outputs import clash, real_path
 from ffn_core.volumes import stored_at
 
 _SMALL_FILES = (
@@ -90,16 +91,23 @@ def claim_folder(config: ResolvedSegment, say: Callable[[str], object]) -> None:
     folder = config.directory
     if check_folder(folder, config, inputs_of(config)):
         _replace(folder, config, say)
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in (run_files.STOP, run_files.FAILURE, run_files.RESULT):
-        (folder / name).unlink(missing_ok=True)
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in (run_files.STOP, run_files.FAILURE, run_files.RESULT):
+            (folder / name).unlink(missing_ok=True)
     segmentation_files.write_config(folder, replace(config, overwrite=False))
 
 
 def _earlier(folder: Path) -> ResolvedSegment | None:
-    """Config of the segmentation in a folder; None if there is none."""
+    """Config of the segmentation in a folder; None if there is none.
+
+    Raises:
+        DamagedError: There is one, which is not as it was written.
+    """
     try:
         return segmentation_files.load_config(folder)
+    except DamagedError:
+        raise
     except InputError:
         return None
 

@@ -26,8 +26,8 @@ from experiments.segment.precomputed import (
 )
 from experiments.segment.segmentation_files import load_config
 from ffn_core.errors import InputError
+from ffn_core.files.outputs import Outputs
 from ffn_core.geometry import Box
-from ffn_core.outputs import Outputs
 from ffn_core.volumes import Volume, open_labels, open_volume, stored_at
 
 SHOWN_AS_SURFACES = 10

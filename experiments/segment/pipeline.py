@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any, TypeVar
 
 from experiments.config.parsing import from_dict
 from experiments.reporting import run_files
@@ -14,9 +15,16 @@ from experiments.segment.config import ResolvedSegment
 from experiments.segment.folder import check_folder, claim_folder, inputs_of
 from experiments.segment.processes import WORKER, leave_to_others, run_workers
 from experiments.segment.result import Summary, assemble, score
+from ffn_core.errors import InputError
+from ffn_core.files.checked import REPEAT, damaged
 from ffn_core.geometry import Box
 from ffn_core.inference.evaluation import Agreement, Evaluation
 from ffn_core.runtime import warn_of_precision
+
+T = TypeVar("T")
+
+RESULT_HOLDS = {"segments": int, "fovs": int, "subvolumes": int}
+EVALUATION_HOLDS = {"foreground": dict, "assigned": dict}
 
 _HEADER = ["voxels", "ARE", "precision", "recall", "VOI split", "VOI merge"]
 
@@ -66,15 +74,32 @@ def carry_out(
 
 
 def _read_back(config: ResolvedSegment, folder: Path) -> tuple[Summary, Evaluation | None] | None:
-    """Results of the same segmentation against the same labels; None without them."""
-    result = run_files.read_json(folder / run_files.RESULT)
+    """Results of the same segmentation against the same labels; None without them.
+
+    Raises:
+        InputError: One of their files is damaged.
+    """
+    result = run_files.read_json(folder / run_files.RESULT, REPEAT, RESULT_HOLDS)
     if result is None:
         return None
     before = segmentation_files.load_config(folder)
     if (before.identity, before.labels) != (config.identity, config.labels):
         return None
-    scores = run_files.read_json(folder / segmentation_files.EVALUATION) if config.labels else None
-    return from_dict(Summary, result), from_dict(Evaluation, scores) if scores else None
+    if not segmentation_files.is_readable(folder, config.grid.region.shape_zyx):
+        return None
+    summary = _built(Summary, result, folder / run_files.RESULT)
+    if not config.labels:
+        return summary, None
+    path = folder / segmentation_files.EVALUATION
+    scores = run_files.read_json(path, REPEAT, EVALUATION_HOLDS)
+    return None if scores is None else (summary, _built(Evaluation, scores, path))
+
+
+def _built(cls: type[T], values: dict[str, Any], path: Path) -> T:
+    try:
+        return from_dict(cls, values)
+    except (InputError, AttributeError) as error:
+        raise damaged(path, str(error), REPEAT) from None
 
 
 def print_evaluation(evaluation: Evaluation, terminal: Terminal) -> None:

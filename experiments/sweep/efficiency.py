@@ -16,6 +16,7 @@ from experiments.reporting.mlflow_store import Store
 from experiments.reporting.mlflow_sync import linked_run
 from experiments.reporting.run_files import IDENTITY, SCALING, Record, RunDirectory
 from ffn_core import metric_names as names
+from ffn_core.files import whole_file
 from ffn_core.parallel_efficiency import (
     WEAK,
     WORK,
@@ -135,7 +136,7 @@ class SweepScaling:
     def write_table(self, path: Path) -> None:
         """Write a CSV file with a row for each node count of each curve."""
         fields = ("nodes", "repeats", "fovs_per_second", "speedup", "parallel_efficiency")
-        with path.open("w", newline="") as file:
+        with whole_file(path) as partial, partial.open("w", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(["kind", "batch_size", *fields, "baseline_nodes", *WORK])
             for curve in self.curves:

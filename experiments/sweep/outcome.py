@@ -100,7 +100,16 @@ def find_runs(roots: list[Path]) -> list[Path]:
 
 
 def import_run(run_dir: Path, uri: str) -> str | None:
-    """Make the store say what ``run_dir`` says; returns the store's error, if any."""
-    who = RunIdentity(**run_files.RunDirectory(run_dir).identity())
-    sync = MlflowSync(uri, run_dir, who)
-    return None if send_outcome(sync, conclude(who.name, run_dir)) else sync.error
+    """Make the store say what ``run_dir`` says.
+
+    Returns:
+        The error of the store, or what is damaged, in one line; None if all went well.
+    """
+    try:
+        run = run_files.RunDirectory(run_dir)
+        who = run_files.build(RunIdentity, run.identity(), run_dir / run_files.IDENTITY)
+        run.records()  # all that there should be
+        sync = MlflowSync(uri, run_dir, who)
+        return None if send_outcome(sync, conclude(who.name, run_dir)) else sync.error
+    except InputError as error:
+        return str(error)

@@ -30,7 +30,7 @@ from experiments.reporting.score_history import score_line
 from experiments.reporting.terminal import PointBar, Terminal
 from experiments.sweep.outcome import STAGE_DONE, Outcome, conclude, send_outcome
 from ffn_core import metric_names as names
-from ffn_core.errors import InputError
+from ffn_core.errors import InputError, in_one_line
 from ffn_core.runtime import available_cores
 
 STOP_GRACE_S = 120.0
@@ -101,11 +101,11 @@ class Point:
             interruptible: within its context Ctrl-C raises KeyboardInterrupt; preparing data may
                 take long, and is given up then.
         """
-        if done := self._files.result():
-            before, score = f"{done['outcome']} before", score_line(done.get("score"))
-            self._end(Outcome(self.name, self.run_dir, "skipped", before, score))
-            return
         with self._failing_alone():
+            if done := self._files.result():
+                before, score = f"{done['outcome']} before", score_line(done.get("score"))
+                self._end(Outcome(self.name, self.run_dir, "skipped", before, score))
+                return
             prepared = None
             if self._parent is None:
                 with interruptible():
@@ -165,7 +165,11 @@ class Point:
         self._stopping = True
         self._deadline = min(self._deadline, time.monotonic() + STOP_GRACE_S)
         if self.outcome is None:
-            self._files.request_stop()
+            try:
+                self._files.request_stop()
+            except OSError:  # a full disk: then without a file, to those that are here
+                if self._ranks is not None:
+                    self._ranks.terminate()
 
     def terminate(self) -> None:
         """Send the ranks SIGTERM, and do not wait for them."""
@@ -208,8 +212,8 @@ class Point:
             if self._ranks is not None:
                 raise
             self._end(conclude(self.name, self.run_dir))
-        except InputError as error:
-            self._end(Outcome(self.name, self.run_dir, "input", str(error)))
+        except (InputError, OSError) as error:
+            self._end(Outcome(self.name, self.run_dir, "input", in_one_line(error)))
         except Exception as error:
             reason = {"message": str(error), "traceback": traceback.format_exc()}
             with suppress(OSError):  # which may be what went wrong
@@ -245,7 +249,8 @@ class Point:
         assert self._sync is not None
         fresh = self._sync.poll()
         if self._bar is not None:
-            self._bar.update(self._files.progress(), fresh)
+            with suppress(InputError):  # a damaged one is replaced within a second
+                self._bar.update(self._files.progress(), fresh)
 
     def _end(self, outcome: Outcome) -> None:
         """Leave no process behind, complete the MLflow run, and keep the outcome."""

@@ -22,7 +22,7 @@ from experiments.sweep.point import Point
 from experiments.sweep.scheduler import carry_out
 from experiments.sweep.slurm_submit import submit_point
 from ffn_core import metric_names as names
-from ffn_core.errors import InputError
+from ffn_core.errors import InputError, in_one_line
 from ffn_core.files import digest
 from ffn_core.runtime import warn_of_precision
 
@@ -79,7 +79,7 @@ class Sweep:
                 require_room(config)
             except InputError as error:  # it may be meant for another machine
                 self._warn_once(str(error))
-            self._plan = self._plan or SweepPlan(Path(config.runs_dir))
+            self._plan = self._plan or SweepPlan(Path(config.runs_dir), self._terminal.warn)
             self._plan.add(config)
         else:
             self._waiting.setdefault(run_directory(config), config)
@@ -123,8 +123,8 @@ class Sweep:
     def _submit(self, config: Config, parent: str | None) -> Outcome:
         try:
             return submit_point(config, parent)
-        except InputError as error:
-            return Outcome(point_name(config), run_directory(config), "input", str(error))
+        except (InputError, OSError) as error:
+            return Outcome(point_name(config), run_directory(config), "input", in_one_line(error))
 
     def _add(self, outcome: Outcome) -> None:
         if outcome.outcome == "input" and not self._in_sweep:
@@ -149,7 +149,10 @@ class Sweep:
             self._terminal.say(f"how far they are: {shlex.join(follow)}")
             return  # jobs are to run yet: a repeat that finds them done concludes the parent run
         if self._in_sweep and self.outcomes and not interrupted:
-            self._compare()
+            try:
+                self._compare()
+            except (InputError, OSError) as error:
+                self._terminal.warn(f"no comparison was kept: {in_one_line(error)}")
         if self._parent is None or self._store is None:
             return
         status = "KILLED" if interrupted else "FAILED" if self.failed else "FINISHED"
@@ -210,7 +213,8 @@ class Sweep:
         key = digest("\n".join(sorted(self._arguments)))[:8]
         folder = Path(config.runs_dir).absolute() / config.tracking.experiment
         link = folder / f"sweep-{key}.json"
-        known = run_files.read_json(link) or {}
+        remedy = "remove it: in MLflow this sweep becomes another one"
+        known = run_files.read_json(link, remedy, {"run_id": str, "uri": str}) or {}
         run_id = str(known.get("run_id"))
         uri = redacted_text(self.uri)
         if known.get("uri") == uri and store.has_run(run_id):

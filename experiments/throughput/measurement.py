@@ -41,7 +41,7 @@ from experiments.throughput.tables import (
     warnings_after,
 )
 from ffn_core import metric_names as names
-from ffn_core.outputs import new_folder
+from ffn_core.files.outputs import new_folder
 from ffn_core.runtime import warn_of_precision
 
 

@@ -19,9 +19,9 @@ from experiments.reporting.provenance import provenance
 from experiments.reporting.terminal import Terminal
 from experiments.throughput.machine import Machine, read_machine, warnings_before
 from ffn_core.errors import InputError
+from ffn_core.files.outputs import new_folder
 from ffn_core.limits.ranges import MOST_THREADS, number, numbers, option
 from ffn_core.model_size import PRECISIONS
-from ffn_core.outputs import new_folder
 from ffn_core.runtime import available_cores, cpu_flags, native_bfloat16, warn_of_precision
 
 

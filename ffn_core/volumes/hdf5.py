@@ -1,12 +1,15 @@
 """Datasets of HDF5 files as volumes."""
 
+import contextlib
 import math
+from collections.abc import Iterator
 from pathlib import Path
 
 import h5py
 import numpy as np
 
 from ffn_core.errors import InputError
+from ffn_core.files import patient_file
 from ffn_core.geometry import Zyx
 from ffn_core.volumes.volume import Volume, check_stored, window_slices
 
@@ -21,6 +24,17 @@ theirs by ``fletcher32``, so that a damaged file is detected."""
 
 _DAMAGE = (OSError, RuntimeError, KeyError, TypeError, ValueError)
 """What h5py raises, depending on where in a file something is wrong."""
+
+
+@contextlib.contextmanager
+def new_hdf5(path: Path) -> Iterator[h5py.File]:
+    """Open a new HDF5 file to write to, in a format that shows damage.
+
+    Raises:
+        OSError: When the block ends, if the file could not be written.
+    """
+    with patient_file(path) as target, h5py.File(target, "w", libver=CHECKED) as file:
+        yield file
 
 
 class Hdf5Volume:

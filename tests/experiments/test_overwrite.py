@@ -18,7 +18,7 @@ from experiments.segment import segmentation_files
 from experiments.segment.config import ResolvedRegion, ResolvedSegment
 from experiments.throughput import __main__ as throughput
 from experiments.throughput import measurement, tuning
-from ffn_core.output_list import LIST
+from ffn_core.files.output_list import LIST
 from ffn_core.sampling.coordinates import Coordinates
 from ffn_core.sampling.google_ffn import write_published_coordinates
 from ffn_core.synthetic.neurites import synthesize

@@ -11,7 +11,7 @@ from experiments.data.__main__ import main
 from experiments.data.cache import ensure_coordinates, ensure_synthetic, write_volumes
 from ffn_core.errors import InputError
 from ffn_core.files import REPOSITORY
-from ffn_core.output_list import LIST
+from ffn_core.files.output_list import LIST
 from ffn_core.sampling.coordinates import Coordinates
 from ffn_core.volumes import downsample_image, downsample_labels
 
