@@ -19,18 +19,32 @@ from ffn_core.volumes.opening import (
     short_name,
     stored_at,
 )
+from ffn_core.volumes.placement import UNKNOWN, Placement, Size
+from ffn_core.volumes.rules import IDS, INTENSITIES, UnusableVoxels
 from ffn_core.volumes.stacks import StackVolume
 from ffn_core.volumes.stores import StoreVolume
-from ffn_core.volumes.traversal import image_statistics, iter_blocks, iter_slabs
+from ffn_core.volumes.traversal import (
+    image_statistics,
+    iter_blocks,
+    iter_slabs,
+    read_normalized,
+    require_finite,
+)
 from ffn_core.volumes.volume import ArrayVolume, Volume, check_pair
 
 __all__ = [
     "DEFAULT_CACHE_BYTES",
+    "IDS",
+    "INTENSITIES",
+    "UNKNOWN",
     "ArrayVolume",
     "BodyVolume",
     "Hdf5Volume",
+    "Placement",
+    "Size",
     "StackVolume",
     "StoreVolume",
+    "UnusableVoxels",
     "Volume",
     "absolute_spec",
     "check_pair",
@@ -44,6 +58,8 @@ __all__ = [
     "open_labels",
     "open_mask",
     "open_volume",
+    "read_normalized",
+    "require_finite",
     "short_name",
     "split_spec",
     "stored_at",

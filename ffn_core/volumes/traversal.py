@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ffn_core.geometry import Zyx
+from ffn_core.volumes.rules import INTENSITIES, Rule, UnusableVoxels
 from ffn_core.volumes.volume import Volume
 
 _MOST_BYTES = 1024**3
@@ -31,15 +32,40 @@ def iter_slabs(
 
 
 def iter_blocks(
-    volume: Volume, block_bytes: int = 64 * 1024**2
+    volume: Volume, block_bytes: int = 64 * 1024**2, rule: Rule | None = None
 ) -> Iterator[tuple[Zyx, np.ndarray]]:
     """Read the whole volume as blocks of about ``block_bytes`` that tile it, in C order.
 
     Blocks are made of whole chunks, so that each chunk is read once however large a section is.
 
+    Args:
+        volume: What to read.
+        block_bytes: About the size of a block.
+        rule: What is checked of voxels beside what the volume itself checks.
+
     Yields:
         The (z, y, x) corner of a block, and its voxels.
+
+    Raises:
+        UnusableVoxels: Voxels break a rule; counts them in all of the volume.
     """
+    found: UnusableVoxels | None = None
+    for start, extent in _block_boxes(volume, block_bytes):
+        try:
+            block = volume.read(start, extent)
+            if rule is not None:
+                rule.require(block, start, volume.source)
+        except UnusableVoxels as error:
+            found = error if found is None else found + error
+        else:
+            if found is None:
+                yield start, block
+    if found is not None:
+        raise found.among(math.prod(volume.shape_zyx))
+
+
+def _block_boxes(volume: Volume, block_bytes: int) -> Iterator[tuple[Zyx, Zyx]]:
+    """Corners and extents of the blocks."""
     shape = volume.shape_zyx
     block = [min(c, n) for c, n in zip(volume.chunk_zyx, shape, strict=True)]
     for axis in (2, 1, 0):
@@ -47,21 +73,53 @@ def iter_blocks(
         block[axis] = min(block[axis] * room, shape[axis])
     starts = (range(0, n, b) for n, b in zip(shape, block, strict=True))
     for z, y, x in itertools.product(*starts):
-        extent = (
-            min(block[0], shape[0] - z),
-            min(block[1], shape[1] - y),
-            min(block[2], shape[2] - x),
+        yield (
+            (z, y, x),
+            (
+                min(block[0], shape[0] - z),
+                min(block[1], shape[1] - y),
+                min(block[2], shape[2] - x),
+            ),
         )
-        yield (z, y, x), volume.read((z, y, x), extent)
+
+
+def require_finite(volume: Volume) -> None:
+    """Check all voxels of an image; integers are not read.
+
+    Raises:
+        UnusableVoxels: Some are not finite; counts them.
+    """
+    if volume.dtype.kind == "f":
+        for _ in iter_blocks(volume, block_bytes=8 * 1024**2, rule=INTENSITIES):
+            pass
 
 
 def image_statistics(volume: Volume) -> tuple[float, float]:
-    """Mean and standard deviation of all voxels, in intensity units."""
+    """Mean and standard deviation of all voxels, in intensity units.
+
+    Raises:
+        UnusableVoxels: Some are not finite; counts them.
+    """
     total, total_squared = 0.0, 0.0
-    for _, block in iter_blocks(volume, block_bytes=8 * 1024**2):
+    for _, block in iter_blocks(volume, block_bytes=8 * 1024**2, rule=INTENSITIES):
         values = block.astype(np.float64)
         total += float(values.sum())
         total_squared += float(np.vdot(values, values))
     count = math.prod(volume.shape_zyx)
     mean = total / count
     return mean, math.sqrt(max(total_squared / count - mean**2, 0.0))
+
+
+def read_normalized(
+    image: Volume, start_zyx: Zyx, shape_zyx: Zyx, mean: float, stddev: float
+) -> np.ndarray:
+    """The (z, y, x) float32 intensities of a window, less ``mean`` and divided by ``stddev``.
+
+    Raises:
+        UnusableVoxels: Some are not finite, before or after.
+    """
+    window = image.read(start_zyx, shape_zyx).astype(np.float32)
+    window -= np.float32(mean)
+    window /= np.float32(stddev)
+    INTENSITIES.require(window, start_zyx, f"{image.source} less {mean:g}, divided by {stddev:g}")
+    return window
