@@ -25,6 +25,7 @@ _SMALL_FILES = (
     run_files.STOP,
     run_files.FAILURE,
     segmentation_files.TODO,
+    segmentation_files.INPUTS,
     segmentation_files.SEGMENTATION,
 )
 _SUBVOLUME = re.compile(r"\d{5}(\.partial\.npz|\.npz|\.json)")
@@ -51,8 +52,8 @@ def check_folder(
         scores: name of the file that scores against the labels are in.
 
     Raises:
-        InputError: It touches an input, holds other files, or a segmentation that differs, and
-            ``overwrite`` was not given.
+        InputError: It touches an input, holds other files, or a segmentation that differs or is of
+            an image that has changed since, and ``overwrite`` was not given.
     """
     place = real_path(folder)
     if reason := clash(place, inputs):
@@ -71,6 +72,9 @@ def check_folder(
     if earlier.identity != config.identity:
         differs = segmentation_files.has_results(folder) or (folder / scores).exists()
         what = "a segmentation with other settings"
+    elif "image" in segmentation_files.changed_inputs(folder, config):
+        differs = segmentation_files.has_results(folder)
+        what = f"a segmentation of {config.image} as it was before it changed"
     else:
         differs = earlier.labels != config.labels and (folder / scores).exists()
         what = "scores against other labels"
@@ -94,6 +98,7 @@ def claim_folder(config: ResolvedSegment, say: Callable[[str], object]) -> None:
     for name in (run_files.STOP, run_files.FAILURE, run_files.RESULT):
         (folder / name).unlink(missing_ok=True)
     segmentation_files.write_config(folder, replace(config, overwrite=False))
+    segmentation_files.write_inputs(folder, segmentation_files.state_of_inputs(config))
 
 
 def _earlier(folder: Path) -> ResolvedSegment | None:
@@ -107,7 +112,8 @@ def _earlier(folder: Path) -> ResolvedSegment | None:
 def _replace(folder: Path, config: ResolvedSegment, say: Callable[[str], object]) -> None:
     """Remove the files of an earlier segmentation, or its scores alone; others stay."""
     earlier = segmentation_files.load_config(folder)
-    if earlier.identity == config.identity:
+    same_image = "image" not in segmentation_files.changed_inputs(folder, config)
+    if earlier.identity == config.identity and same_image:
         say(f"replacing the scores in {folder}: they are against {earlier.labels}")
         (folder / EVALUATION).unlink()
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 from experiments.config.parsing import from_dict
@@ -17,6 +18,7 @@ from experiments.segment.result import Summary, assemble, score
 from ffn_core.geometry import Box
 from ffn_core.inference.evaluation import Agreement, Evaluation
 from ffn_core.runtime import warn_of_precision
+from ffn_core.volumes import check_pair, doubts, open_labels, open_volume, require_finite
 
 _HEADER = ["voxels", "ARE", "precision", "recall", "VOI split", "VOI merge"]
 
@@ -28,8 +30,8 @@ def segment(config: ResolvedSegment, terminal: Terminal) -> None:
     if warning := warn_of_precision(str(config.precision)):
         terminal.warn(warning)
     terminal.say(f"{len(grid.subvolumes)} subvolume(s) of {grid.size_zyx} voxels (zyx) in {folder}")
-    if not config.processes and _read_back(config, folder) is None:
-        claim_folder(config, terminal.say)
+    if not config.processes and _read_back(config, folder, terminal) is None:
+        _begin(config, terminal)
         if left := leave_to_others(config):
             terminal.say(
                 f"{left} subvolumes left: have srun, mpirun, horovodrun or a job array run"
@@ -55,9 +57,9 @@ def carry_out(
     ``what`` stands before the progress bar.
     """
     folder = config.directory
-    if (done := _read_back(config, folder)) is not None:
+    if (done := _read_back(config, folder, terminal)) is not None:
         return done
-    claim_folder(config, terminal.say)
+    _begin(config, terminal)
     run_workers(config, terminal.console, what)
     summary = assemble(config)
     evaluation = score(config, config.labels) if config.labels else None
@@ -65,16 +67,54 @@ def carry_out(
     return summary, evaluation
 
 
-def _read_back(config: ResolvedSegment, folder: Path) -> tuple[Summary, Evaluation | None] | None:
-    """Results of the same segmentation against the same labels; None without them."""
+def _begin(config: ResolvedSegment, terminal: Terminal) -> None:
+    """Check the volumes, and make the folder of a segmentation its own."""
+    check_volumes(config, terminal.warn)
+    claim_folder(config, terminal.say)
+
+
+def check_volumes(config: ResolvedSegment, warn: Callable[[str], object]) -> None:
+    """Say what is doubtful about image and labels; floating-point images are read to be checked.
+
+    Raises:
+        InputError: Nothing of them is stored, or intensities of the region are not finite.
+    """
+    image = open_volume(config.image, cache_bytes=0)
+    labels = open_labels(config.labels, cache_bytes=0) if config.labels else None
+    said = doubts(image, labels)
+    if labels is not None:
+        said.append(check_pair(image, labels))
+    for doubt in filter(None, said):
+        warn(doubt)
+    require_finite(image, config.region.box)
+
+
+def _read_back(
+    config: ResolvedSegment, folder: Path, terminal: Terminal
+) -> tuple[Summary, Evaluation | None] | None:
+    """Results of the same segmentation against the same labels; None without them.
+
+    If the labels have changed since, it is scored again.
+    """
     result = run_files.read_json(folder / run_files.RESULT)
     if result is None:
         return None
     before = segmentation_files.load_config(folder)
-    if (before.identity, before.labels) != (config.identity, config.labels):
+    changed = segmentation_files.changed_inputs(folder, config)
+    if (before.identity, before.labels) != (config.identity, config.labels) or "image" in changed:
         return None
-    scores = run_files.read_json(folder / segmentation_files.EVALUATION) if config.labels else None
-    return from_dict(Summary, result), from_dict(Evaluation, scores) if scores else None
+    summary = from_dict(Summary, result)
+    if not config.labels:
+        return summary, None
+    if "labels" in changed:
+        terminal.say(f"{config.labels} have changed since {folder} was scored: scoring again")
+        check_volumes(config, terminal.warn)
+        state = segmentation_files.state_of_inputs(config)
+        evaluation = score(config, config.labels)
+        segmentation_files.write_inputs(folder, state)
+        return summary, evaluation
+    scores = run_files.read_json(folder / segmentation_files.EVALUATION)
+    return summary, from_dict(Evaluation, scores) if scores else None
 
 
 def print_evaluation(evaluation: Evaluation, terminal: Terminal) -> None:

@@ -109,14 +109,14 @@ class Point:
             prepared = None
             if self._parent is None:
                 with interruptible():
-                    prepared = prepare(self._started)
+                    prepared = prepare(self._started, self._terminal.warn)
             self._lock_directory()
             if said := take_over(self.config, self.run_dir):
                 self._terminal.say(f"{self.name}: {said}")
             self._start_sync()
             if prepared is None:
                 with interruptible():
-                    prepared = prepare(self._started)
+                    prepared = prepare(self._started, self._terminal.warn)
             self._prepared = prepared
             self._bar = self._terminal.bar(self.name)
             if self._is_done_with_stage():

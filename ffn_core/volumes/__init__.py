@@ -12,11 +12,13 @@ from ffn_core.volumes.hdf5 import BodyVolume, Hdf5Volume, split_spec
 from ffn_core.volumes.opening import (
     DEFAULT_CACHE_BYTES,
     absolute_spec,
+    doubts,
     fingerprint,
     open_labels,
     open_mask,
     open_volume,
     short_name,
+    state_of,
     stored_at,
 )
 from ffn_core.volumes.placement import UNKNOWN, Placement, Size
@@ -48,6 +50,7 @@ __all__ = [
     "Volume",
     "absolute_spec",
     "check_pair",
+    "doubts",
     "downsample",
     "downsample_image",
     "downsample_labels",
@@ -62,6 +65,7 @@ __all__ = [
     "require_finite",
     "short_name",
     "split_spec",
+    "state_of",
     "stored_at",
     "whole_file",
 ]

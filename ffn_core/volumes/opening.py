@@ -130,6 +130,17 @@ def fingerprint(spec: str) -> list[list[str | int]]:
     return [[str(root), len(states), digest(json.dumps(states))]] if states else []
 
 
+def state_of(spec: str) -> str:
+    """A short text that is another one after what a volume is stored in has changed."""
+    return digest(json.dumps(fingerprint(spec)))[:16]
+
+
+def doubts(*volumes: Volume | None) -> list[str]:
+    """What a user should know of volumes, each with its name; see :attr:`Volume.doubts`."""
+    pairs = [(volume.source, volume.doubts) for volume in volumes if volume is not None]
+    return [f"{source}: {said}" for source, said in pairs if said]
+
+
 def _state(path: Path) -> list[str | int]:
     status = path.stat()
     return [str(path.absolute()), status.st_size, status.st_mtime_ns]

@@ -81,9 +81,10 @@ class Placement:
                 )
         elif any(here or there or ()):
             said, unsaid = (mine, others) if here else (others, mine)
+            first = _words(here or there or ())
             return (
-                f"{said} begins at voxel zyx {_words(here or there or ())} and {unsaid} does not say"
-                " where: taken to cover the same voxels"
+                f"{said} begins at voxel zyx {first} and {unsaid} does not say where: taken to"
+                " cover the same voxels"
             )
         if (
             self.voxel_nm

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ffn_core.geometry import Zyx
+from ffn_core.geometry import Box, Zyx, to_zyx
 from ffn_core.volumes.rules import INTENSITIES, Rule, UnusableVoxels
 from ffn_core.volumes.volume import Volume
 
@@ -32,7 +32,10 @@ def iter_slabs(
 
 
 def iter_blocks(
-    volume: Volume, block_bytes: int = 64 * 1024**2, rule: Rule | None = None
+    volume: Volume,
+    block_bytes: int = 64 * 1024**2,
+    rule: Rule | None = None,
+    box: Box | None = None,
 ) -> Iterator[tuple[Zyx, np.ndarray]]:
     """Read the whole volume as blocks of about ``block_bytes`` that tile it, in C order.
 
@@ -42,15 +45,16 @@ def iter_blocks(
         volume: What to read.
         block_bytes: About the size of a block.
         rule: What is checked of voxels beside what the volume itself checks.
+        box: The part to read; None for all of it.
 
     Yields:
         The (z, y, x) corner of a block, and its voxels.
 
     Raises:
-        UnusableVoxels: Voxels break a rule; counts them in all of the volume.
+        UnusableVoxels: Voxels break a rule; counts them in all that is read.
     """
     found: UnusableVoxels | None = None
-    for start, extent in _block_boxes(volume, block_bytes):
+    for start, extent in _block_boxes(volume, block_bytes, box):
         try:
             block = volume.read(start, extent)
             if rule is not None:
@@ -61,36 +65,34 @@ def iter_blocks(
             if found is None:
                 yield start, block
     if found is not None:
-        raise found.among(math.prod(volume.shape_zyx))
+        raise found.among(math.prod(box.shape_zyx if box else volume.shape_zyx))
 
 
-def _block_boxes(volume: Volume, block_bytes: int) -> Iterator[tuple[Zyx, Zyx]]:
-    """Corners and extents of the blocks."""
-    shape = volume.shape_zyx
-    block = [min(c, n) for c, n in zip(volume.chunk_zyx, shape, strict=True)]
+def _block_boxes(volume: Volume, block_bytes: int, box: Box | None) -> Iterator[tuple[Zyx, Zyx]]:
+    """Corners and extents of blocks of whole chunks, cut off at a box."""
+    box = box or Box((0, 0, 0), volume.shape_zyx)
+    block = [min(c, n) for c, n in zip(volume.chunk_zyx, volume.shape_zyx, strict=True)]
     for axis in (2, 1, 0):
         room = max(1, block_bytes // (math.prod(block) * volume.dtype.itemsize))
-        block[axis] = min(block[axis] * room, shape[axis])
-    starts = (range(0, n, b) for n, b in zip(shape, block, strict=True))
-    for z, y, x in itertools.product(*starts):
-        yield (
-            (z, y, x),
-            (
-                min(block[0], shape[0] - z),
-                min(block[1], shape[1] - y),
-                min(block[2], shape[2] - x),
-            ),
-        )
+        block[axis] = min(block[axis] * room, volume.shape_zyx[axis])
+    starts = (
+        range(first - first % edge, stop, edge)
+        for first, stop, edge in zip(box.start_zyx, box.stop_zyx, block, strict=True)
+    )
+    for corner in itertools.product(*starts):
+        edges = zip(corner, block, box.start_zyx, box.stop_zyx, strict=True)
+        spans = [(max(a, first), min(a + edge, stop)) for a, edge, first, stop in edges]
+        yield to_zyx(a for a, _ in spans), to_zyx(b - a for a, b in spans)
 
 
-def require_finite(volume: Volume) -> None:
-    """Check all voxels of an image; integers are not read.
+def require_finite(volume: Volume, box: Box | None = None) -> None:
+    """Check all voxels of an image, or those of a box; integers are not read.
 
     Raises:
         UnusableVoxels: Some are not finite; counts them.
     """
     if volume.dtype.kind == "f":
-        for _ in iter_blocks(volume, block_bytes=8 * 1024**2, rule=INTENSITIES):
+        for _ in iter_blocks(volume, block_bytes=8 * 1024**2, rule=INTENSITIES, box=box):
             pass
 
 
