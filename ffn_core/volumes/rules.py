@@ -24,7 +24,7 @@ class UnusableVoxels(InputError):
         self, source: str, rule: "Rule", count: int, voxels: int, first_zyx: Zyx, value: object
     ) -> None:
         super().__init__(
-            f"{source}: {count:,} of {voxels:,} voxels read {rule.problem}; the first is {value}"
+            f"{source}: {count} of {voxels} voxels read {rule.problem}; the first is {value}"
             f" at zyx {first_zyx}: {rule.cure}"
         )
         self.source, self.rule, self.value = source, rule, value

@@ -33,7 +33,7 @@ def missing(store: Any, source: str) -> str:
     whole = math.prod(grid)
     try:
         stored = {key.decode(errors="replace") for key in store.kvstore.list().result()}
-    except (ValueError, OSError):
+    except (ValueError, OSError, NotImplementedError):
         return _missing_of_some(store, spec, grid, source)
     if spec["driver"] == "neuroglancer_precomputed" and spec["scale_metadata"].get("sharding"):
         prefix = f"{spec['scale_metadata']['key']}/"

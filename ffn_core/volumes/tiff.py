@@ -65,13 +65,15 @@ def open_tiff(path: Path) -> TiffStack:
         with tifffile.TiffFile(path) as file:
             series = sorted(file.series, key=lambda each: each.keyframe.index)
             depths = [_depth(each, path) for each in series]
-            _require_alike(file, series, path)
+            if len({(each.keyframe.shape, each.keyframe.dtype) for each in series}) > 1:
+                _require_alike(path)
             _require_pages(series, path)
             said = _placement(file), _doubts(series)
             mapped = [_mapped(path, file, *pair) for pair in zip(series, depths, strict=True)]
     except InputError:
         raise
     except _DAMAGE as error:
+        _explain(path)
         raise InputError(f"{path} is not a readable TIFF file: {error}") from error
     if all(each is not None for each in mapped):
         starts = np.cumsum([0, *depths])
@@ -129,21 +131,31 @@ def _doubts(series: list[Any]) -> str:
     return f"its images are called {wrong[0]}: taken as sections" if wrong else ""
 
 
-def _require_alike(file: tifffile.TiffFile, series: list[Any], path: Path) -> None:
-    """Check that all images have one size and type.
+def _require_alike(path: Path) -> None:
+    """Check that all pages have one size and type.
 
     Raises:
         InputError: One has another; names its page.
     """
-    first = series[0].keyframe
-    for each in series:
-        page = each.keyframe
-        if (page.shape, page.dtype) != (first.shape, first.dtype):
-            number = next(n for n in range(len(file.pages)) if file.pages[n].offset == page.offset)
-            raise InputError(
-                f"page {number} of {path} is {page.dtype} of {page.shape} pixels, the first one"
-                f" {first.dtype} of {first.shape}; all must be alike (counted from 0)"
-            )
+    with tifffile.TiffFile(path) as file:
+        first = file.pages.first
+        for number, page in enumerate(file.pages):
+            if (page.shape, page.dtype) != (first.shape, first.dtype):
+                raise InputError(
+                    f"page {number} (of 0 to {len(file.pages) - 1}) of {path} is {page.dtype} of"
+                    f" {page.shape} pixels, the first one {first.dtype} of {first.shape}; all must"
+                    " be alike"
+                )
+
+
+def _explain(path: Path) -> None:
+    """`_require_alike` of a file that may be damaged; then it says nothing."""
+    try:
+        _require_alike(path)
+    except InputError:
+        raise
+    except _DAMAGE:
+        return
 
 
 def _require_pages(series: list[Any], path: Path) -> None:

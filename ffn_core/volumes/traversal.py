@@ -120,8 +120,10 @@ def read_normalized(
     Raises:
         UnusableVoxels: Some are not finite, before or after.
     """
-    window = image.read(start_zyx, shape_zyx).astype(np.float32)
-    window -= np.float32(mean)
-    window /= np.float32(stddev)
+    stored = image.read(start_zyx, shape_zyx)
+    with np.errstate(all="ignore"):  # what comes of it is checked
+        window = stored.astype(np.float32)
+        window -= np.float32(mean)
+        window /= np.float32(stddev)
     INTENSITIES.require(window, start_zyx, f"{image.source} less {mean:g}, divided by {stddev:g}")
     return window
