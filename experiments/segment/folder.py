@@ -14,6 +14,7 @@ from pathlib import Path
 from experiments.reporting import run_files
 from experiments.segment import segmentation_files
 from experiments.segment.config import ResolvedSegment
+from experiments.segment.inputs import changed_inputs
 from experiments.segment.segmentation_files import EVALUATION
 from ffn_core.errors import InputError
 from ffn_core.outputs import clash, real_path
@@ -72,7 +73,7 @@ def check_folder(
     if earlier.identity != config.identity:
         differs = segmentation_files.has_results(folder) or (folder / scores).exists()
         what = "a segmentation with other settings"
-    elif "image" in segmentation_files.changed_inputs(folder, config):
+    elif "image" in changed_inputs(folder, config):
         differs = segmentation_files.has_results(folder)
         what = f"a segmentation of {config.image} as it was before it changed"
     else:
@@ -98,7 +99,6 @@ def claim_folder(config: ResolvedSegment, say: Callable[[str], object]) -> None:
     for name in (run_files.STOP, run_files.FAILURE, run_files.RESULT):
         (folder / name).unlink(missing_ok=True)
     segmentation_files.write_config(folder, replace(config, overwrite=False))
-    segmentation_files.write_inputs(folder, segmentation_files.state_of_inputs(config))
 
 
 def _earlier(folder: Path) -> ResolvedSegment | None:
@@ -112,7 +112,7 @@ def _earlier(folder: Path) -> ResolvedSegment | None:
 def _replace(folder: Path, config: ResolvedSegment, say: Callable[[str], object]) -> None:
     """Remove the files of an earlier segmentation, or its scores alone; others stay."""
     earlier = segmentation_files.load_config(folder)
-    same_image = "image" not in segmentation_files.changed_inputs(folder, config)
+    same_image = "image" not in changed_inputs(folder, config)
     if earlier.identity == config.identity and same_image:
         say(f"replacing the scores in {folder}: they are against {earlier.labels}")
         (folder / EVALUATION).unlink()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from pathlib import Path
 
 from experiments.config.parsing import from_dict
@@ -13,12 +12,12 @@ from experiments.reporting.terminal import Terminal
 from experiments.segment import segmentation_files
 from experiments.segment.config import ResolvedSegment
 from experiments.segment.folder import check_folder, claim_folder, inputs_of
+from experiments.segment.inputs import changed_inputs, check_inputs, write_inputs
 from experiments.segment.processes import WORKER, leave_to_others, run_workers
 from experiments.segment.result import Summary, assemble, score
 from ffn_core.geometry import Box
 from ffn_core.inference.evaluation import Agreement, Evaluation
 from ffn_core.runtime import warn_of_precision
-from ffn_core.volumes import check_pair, doubts, open_labels, open_volume, require_finite
 
 _HEADER = ["voxels", "ARE", "precision", "recall", "VOI split", "VOI merge"]
 
@@ -69,24 +68,10 @@ def carry_out(
 
 def _begin(config: ResolvedSegment, terminal: Terminal) -> None:
     """Check the volumes, and make the folder of a segmentation its own."""
-    check_volumes(config, terminal.warn)
+    check_folder(config.directory, config, inputs_of(config))
+    state = check_inputs(config, terminal.warn)
     claim_folder(config, terminal.say)
-
-
-def check_volumes(config: ResolvedSegment, warn: Callable[[str], object]) -> None:
-    """Say what is doubtful about image and labels; floating-point images are read to be checked.
-
-    Raises:
-        InputError: Nothing of them is stored, or intensities of the region are not finite.
-    """
-    image = open_volume(config.image, cache_bytes=0)
-    labels = open_labels(config.labels, cache_bytes=0) if config.labels else None
-    said = doubts(image, labels)
-    if labels is not None:
-        said.append(check_pair(image, labels))
-    for doubt in filter(None, said):
-        warn(doubt)
-    require_finite(image, config.region.box)
+    write_inputs(config.directory, state)
 
 
 def _read_back(
@@ -100,7 +85,7 @@ def _read_back(
     if result is None:
         return None
     before = segmentation_files.load_config(folder)
-    changed = segmentation_files.changed_inputs(folder, config)
+    changed = changed_inputs(folder, config)
     if (before.identity, before.labels) != (config.identity, config.labels) or "image" in changed:
         return None
     summary = from_dict(Summary, result)
@@ -108,10 +93,9 @@ def _read_back(
         return summary, None
     if "labels" in changed:
         terminal.say(f"{config.labels} have changed since {folder} was scored: scoring again")
-        check_volumes(config, terminal.warn)
-        state = segmentation_files.state_of_inputs(config)
+        state = check_inputs(config, terminal.warn)
         evaluation = score(config, config.labels)
-        segmentation_files.write_inputs(folder, state)
+        write_inputs(folder, state)
         return summary, evaluation
     scores = run_files.read_json(folder / segmentation_files.EVALUATION)
     return summary, from_dict(Evaluation, scores) if scores else None

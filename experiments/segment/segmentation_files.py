@@ -33,7 +33,7 @@ from experiments.segment.config import ResolvedSegment
 from ffn_core.errors import InputError
 from ffn_core.inference.canvas import FloodState
 from ffn_core.inference.segmentation import State
-from ffn_core.volumes import state_of, whole_file
+from ffn_core.volumes import whole_file
 
 SEGMENTATION = "segmentation.h5"
 DATASET = "segmentation"
@@ -76,26 +76,6 @@ def load_config(folder: Path) -> ResolvedSegment:
             f" ({' '.join(str(error).split())})"
         ) from None
     return from_dict(ResolvedSegment, values)
-
-
-def state_of_inputs(config: ResolvedSegment) -> dict[str, str]:
-    """What `ffn_core.volumes.state_of` says of image and labels now."""
-    specs = {"image": config.image, "labels": config.labels}
-    return {name: state_of(spec) for name, spec in specs.items() if spec}
-
-
-def write_inputs(folder: Path, state: dict[str, str]) -> None:
-    """Keep the state of what a segmentation, or its scores, are made of."""
-    run_files.write_json(folder / INPUTS, state)
-
-
-def changed_inputs(folder: Path, config: ResolvedSegment) -> set[str]:
-    """Which of ``image`` and ``labels`` have changed since the results in a folder were made.
-
-    Of volumes on servers, and of folders from before this was kept, that is not known.
-    """
-    known, now = run_files.read_json(folder / INPUTS) or {}, state_of_inputs(config)
-    return {name for name in now if known.get(name, now[name]) != now[name]}
 
 
 def write_todo(folder: Path, subvolumes: Sequence[int]) -> None:

@@ -31,6 +31,7 @@ from ffn_core.volumes.traversal import (
     iter_slabs,
     read_normalized,
     require_finite,
+    voxel_digest,
 )
 from ffn_core.volumes.volume import ArrayVolume, Volume, check_pair
 
@@ -67,5 +68,6 @@ __all__ = [
     "split_spec",
     "state_of",
     "stored_at",
+    "voxel_digest",
     "whole_file",
 ]

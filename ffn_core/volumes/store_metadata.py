@@ -89,8 +89,17 @@ def axis_names(
 
 
 def _multiscales(group: Mapping[str, Any]) -> Mapping[str, Any]:
-    found = group.get("multiscales") or (group.get("ome") or {}).get("multiscales") or [{}]
-    return found[0] if isinstance(found[0], Mapping) else {}
+    """The first image of an OME-Zarr group; empty for what is none, or not as prescribed."""
+    ome = group.get("ome")
+    images = (ome if isinstance(ome, Mapping) else group).get("multiscales")
+    image = images[0] if isinstance(images, list) and images else None
+    datasets = image.get("datasets") if isinstance(image, Mapping) else None
+    if not isinstance(datasets, list) or not all(
+        isinstance(entry, Mapping) and "path" in entry for entry in datasets
+    ):
+        return {}
+    assert isinstance(image, Mapping)
+    return image
 
 
 def _axis(axis: Any) -> Mapping[str, Any]:

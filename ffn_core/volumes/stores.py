@@ -126,9 +126,9 @@ def _described(form: _Format, location: str, store: Any) -> tuple[list[str], Pla
     above, _, folder = location.rstrip("/").rpartition("/")
     parent = store_metadata.attributes(form.driver, _kvstore(above)) if above else {}
     names = [label.lower() for label in store.domain.labels]
-    if not any(names) and form.driver != "n5":
-        names = store_metadata.axis_names(array, parent, folder, store.rank)
     try:
+        if not any(names) and form.is_zarr:
+            names = store_metadata.axis_names(array, parent, folder, store.rank)
         return names, store_metadata.placement(form.driver, array, parent, folder)
     except (TypeError, KeyError, AttributeError, IndexError):  # not as the format prescribes
         return names, UNKNOWN

@@ -4,7 +4,9 @@ The images of a file stand in one or more "series": tifffile makes one of each c
 pages. Together they are the sections of a volume, in the order of the file, if they are alike.
 """
 
+import contextlib
 import functools
+import logging
 import math
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterator
@@ -62,7 +64,9 @@ def open_tiff(path: Path) -> TiffStack:
             alike.
     """
     try:
-        with tifffile.TiffFile(path) as file:
+        with _errors_raised(), tifffile.TiffFile(path) as file:
+            if not len(file.pages) or not file.series:
+                raise ValueError("it holds no image")
             series = sorted(file.series, key=lambda each: each.keyframe.index)
             depths = [_depth(each, path) for each in series]
             if len({(each.keyframe.shape, each.keyframe.dtype) for each in series}) > 1:
@@ -86,6 +90,25 @@ def open_tiff(path: Path) -> TiffStack:
 
         return TiffStack(sum(depths), read_mapped, *said)
     return TiffStack(sum(depths), functools.partial(_read_page, path), *said)
+
+
+@contextlib.contextmanager
+def _errors_raised() -> Iterator[None]:
+    """Raise ValueError for what tifffile only logs: it reads a file that was cut off in part."""
+
+    class Errors(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            found.append(" ".join(record.getMessage().split()))
+
+    found: list[str] = []
+    logger, handler = logging.getLogger("tifffile"), Errors(logging.ERROR)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+    if found:
+        raise ValueError(found[0])
 
 
 def read_with_pillow(path: Path, page: int) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Reading whole volumes of any size, piece by piece."""
 
+import hashlib
 import itertools
 import math
 from collections.abc import Iterator
@@ -94,6 +95,18 @@ def require_finite(volume: Volume, box: Box | None = None) -> None:
     if volume.dtype.kind == "f":
         for _ in iter_blocks(volume, block_bytes=8 * 1024**2, rule=INTENSITIES, box=box):
             pass
+
+
+def voxel_digest(volume: Volume, box: Box, rule: Rule | None = None) -> str:
+    """A short text that is another one for other voxels in a box, or in another chunk layout.
+
+    Raises:
+        UnusableVoxels: Voxels break ``rule``; counts them.
+    """
+    digest = hashlib.blake2b(f"{volume.dtype} {box}".encode(), digest_size=16)
+    for _, block in iter_blocks(volume, rule=rule, box=box):
+        digest.update(np.ascontiguousarray(block).data)
+    return digest.hexdigest()
 
 
 def image_statistics(volume: Volume) -> tuple[float, float]:

@@ -389,3 +389,77 @@ def test_a_published_checkpoint_needs_its_normalization(shared_dir, columns, run
     assert find_network(str(prefix)).geometry.fov_zyx == (33, 33, 33)
     with pytest.raises(InputError, match="mean=128 stddev=33"):
         config(columns, run_dir, tmp_path, checkpoint=str(prefix), subvolume={})
+
+
+@pytest.fixture
+def editable(columns, tmp_path) -> Path:
+    """Image and labels in one file of a test's own."""
+    path = tmp_path / "editable.h5"
+    path.write_bytes(columns.read_bytes())
+    return path
+
+
+def edit(path: Path, name: str, window: tuple[slice, ...], value: int) -> None:
+    with h5py.File(path, "r+") as file:
+        file[name][window] = value
+
+
+def carry_out_anew(config: ResolvedSegment, capsys) -> tuple:
+    """The same command again: its scores, and what it says."""
+    _, evaluation = carry_out(config, Terminal())
+    return evaluation, capsys.readouterr()
+
+
+def test_a_truth_that_changed_is_scored_again(editable, run_dir, tmp_path, capsys):
+    labels = {"labels": f"{editable}:labels"}
+    options = config(editable, run_dir, tmp_path / "out", **labels)
+    before, _ = carry_out_anew(options, capsys)
+    assert before.truth_objects == 4
+    parts = sorted((tmp_path / "out").rglob("*.npz"))
+    times = [path.stat().st_mtime_ns for path in parts]
+    edit(editable, "labels", np.s_[:, 20:, :], 0)
+    after, said = carry_out_anew(options, capsys)
+    assert after.truth_objects == 2
+    assert "labels have changed since" in said.out + said.err
+    assert [path.stat().st_mtime_ns for path in parts] == times, "it was segmented again"
+    again, said = carry_out_anew(options, capsys)
+    assert again == after
+    assert "changed" not in said.out + said.err
+
+
+def test_an_image_that_changed_is_not_mixed_with_what_was_made_of_it(
+    editable, run_dir, tmp_path, capsys
+):
+    options = config(editable, run_dir, tmp_path / "out")
+    summary, _ = carry_out(options, Terminal())
+    os.utime(editable)
+    assert carry_out(options, Terminal())[0] == summary, "a touched file has not changed"
+    edit(editable, "image", np.s_[:, :20, :], int(GRAY - CONTRAST))
+    message = r"holds a segmentation of .*:image as it was before it changed; .* overwrite=true"
+    with pytest.raises(InputError, match=message):
+        carry_out(options, Terminal())
+    # Parts of an unfinished one are not completed from another image either.
+    (tmp_path / "out" / run_files.RESULT).unlink()
+    with pytest.raises(InputError, match=message):
+        carry_out(options, Terminal())
+    replaced, _ = carry_out(dataclasses.replace(options, overwrite=True), Terminal())
+    assert (summary.segments, replaced.segments) == (4, 2)
+
+
+@pytest.mark.parametrize("processes", [0, 1])
+def test_intensities_that_are_not_finite_end_it_before_it_begins(
+    columns, run_dir, tmp_path, processes
+):
+    with h5py.File(columns) as file:
+        image = file["image"][:].astype(np.float32)
+    image[30, 3, 4] = np.nan
+    write_volumes(tmp_path / "nan.h5", {"image": image})
+    out = tmp_path / "out"
+    values = {"image": f"{tmp_path}/nan.h5:image", "processes": processes}
+    options = config(columns, run_dir, out, **values)
+    with pytest.raises(InputError, match=r"1 of 46240 voxels .* at zyx \(30, 3, 4\)"):
+        segment(options, Terminal())
+    assert not out.exists()
+    region = {"region": {"size_zyx": [30, 34, 34]}, "pictures": False}
+    segment(config(columns, run_dir, out, **values | region), Terminal())
+    assert out.exists(), "what lies outside the region does not matter"

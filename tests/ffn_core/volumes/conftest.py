@@ -20,7 +20,7 @@ def hdf5(folder: Path, array: np.ndarray) -> str:
 
 
 def _store(folder: Path, driver: str, array: np.ndarray, **options: object) -> str:
-    spec = {"driver": driver, "kvstore": f"file://{folder}/", **options}
+    spec = {"driver": driver, "kvstore": {"driver": "file", "path": f"{folder}/"}, **options}
     ts.open(spec, create=True).result()[...] = array
     return str(folder)
 
