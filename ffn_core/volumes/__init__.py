@@ -20,6 +20,7 @@ from ffn_core.volumes.opening import (
     short_name,
     state_of,
     stored_at,
+    stored_start,
 )
 from ffn_core.volumes.placement import UNKNOWN, Placement, Size
 from ffn_core.volumes.rules import IDS, INTENSITIES, UnusableVoxels
@@ -68,6 +69,7 @@ __all__ = [
     "split_spec",
     "state_of",
     "stored_at",
+    "stored_start",
     "voxel_digest",
     "whole_file",
 ]

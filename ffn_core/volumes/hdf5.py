@@ -7,6 +7,7 @@ import h5py
 import numpy as np
 
 from ffn_core.errors import InputError
+from ffn_core.geometry import Zyx
 from ffn_core.volumes import hdf5_parts
 from ffn_core.volumes.placement import of_attributes
 from ffn_core.volumes.rules import IDS
@@ -87,6 +88,17 @@ def open_hdf5(spec: str, cache_bytes: int) -> Hdf5Volume:
     except _DAMAGE as error:
         file.close()
         raise InputError(f"{path} is not a readable HDF5 file: {error}") from error
+
+
+def read_start(spec: str) -> Zyx | None:
+    """Attribute ``start_zyx`` of a dataset: where our segmentations lie in their image."""
+    path, name = split_spec(spec)
+    try:
+        with h5py.File(path, "r") as file:
+            z, y, x = (int(n) for n in file[name].attrs["start_zyx"])
+    except (KeyError, *_DAMAGE):
+        return None
+    return z, y, x
 
 
 def read_transforms(spec: str) -> np.ndarray | None:

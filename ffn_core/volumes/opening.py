@@ -22,8 +22,9 @@ import numpy as np
 
 from ffn_core.errors import InputError
 from ffn_core.files import digest
+from ffn_core.geometry import Zyx
 from ffn_core.volumes import stores
-from ffn_core.volumes.hdf5 import BodyVolume, open_hdf5, read_transforms, split_spec
+from ffn_core.volumes.hdf5 import BodyVolume, open_hdf5, read_start, read_transforms, split_spec
 from ffn_core.volumes.hdf5_parts import other_files
 from ffn_core.volumes.rules import IDS, INTENSITIES, Rule
 from ffn_core.volumes.stacks import SUFFIXES, open_stack, stack_files
@@ -128,6 +129,11 @@ def fingerprint(spec: str) -> list[list[str | int]]:
     entries = (Path(at) / name for at, _, names in os.walk(root) for name in ("", *names))
     states = sorted(_state(path) for path in entries)
     return [[str(root), len(states), digest(json.dumps(states))]] if states else []
+
+
+def stored_start(spec: str) -> Zyx | None:
+    """The voxel of its image that a segmentation of ours begins at; None if it does not say."""
+    return read_start(spec) if _kind(spec) == "hdf5" else None
 
 
 def state_of(spec: str) -> str:

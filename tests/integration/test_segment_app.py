@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import h5py
@@ -404,34 +405,40 @@ def edit(path: Path, name: str, window: tuple[slice, ...], value: int) -> None:
         file[name][window] = value
 
 
-def carry_out_anew(config: ResolvedSegment, capsys) -> tuple:
-    """The same command again: its scores, and what it says."""
-    _, evaluation = carry_out(config, Terminal())
-    return evaluation, capsys.readouterr()
+@pytest.fixture(scope="module")
+def carry_out_here(run_dir) -> Callable[[ResolvedSegment], tuple]:
+    """What `carry_out` does, with the worker in this process: its start takes seconds."""
+    forward = make_forward(load_network(find_network(str(run_dir)).path))
+
+    def run(config: ResolvedSegment) -> tuple:
+        alone = dataclasses.replace(config, processes=0, pictures=False)
+        segment(alone, Terminal())
+        assert Worker(config, config.directory, forward).run(config.grid.subvolumes)
+        return carry_out(alone, Terminal())
+
+    return run
 
 
-def test_a_truth_that_changed_is_scored_again(editable, run_dir, tmp_path, capsys):
-    labels = {"labels": f"{editable}:labels"}
-    options = config(editable, run_dir, tmp_path / "out", **labels)
-    before, _ = carry_out_anew(options, capsys)
-    assert before.truth_objects == 4
+def test_a_truth_that_changed_is_scored_again(editable, run_dir, tmp_path, capsys, carry_out_here):
+    options = config(editable, run_dir, tmp_path / "out", labels=f"{editable}:labels")
+    assert carry_out_here(options)[1].truth_objects == 4
     parts = sorted((tmp_path / "out").rglob("*.npz"))
     times = [path.stat().st_mtime_ns for path in parts]
     edit(editable, "labels", np.s_[:, 20:, :], 0)
-    after, said = carry_out_anew(options, capsys)
+    capsys.readouterr()
+    _, after = carry_out(options, Terminal())
     assert after.truth_objects == 2
-    assert "labels have changed since" in said.out + said.err
+    assert "labels have changed since" in "".join(capsys.readouterr())
     assert [path.stat().st_mtime_ns for path in parts] == times, "it was segmented again"
-    again, said = carry_out_anew(options, capsys)
-    assert again == after
-    assert "changed" not in said.out + said.err
+    assert carry_out(options, Terminal())[1] == after
+    assert "changed" not in "".join(capsys.readouterr())
 
 
 def test_an_image_that_changed_is_not_mixed_with_what_was_made_of_it(
-    editable, run_dir, tmp_path, capsys
+    editable, run_dir, tmp_path, carry_out_here
 ):
     options = config(editable, run_dir, tmp_path / "out")
-    summary, _ = carry_out(options, Terminal())
+    summary, _ = carry_out_here(options)
     os.utime(editable)
     assert carry_out(options, Terminal())[0] == summary, "a touched file has not changed"
     edit(editable, "image", np.s_[:, :20, :], int(GRAY - CONTRAST))
@@ -442,24 +449,22 @@ def test_an_image_that_changed_is_not_mixed_with_what_was_made_of_it(
     (tmp_path / "out" / run_files.RESULT).unlink()
     with pytest.raises(InputError, match=message):
         carry_out(options, Terminal())
-    replaced, _ = carry_out(dataclasses.replace(options, overwrite=True), Terminal())
+    replaced, _ = carry_out_here(dataclasses.replace(options, overwrite=True))
     assert (summary.segments, replaced.segments) == (4, 2)
 
 
-@pytest.mark.parametrize("processes", [0, 1])
 def test_intensities_that_are_not_finite_end_it_before_it_begins(
-    columns, run_dir, tmp_path, processes
+    columns, run_dir, tmp_path, carry_out_here
 ):
     with h5py.File(columns) as file:
         image = file["image"][:].astype(np.float32)
     image[30, 3, 4] = np.nan
     write_volumes(tmp_path / "nan.h5", {"image": image})
-    out = tmp_path / "out"
-    values = {"image": f"{tmp_path}/nan.h5:image", "processes": processes}
-    options = config(columns, run_dir, out, **values)
-    with pytest.raises(InputError, match=r"1 of 46240 voxels .* at zyx \(30, 3, 4\)"):
-        segment(options, Terminal())
+    out, values = tmp_path / "out", {"image": f"{tmp_path}/nan.h5:image"}
+    for processes in (0, 1):
+        options = config(columns, run_dir, out, processes=processes, **values)
+        with pytest.raises(InputError, match=r"1 of 46240 voxels .* at zyx \(30, 3, 4\)"):
+            segment(options, Terminal())
     assert not out.exists()
-    region = {"region": {"size_zyx": [30, 34, 34]}, "pictures": False}
-    segment(config(columns, run_dir, out, **values | region), Terminal())
-    assert out.exists(), "what lies outside the region does not matter"
+    inside = config(columns, run_dir, out, region={"size_zyx": [30, 34, 34]}, **values)
+    assert carry_out_here(inside)[0].segments == 4, "what lies outside does not matter"
