@@ -39,7 +39,7 @@ SEGMENTATION = "segmentation.h5"
 DATASET = "segmentation"
 EVALUATION = "evaluation.json"
 TODO = "todo.json"
-INPUTS = "inputs.json"
+INPUTS = run_files.INPUTS
 SUBVOLUMES = "subvolumes"
 _FLOOD = "flood/"
 

@@ -18,6 +18,7 @@ import yaml
 from mlflow.tracking import MlflowClient
 from PIL import Image
 
+from analysis.pictures import __main__ as pictures
 from analysis.runs.mlflow_reader import load_runs
 from experiments import export_neuroglancer, segment_checkpoints, segment_worker
 from experiments.config.parsing import from_dict
@@ -29,6 +30,7 @@ from experiments.reporting.terminal import Terminal
 from experiments.segment import segmentation_files
 from experiments.segment.config import ResolvedSegment, SegmentConfig
 from experiments.segment.flooding import Worker
+from experiments.segment.neuroglancer import exported as exported_layers
 from experiments.segment.pipeline import carry_out, segment
 from experiments.segment.resolve import resolve
 from experiments.segment.tasks import Task
@@ -37,7 +39,7 @@ from ffn_core.files import REPOSITORY
 from ffn_core.inference.forward import make_forward
 from ffn_core.metric_names import metric_of
 from ffn_core.training import checkpoint as checkpoints
-from ffn_core.volumes import open_volume
+from ffn_core.volumes import Placement, open_volume
 
 LIMIT_S = 240
 SHAPE = (40, 34, 34)
@@ -468,3 +470,42 @@ def test_intensities_that_are_not_finite_end_it_before_it_begins(
     assert not out.exists()
     inside = config(columns, run_dir, out, region={"size_zyx": [30, 34, 34]}, **values)
     assert carry_out_here(inside)[0].segments == 4, "what lies outside does not matter"
+
+
+def test_voxel_sizes_reach_exports_and_pictures(columns, run_dir, tmp_path, capsys, carry_out_here):
+    with h5py.File(columns) as file:
+        image = file["image"][:]
+    place = Placement((30.0, 16.0, 8.0), (5.0, 6.0, 7.0))
+    write_volumes(tmp_path / "em.h5", {"image": image}, placements={"image": place})
+    region = {"start_zyx": [10, 0, 0], "size_zyx": [30, 34, 34]}
+    options = config(
+        columns, run_dir, tmp_path / "seg", image=f"{tmp_path}/em.h5:image", region=region
+    )
+    carry_out_here(options)
+    result = segmentation_files.result(options.directory)
+    assert open_volume(result).placement == Placement((30.0, 16.0, 8.0), (15.0, 6.0, 7.0))
+
+    out = tmp_path / "export"
+    export = [str(options.directory), "--out", str(out)]
+    assert export_neuroglancer.main(export) == 0
+    for name in ("image", "segmentation"):
+        exported = open_volume(f"precomputed:{out}/{name}").placement
+        assert exported == Placement((30.0, 16.0, 8.0), (15.0, 6.0, 7.0))
+    assert exported_layers(options.directory, out) == [out / "image", out / "segmentation"]
+    given = [*export[:2], str(tmp_path / "other"), "--voxel-size-nm", "1", "1", "1"]
+    capsys.readouterr()
+    assert export_neuroglancer.main(given) == 0
+    assert "the image says (30.0, 16.0, 8.0): written as given" in capsys.readouterr().err
+
+    # A corner that is not given is the segmentation's own, not the volume's.
+    drawn = [result, "--image", options.image, "--out"]
+    assert pictures.main([*drawn, str(tmp_path / "a")]) == 0
+    assert pictures.main([*drawn, str(tmp_path / "b"), "--start", "10", "0", "0"]) == 0
+    assert "warning" not in capsys.readouterr().err
+    first, second = (tmp_path / name / "section.png" for name in "ab")
+    assert first.read_bytes() == second.read_bytes()
+    wrong = ["--start", "0", "0", "0", "--voxel-size-nm", "30", "8", "8"]
+    assert pictures.main([*drawn, str(tmp_path / "c"), *wrong]) == 0
+    assert "says (10, 0, 0): drawn as given" in capsys.readouterr().err
+    with Image.open(first) as tall, Image.open(tmp_path / "c" / "section.png") as square:
+        assert tall.height > 1.5 * square.height
