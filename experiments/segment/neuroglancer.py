@@ -15,7 +15,7 @@ import numpy as np
 from experiments.reporting import run_files
 from experiments.reporting.terminal import Terminal
 from experiments.segment import segmentation_files
-from experiments.segment.inputs import changed_inputs
+from experiments.segment.folder import changed_inputs
 from experiments.segment.precomputed import (
     IMAGE,
     SEGMENTATION,

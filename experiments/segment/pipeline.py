@@ -11,8 +11,14 @@ from experiments.reporting.figures import draw_pictures
 from experiments.reporting.terminal import Terminal
 from experiments.segment import segmentation_files
 from experiments.segment.config import ResolvedSegment
-from experiments.segment.folder import check_folder, claim_folder, inputs_of
-from experiments.segment.inputs import changed_inputs, check_inputs, write_inputs
+from experiments.segment.folder import (
+    changed_inputs,
+    check_folder,
+    check_inputs,
+    claim_folder,
+    inputs_of,
+    write_inputs,
+)
 from experiments.segment.processes import WORKER, leave_to_others, run_workers
 from experiments.segment.result import Summary, assemble, score
 from ffn_core.geometry import Box
