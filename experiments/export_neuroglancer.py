@@ -3,7 +3,7 @@
 FOLDER is one of `experiments.segment`. Image, segmentation and, if it was scored, ground truth of
 its region are written as precomputed volumes, which every neuroglancer can open from a web server:
 ``precomputed://URL/image``. ``--view`` shows them in a viewer on this machine (``uv sync --group
-viewer``).
+viewer``), as they were exported if they were.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from experiments.reporting.exit_codes import EXIT_INPUT
 from experiments.reporting.terminal import Terminal
-from experiments.segment.neuroglancer import export, view
+from experiments.segment.neuroglancer import export, exported, view
 from experiments.segment.precomputed import (
     Size,
 )
@@ -26,7 +26,9 @@ from ffn_core.limits.ranges import Range
 FOLDER = "neuroglancer"
 
 
-def _size(values: Sequence[float]) -> Size:
+def _size(values: Sequence[float] | None) -> Size | None:
+    if values is None:
+        return None
     z, y, x = values
     return z, y, x
 
@@ -41,9 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser,
         "--voxel-size-nm",
         Range(at_least=1e-3, at_most=1e9),
-        "edges of a voxel in nm (default: 1 1 1)",
+        "edges of a voxel in nm (default: what the image says, or 1 1 1)",
         nargs=3,
-        default=[1.0, 1.0, 1.0],
         metavar=("Z", "Y", "X"),
     )
     parser.add_argument("--view", action="store_true", help="show them in a viewer here")
@@ -51,9 +52,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     terminal = Terminal()
     try:
         out = options.out or options.folder / FOLDER
-        volumes = export(
-            options.folder, out, _size(options.voxel_size_nm), terminal, options.overwrite
-        )
+        volumes, size = [], _size(options.voxel_size_nm)
+        if options.view and size is None and not options.overwrite:
+            volumes = exported(options.folder, out)
+        if volumes:
+            terminal.say(f"showing the earlier export in {out}; --overwrite exports again")
+        else:
+            volumes = export(options.folder, out, size, terminal, options.overwrite)
         if options.view:
             view(volumes, terminal)
     except (InputError, OSError) as error:

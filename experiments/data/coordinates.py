@@ -11,6 +11,7 @@ from experiments.data.arguments import (
     checked_outputs,
     one_or_three,
     progress_bar,
+    warn,
 )
 from experiments.data.cache import prepare_coordinates
 from ffn_core.errors import InputError
@@ -100,6 +101,7 @@ def _computed(arguments: argparse.Namespace) -> Coordinates:
             arguments.thresholds,
             arguments.mask,
             on_progress=on_progress,
+            on_doubt=warn,
         )
 
 

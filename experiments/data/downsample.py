@@ -42,6 +42,18 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
             volumes["labels"] = downsample(labels, arguments.factor, downsample_labels)
         sources = {"source": " ".join(v.source for v in (image, labels) if v is not None)}
         with outputs.place(arguments.out) as path:
-            write_volumes(path, volumes, {**sources, "factor": arguments.factor})
+            placements = {
+                name: volume.placement.coarser(arguments.factor)
+                for name, volume in (("image", image), ("labels", labels))
+                if volume is not None
+            }
+            write_volumes(path, volumes, {**sources, "factor": arguments.factor}, placements)
     for name, array in volumes.items():
         console.print(f"{arguments.out}:{name} shape zyx {array.shape}", soft_wrap=True)
+    whole = next(volume for volume in (image, labels) if volume is not None).shape_zyx
+    if dropped := [n % arguments.factor for n in whole if n % arguments.factor]:
+        console.print(
+            f"left out: the last {max(dropped)} voxels of axes whose extent in {whole} (zyx) is no"
+            f" multiple of {arguments.factor}",
+            soft_wrap=True,
+        )

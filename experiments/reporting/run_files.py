@@ -7,6 +7,7 @@
 ``progress.json``   how far the run is, replaced a few times a second
 ``failure.json``    why a rank ended badly, if one did
 ``result.json``     outcome and summary; there once the run is complete
+``inputs.json``     state of the files of its volumes when it began
 ``provenance.json`` versions, commit, host
 ``identity.json``   name, parameters and tags, as in MLflow
 ``checkpoints/``   what the run continues from
@@ -40,6 +41,7 @@ METRICS = "metrics.jsonl"
 PROGRESS = "progress.json"
 FAILURE = "failure.json"
 RESULT = "result.json"
+INPUTS = "inputs.json"
 PROVENANCE = "provenance.json"
 IDENTITY = "identity.json"
 STOP = "stop"

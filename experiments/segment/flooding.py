@@ -23,7 +23,7 @@ from ffn_core.geometry import Box
 from ffn_core.inference import seeds
 from ffn_core.inference.segmentation import Batch, Forward, Segmenter
 from ffn_core.inference.subvolumes import Subvolume
-from ffn_core.volumes import Volume, open_volume
+from ffn_core.volumes import Volume, open_volume, read_normalized
 
 PROGRESS_EVERY_S = 1.0
 
@@ -68,7 +68,9 @@ class Worker:
 
     def _start(self, subvolume: Subvolume) -> _Job:
         config, box = self._config, subvolume.box
-        image = read_normalized(self._image, box, config.mean, config.stddev)
+        image = read_normalized(
+            self._image, box.start_zyx, box.shape_zyx, config.mean, config.stddev
+        )
         points = seed_points(config, image, box, self._image)
         segmenter = Segmenter(image, points, self._geometry, config.flood.settings)
         partial = partial_path(self._folder, subvolume.index)
@@ -120,14 +122,6 @@ class _Job:
                 unix_s=time.time(),
             )
         self._written_s, self._written_fovs = time.monotonic(), self.segmenter.fovs
-
-
-def read_normalized(image: Volume, box: Box, mean: float, stddev: float) -> np.ndarray:
-    """The (z, y, x) float32 intensities of a box, as the network was trained on them."""
-    window = image.read(box.start_zyx, box.shape_zyx).astype(np.float32)
-    window -= np.float32(mean)
-    window /= np.float32(stddev)
-    return window
 
 
 def seed_points(config: ResolvedSegment, image: np.ndarray, box: Box, volume: Volume) -> np.ndarray:

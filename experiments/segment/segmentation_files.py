@@ -1,6 +1,7 @@
 """The files of a segmentation's folder.
 
 ``config.yaml``            resolved configuration, enough to start a worker
+``inputs.json``            state of image and labels when it was made
 ``todo.json``              subvolumes that were left to do when `experiments.segment` last looked
 ``subvolumes/00012.npz``   one finished subvolume
 ``subvolumes/00012.partial.npz``  one under way, replaced every so often
@@ -38,6 +39,7 @@ SEGMENTATION = "segmentation.h5"
 DATASET = "segmentation"
 EVALUATION = "evaluation.json"
 TODO = "todo.json"
+INPUTS = run_files.INPUTS
 SUBVOLUMES = "subvolumes"
 _FLOOD = "flood/"
 _CONFIG_REMEDY = "move the folder away and repeat the command, which begins from the start"

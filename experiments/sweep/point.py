@@ -17,6 +17,7 @@ from experiments.config.naming import identity_of, point_name, run_directory
 from experiments.config.parsing import flatten
 from experiments.config.schema import Config
 from experiments.config.stages import in_words
+from experiments.launch.data_state import changed_data
 from experiments.launch.lineage import current_stage, lineage_of, take_over
 from experiments.launch.prepare import prepare
 from experiments.launch.ranks import Ranks
@@ -109,15 +110,20 @@ class Point:
             prepared = None
             if self._parent is None:
                 with interruptible():
-                    prepared = prepare(self._started)
+                    prepared = prepare(self._started, self._terminal.warn)
             self._lock_directory()
             if said := take_over(self.config, self.run_dir):
                 self._terminal.say(f"{self.name}: {said}")
             self._start_sync()
             if prepared is None:
                 with interruptible():
-                    prepared = prepare(self._started)
+                    prepared = prepare(self._started, self._terminal.warn)
             self._prepared = prepared
+            for spec in changed_data(self.run_dir, prepared):
+                self._terminal.warn(
+                    f"{self.name}: files of {spec} have changed since this run began; it continues"
+                    " with them as they are now"
+                )
             self._bar = self._terminal.bar(self.name)
             if self._is_done_with_stage():
                 self._end(self._conclusion())

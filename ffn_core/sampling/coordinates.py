@@ -12,11 +12,14 @@ import numpy as np
 from ffn_core.errors import InputError
 from ffn_core.geometry import Zyx, as_zyx
 from ffn_core.sampling.partitions import Block
-from ffn_core.volumes import whole_file
+from ffn_core.volumes import Volume, whole_file
 from ffn_core.volumes.hdf5 import new_hdf5
 
 MOST_PER_CLASS = 4_000_000
 """Far more canvases than a training run draws; 13 classes of them take 416 MB at the most."""
+
+_LOOKED_AT = 64
+"""Coordinates that are compared with the labels they are said to be of."""
 
 _SECTIONS = 16
 """Sections that are handled at a time; keeps index arrays small."""
@@ -192,6 +195,26 @@ class Coordinates:
                 f" {self.shape_zyx} use a larger box or a larger volume"
             )
         return replace(self, indices=indices)
+
+    def check_labels(self, labels: Volume, source: str) -> None:
+        """Check on some coordinates that they may be of ``labels``, which have the same shape.
+
+        Args:
+            labels: Object ids.
+            source: What the coordinates are called.
+
+        Raises:
+            InputError: One of them lies on background.
+        """
+        everything = np.concatenate(self.indices)
+        chosen = everything[:: max(1, len(everything) // _LOOKED_AT)]
+        for index in chosen:
+            z, y, x = (int(n) for n in np.unravel_index(int(index), self.shape_zyx))
+            if labels.read((z, y, x), (1, 1, 1))[0, 0, 0] == 0:
+                raise InputError(
+                    f"coordinates {source} are not of labels {labels.source}: voxel zyx"
+                    f" {(z, y, x)} is background there; prepare them again"
+                )
 
     def save(self, path: str | Path) -> None:
         """Write an HDF5 file, complete or not at all."""
