@@ -50,9 +50,9 @@ class ClusterConfig:
         at_least=0,
         at_most=MOST_SECONDS,
     )
-    elastic: bool = option(False, "go on without ranks that died")
+    elastic: bool = option(False, "continue without ranks that died")
     min_ranks: int = number(
-        1, "fewest ranks with which an elastic run goes on", at_least=1, at_most=MOST_NODES
+        1, "fewest ranks with which an elastic run continues", at_least=1, at_most=MOST_NODES
     )
     readmit_after_s: int = number(
         60,

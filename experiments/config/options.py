@@ -118,7 +118,7 @@ def closest(name: str, known: Iterable[str]) -> str:
     section, dot, last = name.rpartition(".")
     beside = [one.rpartition(".")[2] for one in known if one.rpartition(".")[0] == section]
     found = [f"{section}{dot}{one}" for one in difflib.get_close_matches(last, beside, n=1)]
-    if not found and dot:
+    if not beside and dot:  # the section is what is wrong
         found = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
     if not found:  # the last part may be right, in another section
         found = [one for one in known if one.rpartition(".")[2] == last][:1]

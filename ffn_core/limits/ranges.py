@@ -2,8 +2,8 @@
 
 Every field of a configuration is made with `option`, `number` or `numbers` (or, where it has no
 default, with `dataclasses.field` and `described`), so that its one-line description and its range
-stand with it. Whoever builds the dataclass from what a user gave checks the range with
-`Range.check`; help and reference are written from the same metadata.
+stand with it. Code that builds the dataclass from what a user gave checks the range
+with `Range.check`; help and reference are written from the same metadata.
 """
 
 from __future__ import annotations

@@ -234,7 +234,7 @@ def test_a_benchmark_is_replaced_on_request(world, monkeypatch, refused):
 @pytest.mark.parametrize("plant", PLANTS)
 def test_a_soak_takes_a_new_folder(world, plant, refused):
     PLANTS[plant](Path("o"))
-    assert "o is there already" in refused(lambda: soak.main(["--out", "o", "--minutes", "0"]))
+    assert "o is there already" in refused(lambda: soak.main(["--out", "o", "--minutes", "0.01"]))
 
 
 class Noon(datetime):
