@@ -196,10 +196,15 @@ class CheckpointConfig:
 
 @dataclass(frozen=True)
 class TrackingConfig:
-    """Where runs are recorded; None is ``mlflow.db`` in the working directory."""
+    """Where runs are recorded; None is ``mlflow.db`` in the working directory.
+
+    ``name`` is what the run is called there; None names it by its options, in a sweep by those that
+    vary.
+    """
 
     uri: str | None = None
     experiment: str = "default"
+    name: str | None = None
 
 
 WEIGHTS = ("averaged", "raw")

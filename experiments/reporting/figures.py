@@ -41,6 +41,35 @@ def draw_figures(
     return printed is not None
 
 
+def write_report(
+    experiment: str,
+    out: Path,
+    uri: str,
+    terminal: Terminal,
+    figures: Path | None = None,
+    baseline_nodes: int | None = None,
+) -> bool:
+    """Write the report of an MLflow experiment, one HTML page; whether that worked.
+
+    Args:
+        experiment: its name.
+        out: absolute path of the page.
+        uri: as in `draw_figures`.
+        terminal: likewise.
+        figures: folder that `draw_figures` has filled; None to draw them for the page alone.
+        baseline_nodes: as in `draw_figures`.
+    """
+    arguments = ["--out", str(out), "--overwrite", "--experiment", experiment]
+    if figures is not None:
+        arguments += ["--figures", str(figures)]
+    if baseline_nodes is not None:
+        arguments += ["--baseline-nodes", str(baseline_nodes)]
+    printed = _run("analysis.report", arguments, {"MLFLOW_TRACKING_URI": uri}, terminal, "report")
+    if printed is not None:
+        terminal.say(f"report: {out}")
+    return printed is not None
+
+
 def draw_pictures(arguments: Sequence[str], terminal: Terminal) -> None:
     """Draw the pictures of a segmentation; ``arguments`` are those of ``analysis.pictures``."""
     printed = _run("analysis.pictures", arguments, {}, terminal, "pictures")
@@ -59,6 +88,6 @@ def _run(
     done = run(python_module(module, *arguments), environment=os.environ | environment)
     if done.returncode:
         last = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
-        terminal.warn(f"no {what} were drawn: {last[0]}")
+        terminal.warn(f"no {what} could be made: {last[0]}")
         return None
     return done.stdout.strip()
