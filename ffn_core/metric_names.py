@@ -268,8 +268,11 @@ PARALLEL_POINTS: Final = "sweep.parallel"
 SLURM_JOB: Final = "slurm.job_id"
 PARENT: Final = "mlflow.parentRunId"
 NOTE: Final = "mlflow.note.content"
-NOTE_DIGEST: Final = "ffn_scaling.note_digest"
-"""Of the description as it was written: one that was edited since is left alone."""
+NOTE_DIGEST: Final = "mlflow.note.ffn_scaling_digest"
+"""Of the description as it was written: one that was edited since is left alone.
+
+MLflow's pages do not list tags of this prefix.
+"""
 SOURCE: Final = "mlflow.source.name"
 COMMIT: Final = "mlflow.source.git.commit"
 

@@ -171,7 +171,7 @@ def _outcome(row: pd.Series) -> str:
 
 
 def _configuration(known: Mapping[str, Any]) -> str:
-    varied = {key: ", ".join(map(str, values)) for key, values in known["varied"].items()}
+    varied = {key: ", ".join(map(_plain, values)) for key, values in known["varied"].items()}
     same = {k: v for k, v in known["same for all"].items() if str(v) not in _UNSET}
     return "\n".join(
         [
@@ -196,6 +196,10 @@ def _origin(runs: Runs, known: Mapping[str, Any], command: str) -> str:
             f"<pre>{html.escaped(command)}</pre>",
         ]
     )
+
+
+def _plain(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _missing(value: Any) -> bool:

@@ -62,15 +62,23 @@ def effect_words(effect: Effect) -> str:
     if bounds is None:
         spread = ""
         if effect.pairs > 1:
-            spread = f"; {effect.pairs} pairs from {effect.lowest:+.3f} to {effect.highest:+.3f}"
+            spread = (
+                f"; {effect.pairs} pairs from {_signed(effect.lowest)} to {_signed(effect.highest)}"
+            )
         why = f"no interval ({estimate.reason}{spread})"
-        return f"{said}{estimate.value:+.3f}, {why}{_deaths(effect)}."
+        return f"{said}{_signed(estimate.value)}, {why}{_deaths(effect)}."
     verdict = {HIGHER: "higher", LOWER: "lower"}.get(effect.verdict, "no difference shown")
+    low, high = map(_signed, bounds)
     return (
-        f"{said}{verdict}, {estimate.value:+.3f} ({bounds[0]:+.3f} to {bounds[1]:+.3f}; "
+        f"{said}{verdict}, {_signed(estimate.value)} ({low} to {high}; "
         f"{estimate.count} seeds, {effect.pairs} pairs; p {effect.adjusted:.2g} after correction)"
         f"{_deaths(effect)}."
     )
+
+
+def _signed(value: float | None) -> str:
+    """Three digits with a sign; nothing that rounds to 0 has a minus."""
+    return "-" if value is None else f"{round(value, 3) + 0.0:+.3f}"
 
 
 def _deaths(effect: Effect) -> str:
@@ -90,8 +98,8 @@ def effects_table(effects: list[Effect]) -> pd.DataFrame:
                 "option": option_words(effect.option),
                 "value": value_words(effect.option, effect.value),
                 "against": value_words(effect.option, effect.other),
-                "difference": "-" if value is None else f"{value:+.3f}",
-                "95 % interval": f"{bounds[0]:+.3f} to {bounds[1]:+.3f}" if bounds else "-",
+                "difference": "-" if value is None else _signed(value),
+                "95 % interval": f"{_signed(bounds[0])} to {_signed(bounds[1])}" if bounds else "-",
                 "seeds": str(effect.estimate.count),
                 "pairs": str(effect.pairs),
                 "died": f"{effect.died}, {effect.other_died}",

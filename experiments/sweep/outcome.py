@@ -83,11 +83,18 @@ def send_outcome(sync: MlflowSync, outcome: Outcome) -> bool:
     if outcome.message:
         tags[REASON] = outcome.message[:_TAG_LIMIT]
     identity, score = run.identity(), run.result().get("score")
-    records = [*run.records(), *run.records(run_files.SCALING)]
-    tags |= results_shown(outcome.outcome, score, records)
+    tags |= results_shown(outcome.outcome, score, all_records(run))
     known = identity.get("params", {}), identity.get("tags", {})
     note = description(*known, outcome.outcome, outcome.message, score)
     return sync.finish(_STATUS.get(outcome.outcome, "FAILED"), artifacts, tags, note)
+
+
+def all_records(run: run_files.RunDirectory) -> list[run_files.Record]:
+    """Records of the training and then of its comparison with others; none of damaged files."""
+    try:
+        return [*run.records(), *run.records(run_files.SCALING)]
+    except (OSError, ValueError, TypeError):
+        return []
 
 
 def find_runs(roots: list[Path]) -> list[Path]:

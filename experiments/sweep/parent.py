@@ -17,7 +17,7 @@ from experiments.reporting.mlflow_view import charts_page, experiment_tags, run_
 from experiments.reporting.point_summary import results_shown, settings_shown
 from experiments.reporting.redaction import redacted_text
 from experiments.reporting.run_files import Record, RunDirectory
-from experiments.sweep.outcome import Outcome
+from experiments.sweep.outcome import Outcome, all_records
 from ffn_core import metric_names as names
 
 POINTS: Final = "points.csv"
@@ -62,10 +62,10 @@ def point_result(outcome: Outcome) -> PointResult:
     run = RunDirectory(outcome.run_dir)
     identity, result = run.identity(), run.result()
     params, tags = identity.get("params", {}), identity.get("tags", {})
-    records, score = run.records(), result.get("score")
+    records, score = all_records(run), result.get("score")
     ended = result.get("outcome", outcome.outcome)
     shown = settings_shown(params, tags.get(names.EMULATED) == "true")
-    shown |= results_shown(ended, score, [*records, *run.records(run_files.SCALING)])
+    shown |= results_shown(ended, score, records)
     fovs, unix_s = (records[-1].fovs, records[-1].unix_s) if records else (0, 0.0)
     name = identity.get("name", outcome.name)
     return PointResult(name, params, ended, score, fovs, shown, unix_s)
