@@ -73,12 +73,23 @@ def _alone_with(uri: str) -> Iterator[None]:
         os.close(folder)
 
 
+def _database(uri: str) -> Path:
+    """File of an SQLite store."""
+    return Path(uri.removeprefix(_SQLITE))
+
+
 class Store:
     """An MLflow tracking store."""
 
-    def __init__(self, uri: str) -> None:
-        """Connect; creates the schema of a new SQLite store, which takes some seconds."""
+    def __init__(self, uri: str, create: bool = True) -> None:
+        """Connect; creates the schema of a new SQLite store, which takes some seconds.
+
+        Raises:
+            FileNotFoundError: there is no such SQLite store, and none is to be created.
+        """
         self.uri = uri
+        if not create and uri.startswith(_SQLITE) and not _database(uri).is_file():
+            raise FileNotFoundError(f"no file {_database(uri)}")
         for name in ("mlflow", "alembic"):
             logging.getLogger(name).setLevel(logging.WARNING)
         with _alone_with(uri):
@@ -100,6 +111,18 @@ class Store:
             if experiment is None:
                 raise
             return experiment.experiment_id
+
+    def experiments(self) -> dict[str, str]:
+        """Id of each experiment by its name, the one that was changed last first."""
+        found = self._client.search_experiments(order_by=["last_update_time DESC"])
+        return {experiment.name: experiment.experiment_id for experiment in found}
+
+    def newest_run(self, experiment_id: str, kind: str) -> str | None:
+        """Id of the newest run of a kind, a point or a sweep, in an experiment; None without."""
+        wanted = f"tags.`{names.KIND}` = '{kind}'"
+        newest = ["attributes.start_time DESC"]
+        found = self._client.search_runs([experiment_id], wanted, max_results=1, order_by=newest)
+        return found[0].info.run_id if found else None
 
     def has_run(self, run_id: str) -> bool:
         """Whether the store knows ``run_id`` and it is not deleted."""

@@ -140,14 +140,15 @@ def sweep_note(
         varying: parameters that differ among them, with their values.
         links: title and path of the pages that show more.
     """
-    said = [question, f"```\n{command}\n```"]
+    asked, _, more = question.partition("\n\n")  # what a page shows of it unfolded is short
+    said = [asked]
     if links:
         said.append(" · ".join(f"[{title}]({path})" for title, path in links.items()))
     if varying:
         said.append("What varies: " + "; ".join(f"`{k}` {v}" for k, v in varying.items()) + ".")
     if points:
         said.append(_markdown(best_first(points)))
-    return "\n\n".join(filter(None, said))
+    return "\n\n".join(filter(None, [*said, f"```\n{command}\n```", more]))
 
 
 def _markdown(points: Sequence[PointResult]) -> str:
