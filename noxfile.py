@@ -33,6 +33,7 @@ def demo(session: nox.Session) -> None:
     run(session, "python", "-m", "analysis.figures", "--out", "figures", "--overwrite")
     # The address of the UI alone opens a page about language models.
     run(session, "python", "-m", "experiments.mlflow_pages")
+    session.log("the command is one of .venv: put `uv run --no-sync` in front of it")
 
 
 @nox.session
