@@ -51,6 +51,7 @@ CURRENT_NODES: Final = "cluster/nodes"
 THROUGHPUT: Final = "throughput/fovs_per_second"
 PARALLEL_EFFICIENCY: Final = "scaling/parallel_efficiency"
 SPEEDUP: Final = "scaling/speedup"
+REAL_THROUGHPUT: Final = "scaling/fovs_per_second"
 BASELINE_NODES: Final = "scaling/baseline_nodes"
 COUPLING_EFFICIENCY: Final = "scaling/coupling_efficiency"
 UNCOUPLED_THROUGHPUT: Final = "scaling/uncoupled_fovs_per_second"
@@ -180,6 +181,9 @@ METRICS: Final[dict[str, Metric]] = {
     THROUGHPUT: Metric("FOVs/s", "FOVs of all ranks over the wall time of their steps"),
     PARALLEL_EFFICIENCY: Metric("", "throughput over that of perfect scaling from the baseline"),
     SPEEDUP: Metric("", "throughput over that of the baseline"),
+    REAL_THROUGHPUT: Metric(
+        "FOVs/s", "throughput of a whole run on real nodes, first steps left out"
+    ),
     BASELINE_NODES: Metric("nodes", "node count that speed-up and efficiency are relative to"),
     COUPLING_EFFICIENCY: Metric("", "throughput over that of the same processes uncoupled"),
     UNCOUPLED_THROUGHPUT: Metric("FOVs/s", "the same processes without collectives, in sum"),

@@ -18,7 +18,8 @@ from typing import Final
 
 from rich.console import Console
 
-from analysis.figures.registry import CAPTIONS, FIGURES, draw_study
+from analysis.figures.registry import CAPTIONS, FIGURES, draw_study, study_files
+from analysis.figures.registry import COMMAND as FIGURES_COMMAND
 from analysis.report.page import Picture, captions_of, report
 from analysis.runs.presets import question
 from analysis.runs.runs import Runs
@@ -43,6 +44,9 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         metavar="DIR",
         help="folder of figures that `analysis.figures` has drawn; default: draw them",
     )
+    parser.add_argument(
+        "--draw", action="store_true", help="draw the figures into that folder first, and keep them"
+    )
     add_overwrite(parser)
     parser.add_argument(
         "--baseline-nodes",
@@ -62,13 +66,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         outputs.check([arguments.out])
         runs = read_source(arguments, arguments.experiment)
         experiment = _only_experiment(runs)
-        with tempfile.TemporaryDirectory() as drawn:
-            figures = arguments.figures
-            if figures is None:
-                figures = Path(drawn)
-                silent = Console(file=io.StringIO())
-                baseline = arguments.baseline_nodes
-                draw_study(runs, experiment, figures, silent, baseline_nodes=baseline)
+        with tempfile.TemporaryDirectory() as passing:
+            figures = arguments.figures or Path(passing)
+            if arguments.draw or arguments.figures is None:
+                drawings = Outputs(FIGURES_COMMAND, source_files(arguments), arguments.overwrite)
+                drawings.check(study_files(figures))
+                silent, baseline = Console(file=io.StringIO()), arguments.baseline_nodes
+                draw_study(runs, experiment, figures, silent, drawings, baseline)
             captions = _captions(figures)
             pictures = _pictures(figures, captions)
         command = shlex.join(

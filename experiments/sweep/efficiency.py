@@ -169,6 +169,7 @@ def _metrics(values: NodeCount) -> dict[str, float]:
     return {
         names.PARALLEL_EFFICIENCY: values.parallel_efficiency,
         names.SPEEDUP: values.speedup,
+        names.REAL_THROUGHPUT: values.fovs_per_second,
         names.BASELINE_NODES: float(values.baseline_nodes),
     }
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from experiments.config.naming import run_directory, run_name, sweep_names
 from experiments.config.schema import Config
-from experiments.reporting.figures import draw_figures, write_report
+from experiments.reporting.figures import draw_figures
 from experiments.reporting.mlflow_store import Store, StoreError, absolute_uri
 from experiments.reporting.mlflow_view import address_of, charts_page, study_note, table_page
 from experiments.reporting.redaction import typed_command
@@ -192,16 +192,14 @@ class Sweep:
 
     def _draw(self, parent: SweepRun) -> bool:
         """Draw the study's figures and its report, and attach both; whether there is a report."""
-        folder, terminal, baseline = self._folder, self._terminal, self._baseline_nodes
+        folder = self._folder
         figures, report = folder / "figures", folder / REPORT
-        drawn = draw_figures(folder.name, figures, self.uri, terminal, baseline)
-        if drawn:
-            parent.store.log_artifact(parent.run_id, figures, "figures")
-        source = figures if drawn else None
-        written = write_report(folder.name, report, self.uri, terminal, source, baseline)
-        if written:
-            parent.store.log_artifact(parent.run_id, report)
-        return written
+        terminal, baseline = self._terminal, self._baseline_nodes
+        if not draw_figures(folder.name, figures, self.uri, terminal, baseline, report):
+            return False
+        parent.store.log_artifact(parent.run_id, figures, "figures")
+        parent.store.log_artifact(parent.run_id, report)
+        return True
 
     def _say_where(self) -> None:
         """Say how the runs are looked at in a browser."""
