@@ -168,19 +168,22 @@ class SweepRun:
     Every method may raise `StoreError`.
     """
 
-    def __init__(self, store: Store, folder: Path, key: str, title: str, note: str) -> None:
+    def __init__(
+        self, store: Store, experiment: str, folder: Path, key: str, title: str, note: str
+    ) -> None:
         """Find the run, or start it.
 
         Args:
             store: the store.
-            folder: of the study's run directories; its name is the experiment.
+            experiment: its name there.
+            folder: of the study's run directories.
             key: what tells one command line from another.
             title: the preset, to which the date is added for a name.
             note: description of a new one.
         """
         self.store = store
         self.folder = folder
-        self.experiment_id = store.experiment_id(folder.name)
+        self.experiment_id = store.experiment_id(experiment)
         link = folder / f"sweep-{key}.json"
         known = run_files.read_json(link) or {}
         uri = redacted_text(store.uri)
@@ -190,7 +193,7 @@ class SweepRun:
         else:
             name = self._new_name(title)
             tags = {names.KIND: names.SWEEP, names.NOTE: note}
-            run_id = store.start_run(folder.name, name, tags)
+            run_id = store.start_run(experiment, name, tags)
             folder.mkdir(parents=True, exist_ok=True)
             run_files.write_json(link, {"uri": uri, "run_id": run_id, "name": name})
         self.run_id = run_id

@@ -217,11 +217,12 @@ class Sweep:
         """Id of the parent run; empty while the store does not answer."""
         if self._parent is None:
             key = digest("\n".join(sorted(self._arguments)))[:8]
-            folder = Path(config.runs_dir).absolute() / config.tracking.experiment
+            experiment = config.tracking.experiment
+            folder = Path(config.runs_dir).absolute() / experiment
             note = sweep_note(self._question, self.command)
             try:
-                store, title = Store(self.uri), self._preset or folder.name
-                self._parent = SweepRun(store, folder, key, title, note)
+                store, title = Store(self.uri), self._preset or experiment
+                self._parent = SweepRun(store, experiment, folder, key, title, note)
                 self._arrange(self._parent, [])
             except StoreError as error:
                 self._warn_of_store(error)

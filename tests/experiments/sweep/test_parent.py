@@ -57,7 +57,7 @@ def test_the_sum_of_a_sweep(points):
 
 
 def test_a_sweep_shows_its_points(store, tmp_path, points):
-    sweep = SweepRun(store, tmp_path / "study", "abc", "lr_rules", "asked")
+    sweep = SweepRun(store, "study", tmp_path / "study", "abc", "lr_rules", "asked")
     for _ in range(2):
         sweep.show(points, "Which rule?\n\nCost: little.", "python -m it", report=True)
     run = MlflowClient(store.uri).get_run(sweep.run_id)
@@ -74,7 +74,7 @@ def test_a_sweep_shows_its_points(store, tmp_path, points):
 
 
 def test_a_description_that_a_person_has_edited_stays(store, tmp_path, points):
-    sweep = SweepRun(store, tmp_path / "edited", "abc", "lr_rules", "asked")
+    sweep = SweepRun(store, "edited", tmp_path / "edited", "abc", "lr_rules", "asked")
     client = MlflowClient(store.uri)
     client.set_tag(sweep.run_id, names.NOTE, "mine")
     sweep.show(points, "Which rule?", "python -m it", report=False)
@@ -87,7 +87,8 @@ def test_a_description_that_a_person_has_edited_stays(store, tmp_path, points):
 
 def test_sweeps_are_named_by_preset_and_date_and_no_two_alike(store, tmp_path):
     client, folder = MlflowClient(store.uri), tmp_path / "named"
-    runs = [SweepRun(store, folder, key, "lr_rules", "").run_id for key in ("a", "b", "a")]
+    keys = ("a", "b", "a")
+    runs = [SweepRun(store, "named", folder, key, "lr_rules", "").run_id for key in keys]
     assert runs[0] == runs[2] != runs[1], "the same command finds its run again"
     first, second = (client.get_run(run_id).info.run_name for run_id in runs[:2])
     assert first.startswith("lr_rules 20")
