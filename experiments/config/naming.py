@@ -62,7 +62,7 @@ def sweep_names(configs: Sequence[Config], taken: Collection[str] = ()) -> list[
     """Names of the points of a sweep by what varies among them, e.g. ``n=64 linear warm s2``.
 
     The number of nodes is always there. Points that would still be called alike are also named by
-    the other options they differ in; names that are taken, or cannot be told apart so, by the
+    the other options they differ in; names that are taken, or that no option sets apart, by the
     whole of `point_name` or at last by their identity. No two are alike.
 
     Args:
@@ -74,7 +74,7 @@ def sweep_names(configs: Sequence[Config], taken: Collection[str] = ()) -> list[
     kept = [key for key in (words[0] if words else ()) if key in ("nodes", *varying)]
     found = [" ".join(filter(None, (one[key] for key in kept))) for one in words]
     if len(set(found)) < len(found):
-        found = _told_apart(found, [_options(config) for config in configs])
+        found = _set_apart(found, [_options(config) for config in configs])
     if taken:
         whole = map(point_name, configs)
         found = [n if n not in taken else w for n, w in zip(found, whole, strict=True)]
@@ -91,7 +91,7 @@ def varying_parameters(flat: Sequence[Mapping[str, Any]]) -> list[str]:
     return [key for key in known if len({str(one.get(key)) for one in flat}) > 1]
 
 
-def _told_apart(found: list[str], options: Sequence[Mapping[str, Any]]) -> list[str]:
+def _set_apart(found: list[str], options: Sequence[Mapping[str, Any]]) -> list[str]:
     """The names with the options added, one after the other, that split those that are alike."""
     for key in varying_parameters(options):
         short = ".".join(key.split(".")[-2:]) if key.endswith(_UNITS) else key.rpartition(".")[2]
