@@ -19,7 +19,7 @@ from ffn_core import metric_names as names
 VIEW: Final = "study"
 """Name of the saved view; ``?viewStateShareKey=study`` opens the run table with it."""
 
-# Without it the page opens on traces of language models, in a browser that has not chosen otherwise.
+# Without it the page opens on traces of language models, unless the browser has chosen before.
 _TRAINING: Final = "workflowType=machine_learning"
 
 _WIDTHS: Final = {
