@@ -31,8 +31,9 @@ def demo(session: nox.Session) -> None:
     run(session, *train, "experiment=weak_scaling", *session.posargs)
     run(session, *train, "experiment=demo_sweep", *session.posargs)
     run(session, "python", "-m", "analysis.figures", "--out", "figures", "--overwrite")
-    ui = "uv run mlflow ui --host 127.0.0.1 --backend-store-uri sqlite:///mlflow.db"
-    session.log(f"compare the runs: {ui}, then open http://127.0.0.1:5000")
+    # The address of the UI alone opens a page about language models.
+    run(session, "python", "-m", "experiments.mlflow_pages")
+    session.log("the command is one of .venv: put `uv run --no-sync` in front of it")
 
 
 @nox.session

@@ -160,11 +160,16 @@ def run_app(
     return EXIT_INPUT if bad_input else 0
 
 
+def preset_name(arguments: list[str]) -> str:
+    """The preset that ``arguments`` choose; empty without one."""
+    chosen = [a.removeprefix("experiment=") for a in arguments if a.startswith("experiment=")]
+    return chosen[-1] if chosen else ""
+
+
 def preset_question(arguments: list[str]) -> str:
     """The text at the head of the preset that ``arguments`` choose, for people who see the runs."""
-    names = [a.removeprefix("experiment=") for a in arguments if a.startswith("experiment=")]
-    path = CONF / "experiment" / f"{names[-1]}.yaml" if names else None
-    if path is None or not path.is_file():
+    path = CONF / "experiment" / f"{preset_name(arguments)}.yaml"
+    if not path.is_file():
         return ""
     header = itertools.takewhile(lambda line: line.startswith("#"), path.read_text().splitlines())
     return "\n".join(line.lstrip("# ") for line in header if "@package" not in line).strip()

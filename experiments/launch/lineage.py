@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.config.config_file import load_config
-from experiments.config.naming import point_name, run_directory
+from experiments.config.naming import run_directory, run_name
 from experiments.config.schema import Config
 from experiments.config.stages import stage_at
 from experiments.reporting import run_files
@@ -74,7 +74,7 @@ class EarlierRun:
 
     def lineage(self, kind: str) -> Lineage:
         """The record of another run that takes it over."""
-        name = point_name(self.config)
+        name = run_name(self.config)
         return Lineage(kind, str(self.run_dir), name, self.fovs, self.progress["step"])
 
     def require_fit(self, config: Config) -> None:

@@ -89,7 +89,11 @@ class MlflowSync:
         return fresh
 
     def finish(
-        self, status: str, artifacts: Mapping[Path, str | None], tags: Mapping[str, str]
+        self,
+        status: str,
+        artifacts: Mapping[Path, str | None],
+        tags: Mapping[str, str],
+        note: str = "",
     ) -> bool:
         """Send the rest, artifacts and final status; False if something could not be sent.
 
@@ -97,6 +101,7 @@ class MlflowSync:
             status: FINISHED, FAILED or KILLED.
             artifacts: files and the artifact folder of each.
             tags: added to the run.
+            note: what the run's page says of it, in Markdown, beside which run it began with.
         """
         self._take_up()
 
@@ -105,6 +110,9 @@ class MlflowSync:
             if tags:
                 store.set_tags(run_id, tags)
             self._send_all(artifacts)
+            if note:
+                earlier = self._earlier_run(store).get(names.NOTE)
+                store.describe_run(run_id, "\n\n".join(filter(None, (earlier, note))))
             store.set_status(run_id, status, self._last_unix_s)
 
         return self._attempt(send)
@@ -204,7 +212,7 @@ class MlflowSync:
         }[earlier["kind"]]
         return {
             tag: run_id if path and run_id else earlier["name"],
-            "mlflow.note.content": f"{verb} {name}, from {earlier['fovs']:,} FOVs on.",
+            names.NOTE: f"{verb} {name}, from {earlier['fovs']:,} FOVs on.",
         }
 
     def _attempt(self, action: Callable[[], None]) -> bool:

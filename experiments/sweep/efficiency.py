@@ -14,6 +14,7 @@ from pathlib import Path
 
 from experiments.reporting.mlflow_store import Store
 from experiments.reporting.mlflow_sync import linked_run
+from experiments.reporting.point_summary import efficiency_shown
 from experiments.reporting.run_files import IDENTITY, SCALING, Record, RunDirectory
 from ffn_core import metric_names as names
 from ffn_core.files import whole_file
@@ -160,13 +161,16 @@ def send(run_dirs: Sequence[Path], store: Store) -> None:
     """
     for run_dir in run_dirs:
         if (run_id := linked_run(run_dir, store.uri)) is not None:
-            store.log_records(run_id, RunDirectory(run_dir).records(SCALING))
+            records = RunDirectory(run_dir).records(SCALING)
+            store.log_records(run_id, records)
+            store.set_tags(run_id, efficiency_shown(records))
 
 
 def _metrics(values: NodeCount) -> dict[str, float]:
     return {
         names.PARALLEL_EFFICIENCY: values.parallel_efficiency,
         names.SPEEDUP: values.speedup,
+        names.REAL_THROUGHPUT: values.fovs_per_second,
         names.BASELINE_NODES: float(values.baseline_nodes),
     }
 

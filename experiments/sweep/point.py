@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from experiments.config.config_file import write_config
-from experiments.config.naming import identity_of, point_name, run_directory
+from experiments.config.naming import identity_of, run_directory, run_name
 from experiments.config.parsing import flatten
 from experiments.config.schema import Config
 from experiments.config.stages import in_words
@@ -24,6 +24,7 @@ from experiments.launch.ranks import Ranks
 from experiments.reporting.exit_codes import EXIT_STOPPED
 from experiments.reporting.mlflow_store import absolute_uri
 from experiments.reporting.mlflow_sync import MlflowSync, RunIdentity
+from experiments.reporting.point_summary import settings_shown
 from experiments.reporting.provenance import provenance
 from experiments.reporting.redaction import redacted
 from experiments.reporting.run_files import RunDirectory
@@ -74,7 +75,7 @@ class Point:
         self._only_stage = stage
         self._cores = available_cores() if ranks is None else ranks
         self._started = config.each_stage()[0].on(self._cores)
-        self.name = point_name(config)
+        self.name = run_name(config)
         self.run_dir = run_directory(config)
         self._files = RunDirectory(self.run_dir)
         self.outcome: Outcome | None = None
@@ -306,9 +307,10 @@ def _run_identity(
         names.SOURCE: "experiments.train",
         names.COMMIT: facts["git.commit"],
     }
+    tags |= settings_shown(params, emulated)
     tags |= {key: facts[key] for key in ("host.name", "host.cpu", "version.tensorflow-cpu")}
     if job_id := os.environ.get("SLURM_JOB_ID"):
         tags[names.SLURM_JOB] = job_id
-    experiment, name = config.tracking.experiment, point_name(config)
+    experiment, name = config.tracking.experiment, run_name(config)
     earlier = None if lineage is None else asdict(lineage)
     return RunIdentity(experiment, name, params, tags, parent, earlier)

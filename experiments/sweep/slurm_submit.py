@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from experiments.config.config_file import write_config
-from experiments.config.naming import point_name, run_directory
+from experiments.config.naming import run_directory, run_name
 from experiments.config.schema import Config
 from experiments.launch import slurm
 from experiments.launch.lineage import current_stage
@@ -30,7 +30,7 @@ def submit_point(config: Config, parent: str | None) -> Outcome:
     Raises:
         InputError: for bad input, or a job that Slurm does not take.
     """
-    run_dir, name = run_directory(config), point_name(config)
+    run_dir, name = run_directory(config), run_name(config)
     run = RunDirectory(run_dir)
     if done := run.result():
         return Outcome(name, run_dir, "skipped", f"{done['outcome']} before")

@@ -116,3 +116,6 @@ class TrackingConfig:
 
     uri: str | None = option(None, "MLflow store; null: mlflow.db in the working directory")
     experiment: str = option("default", "MLflow experiment, and folder in runs_dir")
+    name: str | None = option(
+        None, "name of the run in MLflow, in a sweep its beginning; null: what varies in the sweep"
+    )
