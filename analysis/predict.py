@@ -31,7 +31,12 @@ _FIGURES = ("prediction", "models")
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m analysis.predict", description=__doc__)
-    parser.add_argument("--f1", type=float, required=True, help="validation F1 to reach")
+    parser.add_argument(
+        "--f1",
+        type=float,
+        required=True,
+        help="validation F1 to reach (averaged weights)",
+    )
     parser.add_argument("--hours", type=float, required=True, help="training time allowed")
     parser.add_argument("--price", type=float, help="of one node-hour, in any currency")
     parser.add_argument("--experiment", help="of the training runs; default: the only one there is")
@@ -115,7 +120,7 @@ def _draw(
     out: Path, predictor: Predictor, cost: TrainingCost, question: Question, outputs: Outputs
 ) -> None:
     # Imported here: an answer on the terminal needs none of it.
-    from analysis.figures.registry import save
+    from analysis.figures.registry import captioned, save
     from analysis.figures.scaling_models import fitted_models
     from analysis.figures.style import STYLE
     from analysis.prediction.figure import prediction
@@ -125,7 +130,7 @@ def _draw(
         drawings = (prediction(predictor, cost, question), fitted_models(predictor.throughput))
         for name, drawing in zip(_FIGURES, drawings, strict=True):
             save(drawing.figure, out / name, outputs)
-            captions.append(f"## {name}\n\n![{name}]({name}.png)\n\n{drawing.caption}\n")
+            captions.append(captioned(name, drawing))
     with outputs.place(out / _CAPTIONS) as path:
         path.write_text("\n".join(captions))
 

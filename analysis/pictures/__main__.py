@@ -22,6 +22,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from analysis.pictures.panels import section_figure, surfaces_figure
+from analysis.pictures.surfaces import Size
 from ffn_core.errors import InputError
 from ffn_core.files import REPOSITORY
 from ffn_core.geometry import Zyx, as_zyx, to_zyx
@@ -106,6 +107,13 @@ def _check_inside(volume: Volume, start_zyx: Zyx, shape_zyx: Zyx, option: str) -
             )
 
 
+def _voxel(edges_nm: Sequence[float]) -> Size:
+    z, y, x = edges_nm
+    if not 0 < min(edges_nm) <= max(edges_nm) < math.inf:
+        raise InputError(f"--voxel-size-nm {z:g} {y:g} {x:g}: all three must be above 0")
+    return z, y, x
+
+
 def _section(volume: Volume, start_zyx: Zyx, shape_zyx: Zyx, z: int) -> np.ndarray:
     """The (y, x) section ``z`` of a window."""
     _, height, width = shape_zyx
@@ -120,6 +128,14 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--labels", help="path:dataset of a ground truth")
     parser.add_argument(
         "--start", type=int, nargs=3, default=[0, 0, 0], help="z y x of the segmentation's corner"
+    )
+    parser.add_argument(
+        "--voxel-size-nm",
+        type=float,
+        nargs=3,
+        default=[1.0, 1.0, 1.0],
+        metavar=("Z", "Y", "X"),
+        help="edges of a voxel, for their proportions; default: cubes",
     )
     parser.add_argument("--section", type=int, help="z of the section; default: the middle")
     parser.add_argument("--count", type=int, default=8, help="neurons drawn as surfaces")
@@ -152,6 +168,7 @@ def draw(arguments: argparse.Namespace) -> list[Path]:
         _check_inside(truth, start, shape, "--labels")
     if arguments.most_voxels < 1:
         raise InputError(f"--most-voxels {arguments.most_voxels} must be above 0")
+    voxel_zyx = _voxel(arguments.voxel_size_nm)
     z = shape[0] // 2 if arguments.section is None else arguments.section
     if not 0 <= z < shape[0]:
         raise InputError(f"--section {z}: the segmentation has sections 0 to {shape[0] - 1}")
@@ -163,10 +180,10 @@ def draw(arguments: argparse.Namespace) -> list[Path]:
     image_yx, ids_yx = _section(image, start, shape, z), _section(ids, (0, 0, 0), shape, z)
     truth_yx = None if truth is None else _section(truth, start, shape, z)
     with style.context(_STYLE):
-        _write(section_figure(image_yx, ids_yx, truth_yx, z), paths[0], outputs)
+        _write(section_figure(image_yx, ids_yx, truth_yx, z, voxel_zyx), paths[0], outputs)
         step = thinning_step(shape, arguments.most_voxels)
         thin = thinned(ids, truth, start, step)
-        _write(surfaces_figure(*thin, arguments.count, step), paths[1], outputs)
+        _write(surfaces_figure(*thin, arguments.count, step, voxel_zyx), paths[1], outputs)
     return paths
 
 

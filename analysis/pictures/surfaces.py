@@ -11,6 +11,8 @@ from mpl_toolkits.mplot3d.art3d import Poly3DCollection  # type: ignore[import-u
 from scipy import ndimage
 from skimage.measure import marching_cubes
 
+Size = tuple[float, float, float]
+CUBE: Size = (1.0, 1.0, 1.0)
 VIEW = {"elev": 24.0, "azim": -57.0}
 MESH_CELLS = 90
 """Longest edge of a volume in mesh cells: finer than this is not seen, only waited for."""
@@ -60,6 +62,7 @@ def draw_surfaces(
     id_colors: Mapping[int, np.ndarray],
     extents: bool = True,
     zoom: float = 1.02,
+    voxel_zyx: Size = CUBE,
 ) -> None:
     """Draw some objects of an id volume, and the edges of the volume.
 
@@ -69,6 +72,7 @@ def draw_surfaces(
         id_colors: RGB of each object to draw; objects that do not occur are left out.
         extents: Write those of the volume, in voxels, along its edges.
         zoom: 1 fits the volume into the axes, without its extents.
+        voxel_zyx: Edges of a voxel, in any unit: the volume is drawn in their proportions.
     """
     axes.view_init(**VIEW)
     elevation, azimuth = np.radians(VIEW["elev"]), np.radians(VIEW["azim"])
@@ -80,7 +84,7 @@ def draw_surfaces(
         if mask.any():
             corners, normals = surface(mask)
             triangles.append(corners[..., ::-1])  # matplotlib wants xyz
-            rgb.append(shade(color, normals[:, ::-1], view))
+            rgb.append(shade(color, _stretched(normals, voxel_zyx)[:, ::-1], view))
     shape_xyz = ids.shape[::-1]
     _draw_edges(axes, shape_xyz, view, extents)
     # One collection: its triangles are sorted by depth among each other, whatever their object.
@@ -90,14 +94,23 @@ def draw_surfaces(
             facecolors=np.concatenate(rgb),
             edgecolors=np.concatenate(rgb),
             linewidths=0.2,
+            # Thousands of triangles are no use as vectors.
+            rasterized=True,
             zorder=3,  # over the edges of the volume
         )
     )
     axes.set_xlim(0, shape_xyz[0])
     axes.set_ylim(0, shape_xyz[1])
     axes.set_zlim(0, shape_xyz[2])
-    axes.set_box_aspect(shape_xyz, zoom=zoom)
+    axes.set_box_aspect([n * a for n, a in zip(shape_xyz, voxel_zyx[::-1], strict=True)], zoom=zoom)
     axes.set_axis_off()
+
+
+def _stretched(normals: np.ndarray, voxel_zyx: Size) -> np.ndarray:
+    """(n, 3) unit normals of faces in voxels, as they are once voxels have their true edges."""
+    # A normal scales inversely to its surface.
+    stretched = normals / np.asarray(voxel_zyx, dtype=float)
+    return stretched / np.maximum(np.linalg.norm(stretched, axis=1, keepdims=True), 1e-9)
 
 
 def _draw_edges(
