@@ -30,6 +30,7 @@ from analysis.figures.training import (
     training_curve,
 )
 from analysis.figures.vector import with_font
+from analysis.reference.published import ARXIV
 from analysis.runs.runs import Runs
 from analysis.runs.scanned_rates import best_table, laws_table, own_scans, published_scan
 from analysis.runs.score import targets_above
@@ -107,7 +108,8 @@ def draw_study(
     with outputs.place(out / TARGETS) as path:
         targets.to_csv(path, index=False, float_format="%.6g", na_rep="not reached")
     _write_laws(study, out, outputs, console)
-    captions, drawn = [f"# Figures of `{experiment}`\n", _left_out(study.summary)], []
+    source = f"Published values: {ARXIV}, digitized (`analysis/reference`).\n"
+    captions, drawn = [f"# Figures of `{experiment}`\n", _left_out(study.summary), source], []
     for name, chart in FIGURES.items():
         try:
             with style.context(styles(width)):

@@ -114,7 +114,8 @@ def draw_shares(ax: Axes, table: pd.DataFrame) -> None:
     most = table["rank"].max()
     ax.set_xlim(-0.6, most + 0.6)
     ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    ax.set(xlabel="Rank", ylabel="Times slowest / equal share", ylim=(0, None))
+    top = 1.15 * max(1.0, float((table["share"] * table["ranks"]).max()))
+    ax.set(xlabel="Rank", ylabel="Slowest, over chance", ylim=(0, top))
 
 
 _SPREAD = 0.7

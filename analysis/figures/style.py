@@ -17,14 +17,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from analysis.reference.published import ARXIV
 from analysis.text import short_number
 from ffn_core.files import REPOSITORY
 
 # To be active while a chart is drawn and saved: `matplotlib.style.context(styles(width))`.
 STYLE = REPOSITORY / "analysis" / "paper.mplstyle"
 WIDTHS_IN = {"page": 7.0, "column": 3.4}
-PUBLISHED_TITLE = f"published ({ARXIV})"
+PUBLISHED_TITLE = "published"
 _LEAST_PANEL_IN = 1.6
 
 

@@ -84,7 +84,8 @@ def test_pictures_are_written_or_refused_in_one_line(tmp_path, capsys):
     assert main([*options, "--start", "1", "0", "0"]) == 2
     assert main([*options, "--section", "24"]) == 2
     assert main([*options, "--most-voxels", "0"]) == 2
-    assert capsys.readouterr().err.count("\n") == 3
+    assert main([*options, "--voxel-size-nm", "40", "0", "8"]) == 2
+    assert capsys.readouterr().err.count("\n") == 4
 
 
 def test_surfaces_of_a_volume_too_large_are_thinned_and_say_so():
@@ -92,6 +93,18 @@ def test_surfaces_of_a_volume_too_large_are_thinned_and_say_so():
     assert len(surfaces_figure(ids, ids, 1).texts) == 2  # a title above each panel
     *_, caption = surfaces_figure(ids, ids, 1, step=3).texts
     assert "every 3 voxels" in caption.get_text()
+
+
+def test_voxels_are_drawn_in_their_proportions():
+    ids = ball(24, 8.0).astype(int)
+    flat = section_figure(ids[12], ids[12], None, 12, (40.0, 8.0, 4.0))
+    assert [ax.images[0].axes.get_aspect() for ax in flat.axes] == [2, 2]
+    width, height = flat.get_size_inches()
+    assert height - 0.35 == pytest.approx(2 * width / 2)
+    box = surfaces_figure(ids, None, 1, voxel_zyx=(40.0, 8.0, 4.0)).axes[0].get_box_aspect()
+    assert (box[2] / box[0], box[1] / box[0]) == pytest.approx((10, 2))
+    cube = surfaces_figure(ids, None, 1).axes[0].get_box_aspect()
+    assert cube[0] == cube[1] == cube[2]
 
 
 def test_of_an_image_only_the_section_is_read(tmp_path, monkeypatch):
