@@ -174,7 +174,7 @@ def _cost_handles(
     handles += style_handles(shown["emulated"].tolist(), markers=True)
     handles.append(mark("seed", "o", 2))
     if reached["fovs"].isna().any():
-        handles.append(mark("seed, not reached by then", "^", 3, "none"))
+        handles.append(mark("not reached by then", "^", 3, "none"))
     if fitted:
         handles.append(Line2D([], [], color=DARK, linestyle=":", lw=1, label="fitted curve"))
     if modeled:

@@ -162,7 +162,7 @@ def _draw(
     for ax in figure.axes:
         ax.set_ylim(top - 1.4 * (top - min(smallest)), top)
     _residuals(figure.add_subplot(grid[rows, :]), reference)
-    figure.axes[0].set_title(f"{fits[0].model.name}: ΔAICc 0 (best)")
+    figure.axes[0].set_title(f"{fits[0].model.name}: ΔAICc 0")
     legend_below(figure, _handles(bool(nodes.size)))
     return Drawing(figure, _CAPTION, notes(*_details(reference, table), *more))
 

@@ -70,8 +70,8 @@ def scores_against_time(study: Study) -> Drawing:
     legend_below(figure, [*handles, *_published_handles()])
     return Drawing(
         figure,
-        f"{capitalized(study.score.words)} and accuracy against training time, means over seeds. "
-        "Below: the published curves.",
+        f"{capitalized(study.score.words)} and accuracy against training time"
+        f"{', means over seeds' if varies(shown['seed']) else ''}. Below: the published curves.",
         notes(
             "Evaluation and checkpoints do not count as training time.",
             describe_emulated(shown, timed=True),

@@ -22,6 +22,7 @@ from analysis.figures.style import (
     node_axis,
     notes,
     panels,
+    width_in,
 )
 from analysis.models.predictor import Predictor, node_grid
 from analysis.prediction.answer import Question, answer, assumptions
@@ -48,11 +49,11 @@ def draw_prediction(ax: Axes, table: pd.DataFrame, x: str, y: str) -> None:
     ax.plot(table[x].where(inside), table[y].where(inside), color=CURVE, linewidth=1.6)
 
 
-def draw_counts(ax: Axes, table: pd.DataFrame, x: str, y: str, labels: bool = False) -> None:
-    """Open points at node counts, each named where `labels`: modeled, not measured."""
+def draw_counts(ax: Axes, table: pd.DataFrame, x: str, y: str, every: int = 0) -> None:
+    """Open points at node counts, every so many of them named: modeled, not measured."""
     ax.plot(table[x], table[y], "o", color=CURVE, mfc="white", markersize=3.2)
-    if labels:
-        for row in table.to_dict("records"):
+    if every:
+        for row in table.iloc[::every].to_dict("records"):
             place = (row[x], row[y])
             ax.annotate(f"{row['nodes']}", place, (3, 3), textcoords="offset points", fontsize=6.5)
 
@@ -81,6 +82,7 @@ def draw_runs(ax: Axes, runs: pd.DataFrame) -> None:
 
 
 _CURVE_POINTS = 200
+_NARROW_IN = 5.0
 
 
 def prediction(predictor: Predictor, cost: TrainingCost, question: Question) -> Drawing:
@@ -100,7 +102,7 @@ def prediction(predictor: Predictor, cost: TrainingCost, question: Question) -> 
     draw_prediction(hours, curve, "nodes", "hours")
     draw_counts(hours, counts, "nodes", "hours")
     draw_prediction(price, curve.assign(hours_low=np.nan), "node_hours", "hours")
-    draw_counts(price, counts, "node_hours", "hours", labels=True)
+    draw_counts(price, counts, "node_hours", "hours", every=1 if width_in() > _NARROW_IN else 3)
     for ax in (hours, price):
         draw_deadline(ax, question.hours)
     critical = 1 <= predictor.critical_nodes() <= question.most_nodes
@@ -157,7 +159,7 @@ def _handles(critical: bool, missed: bool) -> list[Artist]:
     ]
     if missed:
         bound = Line2D([], [], color=GRAY, marker="^", mfc="white", markersize=4, linestyle="none")
-        bound.set_label("run, not reached by then")
+        bound.set_label("not reached by then")
         handles.insert(4, bound)
     if critical:
         mark = Line2D([], [], color=DARK, marker="D", mfc="white", linestyle="none")

@@ -87,7 +87,7 @@ def rule_differences(studies: Studies) -> Drawing:
             f"`{shown_points.studies}` has no seed with both rules at one node count"
         )
     figure, (rules, warmup) = panels(2, height_in=2.6)
-    _draw_differences(rules, between, DARK, "linear minus square root", 0)
+    _draw_differences(rules, between, DARK, "left: mean, interval", 0)
     low, high = PUBLISHED_CROSSOVER
     rules.axvspan(low, high, color=GRAY, alpha=0.2, linewidth=0, label="published crossover")
     noise = late_noise_scale(studies, ruled(with_warmup(points), "sqrt"))
@@ -95,7 +95,7 @@ def rule_differences(studies: Studies) -> Drawing:
         batch = float(points["local_batch_size"].iloc[0])
         at = noise.to_numpy() / batch
         span = rules.axvspan(at.min(), at.max() * 1.03, color=ORANGE, alpha=0.35, linewidth=0)
-        span.set_label("its range over seeds")
+        span.set_label("noise scale, range")
         rules.axvline(float(np.exp(np.log(at).mean())), color=ORANGE, label="noise scale")
     for index, (rule, (label, color)) in enumerate(_RULES.items()):
         gain = warmup_difference(points[points["lr_rule"] == rule])
@@ -103,21 +103,22 @@ def rule_differences(studies: Studies) -> Drawing:
             _draw_differences(warmup, gain, color, label, index)
     for ax in (rules, warmup):
         ax.axhline(0, color=GRAY, linewidth=0.8)
-        _finish(ax, points["nodes"], "Difference in final F1")
+        _finish(ax, points["nodes"], "Difference in F1")
     crossed = _draw_crossover(rules, between)
     # Below the panels: intervals of few seeds leave no corner free.
     handles = [h for ax in (rules, warmup) for h in ax.get_legend_handles_labels()[0]]
     seed = Line2D([], [], color=DARK, alpha=0.4, marker="o", ms=2.5, linestyle="none")
     seed.set_label("seed")
     legend_below(figure, [*handles, seed])
-    rules.set_title("linear minus square root, warmed up")
-    warmup.set_title("with minus without warm-up")
+    rules.set_title("linear minus sqrt")
+    warmup.set_title("warm-up minus none")
     return Drawing(
         figure,
         "Differences in final score, paired by seed: linear against square-root scaling, and"
         " warm-up against none.",
         notes(
             f"Score: {shown_points.score}. {_INTERVALS}",
+            "Linear against square-root scaling: both warmed up.",
             "Published crossover: between the last node count of linear and the first of"
             " square-root scaling.",
             "Noise scale: node count whose global batch is the gradient noise scale at convergence."
