@@ -81,7 +81,7 @@ _COUNTS_FOR_EXPONENT = 3
 def learning_rate(study: Study) -> Drawing:
     """Every rate tried against nodes, colored by normalized accuracy, beside the published."""
     scans = scans_of(study)
-    figure, axes = panels(len(scans) + 1, height_in=2.6)
+    figure, axes = panels(len(scans) + 1, height_in=2.6, least_panel_in=2.0)
     found = []
     for ax, (label, rows) in zip(axes, scans.items(), strict=False):
         table = normalized_accuracy(rows.rename(columns={"final_accuracy": "accuracy"}))

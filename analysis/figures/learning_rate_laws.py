@@ -73,13 +73,14 @@ _MARKS = {
 def learning_rate_laws(study: Study) -> Drawing:
     """The laws on the published best rates and on those of this study's scans."""
     scans = [published_scan(), *own_scans(study)]
-    figure, axes = panels(len(scans), height_in=3.2)
+    figure, axes = panels(len(scans), height_in=3.0, least_panel_in=2.0)
     for ax, scan in zip(axes, scans, strict=True):
         _panel(ax, scan)
     seen = {status for scan in scans for status in scan.best["status"]}
     handles = [Line2D([], [], color=GRAY, marker=".", linestyle="none", label="tried")]
     handles += [_mark(status) for status in _MARKS if status in seen]
-    handles.append(Line2D([], [], color=DARK, lw=0.9, label="95 % interval"))
+    if any((scan.best["status"] == INSIDE).any() for scan in scans[1:]):
+        handles.append(Line2D([], [], color=DARK, lw=0.9, label="95 % interval"))
     legend_below(figure, handles)
     return Drawing(
         figure,

@@ -54,7 +54,7 @@ def segmentations(study: Study) -> Drawing:
     columns = 2 + len(samples)
     wide = width_in()
     # Sections above, as high as a panel is wide; surfaces below, which are flatter.
-    figure = Figure(figsize=(wide, 1.9 * wide / columns))
+    figure = Figure(figsize=(wide, 1.9 * wide / columns + 0.12))
     by_object = matching_colors(truth, truth)[1]
     _section(_panel(figure, 0, columns), "image", gray(samples[0].section))
     flat = overlay(samples[0].section, truth[samples[0].z], by_object)
@@ -135,7 +135,7 @@ def _scores(study: Study, shown: pd.DataFrame) -> str:
 
 def _panel(figure: Figure, column: int, columns: int) -> Axes:
     width = 1 / columns
-    return figure.add_axes((column * width + 0.005, 0.42, width - 0.01, 0.52))
+    return figure.add_axes((column * width + 0.005, 0.4, width - 0.01, 0.485))
 
 
 def _section(ax: Axes, title: str, picture: np.ndarray) -> None:

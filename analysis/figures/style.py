@@ -24,7 +24,6 @@ from ffn_core.files import REPOSITORY
 STYLE = REPOSITORY / "analysis" / "paper.mplstyle"
 WIDTHS_IN = {"page": 7.0, "column": 3.4}
 PUBLISHED_TITLE = "published"
-_LEAST_PANEL_IN = 1.6
 
 
 def styles(width: str = "page") -> list[str | Path | dict[str, object]]:
@@ -53,18 +52,23 @@ def width_in() -> float:
 
 
 def panels(
-    count: int, most_columns: int = 3, height_in: float = 2.2, most_width_in: float = math.inf
+    count: int,
+    most_columns: int = 3,
+    height_in: float = 2.2,
+    most_width_in: float = math.inf,
+    least_panel_in: float = 1.6,
 ) -> tuple[Figure, list[Axes]]:
     """A figure with some axes, in reading order. Not tied to pyplot or a window.
 
     Args:
         count: of axes.
-        most_columns: in a row; a narrow page has fewer.
+        most_columns: in a row.
         height_in: of a row.
         most_width_in: of the figure, where the page is wider.
+        least_panel_in: width that an axes needs: a narrow page has fewer in a row.
     """
     wide = min(width_in(), most_width_in)
-    columns = min(count, most_columns, max(1, int(wide / _LEAST_PANEL_IN)))
+    columns = min(count, most_columns, max(1, int(wide / least_panel_in)))
     rows = -(-count // columns)
     figure = Figure(figsize=(wide, rows * height_in), layout="constrained")
     # Wide enough that a y label keeps clear of the panel to its left.
