@@ -170,6 +170,9 @@ def save(figure: Figure, path: Path, outputs: Outputs) -> None:
 
     In SVG and PDF text is text, and its font is in the file.
     """
+    # Arranged once, for all three alike: it takes longer than drawing.
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
     for target in figure_files(path):
         with outputs.place(target) as partial:
             figure.savefig(partial, metadata=_METADATA.get(target.suffix))
