@@ -195,7 +195,8 @@ def log_axis(ax: Axes, which: str) -> None:
     decades = math.log10(high / low)
     if decades < 0.7:
         # 1, 2 and 5 may all fall outside so short a range.
-        axis.set_major_locator(MaxNLocator(5))
+        # Labels beside each other need more room than labels above each other.
+        axis.set_major_locator(MaxNLocator(5 if which == "y" else 2))
     else:
         subs = (1.0, 2.0, 5.0) if decades < 2 else (1.0,)
         axis.set_major_locator(LogLocator(subs=subs, numticks=20))

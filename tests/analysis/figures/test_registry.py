@@ -520,7 +520,7 @@ def tick_labels(axis):
     return [
         (tick.label1.get_text(), tick.label1.get_window_extent().shrunk(0.98, 0.98))
         for tick in [*axis.get_major_ticks(), *axis.get_minor_ticks()]
-        if low <= tick.get_loc() <= high and tick.label1.get_text()
+        if low <= tick.get_loc() <= high and tick.label1.get_visible() and tick.label1.get_text()
     ]
 
 
