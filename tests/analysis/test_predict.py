@@ -96,8 +96,8 @@ def test_the_averaged_weights_decide_and_a_target_below_the_baseline_is_named(ma
 
 
 def test_a_target_never_reached_names_the_highest(study):
-    with pytest.raises(InputError, match=r"reached F1 0.99 .* the highest is 0.980: lower --f1"):
-        training_cost(study, None, 0.99)
+    with pytest.raises(InputError, match=r"reached F1 1.01 .* the highest is 1.000: lower --f1"):
+        training_cost(study, None, 1.01)
 
 
 def test_one_batch_size_is_too_few(make_runs):

@@ -511,8 +511,9 @@ def overlaps(boxes):
     ]
 
 
-def texts_of(ax):
-    return [t for t in ax.get_children() if isinstance(t, Text) and t.get_text().strip()]
+def titles_of(ax):
+    named = {ax.get_title(loc="left"), ax.get_title()} - {""}
+    return [t for t in ax.get_children() if isinstance(t, Text) and t.get_text() in named]
 
 
 def tick_labels(axis):
@@ -545,7 +546,7 @@ def test_captions_are_short_and_nothing_collides_at_either_width(name, width, st
     for ax in figure.axes:
         if hasattr(ax, "zaxis"):
             continue
-        titles += [(t.get_text(), t.get_window_extent()) for t in texts_of(ax)]
+        titles += [(t.get_text(), t.get_window_extent()) for t in titles_of(ax)]
         for axis in (ax.xaxis, ax.yaxis):
             assert not overlaps(tick_labels(axis)), (ax.get_title(loc="left"), axis.axis_name)
     assert not overlaps(titles)
