@@ -34,7 +34,13 @@ _FIGURES = ("prediction", "models")
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = CommandParser(prog="python -m analysis.predict", description=__doc__)
     positive = Range(at_least=SMALLEST, at_most=1e12)
-    add_real(parser, "--f1", Range(above=0, below=1), "validation F1 to reach", required=True)
+    add_real(
+        parser,
+        "--f1",
+        Range(above=0, below=1),
+        "validation F1 to reach, of averaged weights",
+        required=True,
+    )
     add_real(parser, "--hours", positive, "training time allowed", required=True)
     prices = Range(at_least=0, at_most=1e12)
     add_real(parser, "--price", prices, "of one node-hour, in any currency")
@@ -121,7 +127,7 @@ def _draw(
     out: Path, predictor: Predictor, cost: TrainingCost, question: Question, outputs: Outputs
 ) -> None:
     # Imported here: an answer on the terminal needs none of it.
-    from analysis.figures.registry import save
+    from analysis.figures.registry import captioned, save
     from analysis.figures.scaling_models import fitted_models
     from analysis.figures.style import STYLE
     from analysis.prediction.figure import prediction
@@ -131,7 +137,7 @@ def _draw(
         drawings = (prediction(predictor, cost, question), fitted_models(predictor.throughput))
         for name, drawing in zip(_FIGURES, drawings, strict=True):
             save(drawing.figure, out / name, outputs)
-            captions.append(f"## {name}\n\n![{name}]({name}.png)\n\n{drawing.caption}\n")
+            captions.append(captioned(name, drawing))
     with outputs.place(out / _CAPTIONS) as path:
         path.write_text("\n".join(captions))
 

@@ -1,6 +1,6 @@
 """The figures of a study: `python -m analysis.figures --out DIR [--experiment NAME]`.
 
-Reads an MLflow store, draws what the runs support, and writes each figure as PNG and SVG with
+Reads an MLflow store, draws what the runs support, and writes each figure as PNG, SVG and PDF with
 `captions.md`, `summary.csv` and `targets.csv`; a scan of learning rates also gives
 `best_learning_rates.csv` and `learning_rate_laws.csv`.
 """
@@ -15,6 +15,7 @@ from pathlib import Path
 from rich.console import Console
 
 from analysis.figures.registry import COMMAND, draw_study, study_files
+from analysis.figures.style import WIDTHS_IN
 from analysis.runs.sources import add_source, read_source, source_files
 from ffn_core.errors import InputError, in_one_line
 from ffn_core.files.outputs import Outputs, add_overwrite
@@ -31,6 +32,12 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         type=int,
         metavar="N",
         help="scaling is relative to N nodes; default: the smallest node count",
+    )
+    parser.add_argument(
+        "--width",
+        choices=list(WIDTHS_IN),
+        default="page",
+        help="of a page (7 inches) or of one of its two columns (3.4); default: page",
     )
     add_source(parser)
     return parser.parse_args(argv)
@@ -51,7 +58,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         outputs.check([file for folder in folders.values() for file in study_files(folder)])
         for name, folder in folders.items():
             study = runs.select(runs.table["experiment"] == name)
-            draw_study(study, name, folder, console, outputs, arguments.baseline_nodes)
+            draw_study(
+                study, name, folder, console, outputs, arguments.baseline_nodes, arguments.width
+            )
     except (InputError, OSError) as error:
         print(f"error: {in_one_line(error)}", file=sys.stderr)
         return 2

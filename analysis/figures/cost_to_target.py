@@ -7,7 +7,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from analysis.figures.curves import describe_band, describe_emulated, draw_curve, score_limits
+from analysis.figures.curves import (
+    MEAN_WIDTH,
+    describe_emulated,
+    describe_lines,
+    draw_curve,
+    line_handles,
+    score_limits,
+)
 from analysis.figures.style import (
     DARK,
     GRAY,
@@ -15,13 +22,16 @@ from analysis.figures.style import (
     SERIES,
     Drawing,
     count_axis,
+    draw_baseline,
+    legend_below,
     log_axis,
     marker_fill,
     node_axis,
+    node_color,
     node_colors,
     node_handles,
+    notes,
     panels,
-    sentences,
     style_handles,
 )
 from analysis.models.critical_batch import CriticalBatch, fit_runs
@@ -30,10 +40,18 @@ from analysis.models.time_and_cost import seconds_of_stages
 from analysis.reference import published
 from analysis.reference.published import ARXIV
 from analysis.runs.grouping import groups, varies
+from analysis.runs.score import F1_TARGETS, targets_above
 from analysis.runs.stages import STAGES, is_staged, stage_table
-from analysis.runs.study import NothingToDraw, Study, describe_best, describe_runs
-from analysis.stats.targets import F1_TARGETS, WINDOW, first_reached, targets_table, tradeoff_table
-from ffn_core.metric_names import AVERAGED_F1, THROUGHPUT, VALIDATION_F1
+from analysis.runs.study import (
+    NothingToDraw,
+    Study,
+    describe_best,
+    describe_runs,
+    describe_score,
+)
+from analysis.stats.targets import first_reached, targets_table, tradeoff_table
+from analysis.text import capitalized
+from ffn_core.metric_names import THROUGHPUT
 
 
 def draw_cost(
@@ -45,27 +63,30 @@ def draw_cost(
     label: str,
     style: str = "-",
 ) -> None:
-    """Median cost to one target over repeats, with every repeat as a faint point.
+    """Mean cost to one target over repeats with its interval, and every repeat as a small point.
 
     Args:
         ax: to draw on.
         table: rows of one target from `analysis.stats.targets.tradeoff_table`, plus `emulated`.
         runs: rows of the same target, one per run: nodes, emulated, the cost, and `at_least`, the
             cost by which a run that missed the target had ended (NaN: not drawn).
-        cost: fovs, optimizer_step or hours.
+        cost: fovs, optimizer_step or elapsed_s.
         color: of the target.
         label: legend entry.
         style: of the line; dashed where the cost is modeled.
     """
     known = table.dropna(subset=[cost])
     ax.plot(known["nodes"], known[cost], style, color=color, label=label, zorder=2)
+    bounds = known.dropna(subset=[f"{cost}_low"])
+    ends = bounds[f"{cost}_low"], bounds[f"{cost}_high"]
+    ax.vlines(bounds["nodes"], *ends, color=color, linewidth=0.9, zorder=2)
     for emulated, group in known.groupby("emulated"):
         fill = marker_fill(bool(emulated), color)
         ax.plot(group["nodes"], group[cost], "o", color=color, mfc=fill, zorder=3)
     ax.plot(runs["nodes"], runs[cost], "o", color=color, alpha=0.4, markersize=2, mew=0)
     missed = runs[runs[cost].isna()]
-    (bounds,) = ax.plot(missed["nodes"], missed["at_least"], "^", color=color, alpha=0.6)
-    bounds.set(markerfacecolor="none", markersize=3, markeredgewidth=0.6)
+    (bounds_had,) = ax.plot(missed["nodes"], missed["at_least"], "^", color=color, alpha=0.6)
+    bounds_had.set(markerfacecolor="none", markersize=3, markeredgewidth=0.6)
 
 
 def draw_fit(ax: Axes, nodes: np.ndarray, cost: np.ndarray, color: str) -> None:
@@ -79,62 +100,107 @@ _PUBLISHED_TARGETS = (0.5, 0.7)
 _HAD = {"fovs": "fovs_done", "optimizer_step": "steps_done"}
 
 
+_LEAST_COUNTS = 3
+
+
+def reached_targets(study: Study, shown: pd.DataFrame) -> pd.DataFrame:
+    """What some runs needed to reach each target, as `targets_table`, with their node counts.
+
+    Raises:
+        NothingToDraw: fewer than three node counts reached a target above the trivial baseline.
+    """
+    if shown["nodes"].nunique() < _LEAST_COUNTS:
+        raise NothingToDraw(f"a trade-off takes {_LEAST_COUNTS} node counts with an F1")
+    baseline = study.baseline(shown)
+    targets = targets_above(baseline)
+    if not targets:
+        raise NothingToDraw(f"no target lies above {baseline:.3f}, all voxels called object")
+    runs = study.runs.select(study.runs.table["run_id"].isin(shown["run_id"]))
+    columns = ["run_id", "nodes", "emulated", "global_batch_size"]
+    reached = targets_table(runs, study.score.f1, targets, rising=True)
+    reached = reached.merge(shown[columns], on="run_id")
+    counts = reached.dropna(subset=["fovs"]).groupby("target")["nodes"].nunique()
+    if counts.empty or counts.max() < _LEAST_COUNTS:
+        above = "" if baseline is None else f" (calling all voxels object gives {baseline:.3f})"
+        raise NothingToDraw(
+            f"fewer than {_LEAST_COUNTS} node counts reached F1 {targets[0]}{above}"
+        )
+    return reached
+
+
 def cost_to_target(study: Study) -> Drawing:
     """FOVs, optimizer steps and wall time to each F1 target against nodes."""
-    shown = study.best
-    if shown["nodes"].nunique() < 2:
-        raise NothingToDraw("the trade-off needs at least two node counts")
-    reached = targets_table(
-        study.runs.select(study.runs.table["run_id"].isin(shown["run_id"])), window=WINDOW
-    ).merge(shown[["run_id", "nodes", "emulated", "global_batch_size"]], on="run_id")
-    if reached["fovs"].isna().all():
-        raise NothingToDraw(f"no finished run reached F1 {F1_TARGETS[0]}")
-    figure, axes = panels(3, rows=2, height_in=4.4)
+    shown = study.best.dropna(subset=["final_f1"])
+    reached = reached_targets(study, shown)
+    figure, axes = panels(5)
     _draw_costs(axes[0], reached, "fovs", "FOVs to target")
     _draw_costs(axes[1], reached, "optimizer_step", "Optimizer steps to target")
-    timed = _draw_time(axes[2], reached, shown)
+    timed, modeled = _draw_time(axes[2], reached, shown)
     fits = _draw_fits(axes[0], axes[1], reached)
     axes[0].set_title("this study")
-    _draw_published(axes[3], axes[5])
+    _draw_published(axes[3], axes[4])
     targets = sorted({*reached.loc[reached["fovs"].notna(), "target"], *_PUBLISHED_TARGETS})
+    legend_below(figure, _cost_handles(targets, reached, shown, len(fits) > 1, modeled))
+    return Drawing(
+        figure,
+        "FOVs, optimizer steps and time until F1 reaches a target, against nodes. Last two panels:"
+        " the published curves.",
+        notes(
+            "Means over seeds are geometric, with 95 % t intervals of the logarithms; they are"
+            " drawn where every seed reached the target.",
+            "A run reaches a target where the nondecreasing curve nearest to its evaluations does"
+            " (isotonic least squares), between two evaluations by linear interpolation.",
+            timed,
+            *fits,
+            "Published: first crossings of 0.5 and 0.7. Optimizer steps were not published.",
+            describe_score(study, shown),
+            describe_best(shown),
+            describe_runs(shown),
+        ),
+    )
+
+
+def _cost_handles(
+    targets: list[float], reached: pd.DataFrame, shown: pd.DataFrame, fitted: bool, modeled: bool
+) -> list[Line2D]:
+    """Legend entries for every mark of `cost_to_target`."""
+
+    def mark(label: str, marker: str, size: float, fill: str = DARK) -> Line2D:
+        line = Line2D([], [], color=DARK, linestyle="none", marker=marker, mfc=fill)
+        line.set(markersize=size, label=label)
+        return line
+
     handles = [Line2D([], [], color=_COLORS[t], label=f"F1 {t}") for t in targets]
     handles += style_handles(shown["emulated"].tolist(), markers=True)
-    axes[4].set_axis_off()
-    axes[4].legend(handles=handles, loc="center")
-    caption = sentences(
-        "FOVs, optimizer steps and wall time until validation F1 (mean of"
-        f" {WINDOW} evaluations) reaches a target, against nodes. Lines and large points: median",
-        "over seeds, drawn while more than half of them reach the target; small points: seeds;",
-        "triangles: seeds that had not reached it when they ended there.",
-        "Open: emulated nodes, which have no cluster time.",
-        timed,
-        *fits,
-        "Below: published F1 curves reaching 0.5 and 0.7, without smoothing; the steps there are",
-        "not published.",
-        describe_best(shown),
-        describe_runs(shown),
-    )
-    return Drawing(figure, caption)
+    handles.append(mark("seed", "o", 2))
+    if reached["fovs"].isna().any():
+        handles.append(mark("not reached by then", "^", 3, "none"))
+    if fitted:
+        handles.append(Line2D([], [], color=DARK, linestyle=":", lw=1, label="fitted curve"))
+    if modeled:
+        handles.append(Line2D([], [], color=DARK, linestyle="--", label="modeled time"))
+    return [*handles, mark("published", "s", 4)]
 
 
-def _draw_time(ax: Axes, reached: pd.DataFrame, shown: pd.DataFrame) -> str:
-    """Measured times where two real node counts have them, else modeled ones; says which."""
+def _draw_time(ax: Axes, reached: pd.DataFrame, shown: pd.DataFrame) -> tuple[str, bool]:
+    """Measured times where two real node counts have them, else modeled; says which, and if so."""
     real = reached[~reached["emulated"]]
     if varies(real.dropna(subset=["elapsed_s"])["nodes"]):
         _draw_costs(ax, real, "elapsed_s", "Wall time to target (s)")
-        return "Right: real nodes only."
+        return "Time: real nodes only.", False
     known = shown.dropna(subset=["fovs_per_second"])
     if known.empty:
-        ax.set_axis_off()
-        return "No time is shown: it takes two real node counts."
+        ax.text(0.5, 0.5, "time not recorded", ha="center", transform=ax.transAxes)
+        return "No time is shown: it takes two real node counts.", False
     throughput = modeled_throughput(known)
     rate = throughput.throughput(reached["nodes"].to_numpy(float))
     modeled = reached.assign(elapsed_s=reached["fovs"] / rate, emulated=True)
-    _draw_costs(ax, modeled, "elapsed_s", "Modeled time to target (s)", style="--")
+    _draw_costs(ax, modeled, "elapsed_s", "Modeled time (s)", style="--")
     return (
-        "Right, dashed: modeled, for want of two real node counts: these FOVs at"
+        "Time is modeled, for want of two real node counts: these FOVs at"
         f" {throughput.node_fovs_per_second:.3g} FOVs/s per node (one rank of these runs) and the"
-        f" published efficiency ({ARXIV})."
+        f" published efficiency ({ARXIV}).",
+        True,
     )
 
 
@@ -158,7 +224,7 @@ def _draw_fits(fovs: Axes, steps: Axes, reached: pd.DataFrame) -> list[str]:
     if varies(per_node):
         return ["No critical batch size is fitted: the local batch size varies."]
     local_batch = float(per_node.iloc[0])
-    notes = []
+    found = []
     for target, group in groups(reached, "target"):
         fit = fit_runs(group)
         if fit is None:
@@ -167,14 +233,14 @@ def _draw_fits(fovs: Axes, steps: Axes, reached: pd.DataFrame) -> list[str]:
         nodes = np.geomspace(group["nodes"].min(), group["nodes"].max(), 60)
         draw_fit(fovs, nodes, fit.fovs(nodes * local_batch), color)
         draw_fit(steps, nodes, fit.steps(nodes * local_batch), color)
-        notes.append(_finding(target, fit, local_batch))
-    if notes:
-        notes.insert(
+        found.append(_finding(target, fit, local_batch))
+    if found:
+        found.insert(
             0,
-            "Dotted: (S/Smin - 1)(E/Emin - 1) = 1 (McCandlish et al. 2018), fitted to all seeds; "
+            "Fitted curve: (S/Smin - 1)(E/Emin - 1) = 1 (McCandlish et al. 2018), to all seeds; "
             "those that missed the target count as needing more than they had.",
         )
-    return notes
+    return found
 
 
 def _finding(target: float, fit: CriticalBatch, local_batch: float) -> str:
@@ -207,51 +273,47 @@ def _draw_published(fovs: Axes, hours: Axes) -> None:
     fovs.set_title(PUBLISHED_TITLE)
 
 
-_STAGED_SCORES = ((AVERAGED_F1, "F1 (averaged weights)"), (VALIDATION_F1, "Validation F1"))
-
-
 def growing_batch(study: Study) -> Drawing:
     """F1 of runs in stages and of constant node counts, against FOVs and modeled time."""
     if study.staged.empty:
         raise NothingToDraw("no finished run went through stages")
     shown = pd.concat([study.best, study.staged], ignore_index=True)
-    label, rows = _staged_scores(study, shown)
+    rows = study.curves(study.score.f1, shown)
+    if not rows["run_id"].isin(study.staged["run_id"]).any():
+        raise NothingToDraw(f"no finished run in stages recorded {study.score.f1}")
     shown = shown[shown["run_id"].isin(rows["run_id"])]
     stages = {run_id: _stages(study, run_id) for run_id in shown["run_id"]}
     rows, node_rate = _with_modeled_minutes(rows, shown, stages)
-    figure, (by_fovs, by_time) = panels(2, height_in=2.8)
-    for ax, x, unit in ((by_fovs, "fovs", "FOVs processed, all nodes"), (by_time, "minutes", None)):
+    figure, (by_fovs, by_time) = panels(2, height_in=2.3)
+    for ax, x, unit in ((by_fovs, "fovs", "FOVs, all nodes"), (by_time, "minutes", None)):
+        draw_baseline(ax, study.baseline(shown))
         _draw_arms(ax, rows, x, study.staged, stages)
         ax.set(xlabel=unit or "Modeled time (min)", ylim=score_limits(rows, 0.0), xlim=(0, None))
-    by_fovs.set_ylabel(label)
+        ax.set_ylabel("F1")
     count_axis(by_fovs, "x")
     constant = shown[shown["run_id"].isin(study.best["run_id"])]
     handles = node_handles(node_colors(constant["nodes"])) if not constant.empty else []
-    handles += [Line2D([], [], color=DARK, label="in stages")]
-    figure.legend(
-        handles=handles + style_handles(shown["emulated"].tolist()), loc="outside right upper"
-    )
+    handles += [
+        Line2D([], [], color=DARK, lw=MEAN_WIDTH, label="in stages"),
+        Line2D([], [], color=GRAY, lw=0.6, label="end of a stage"),
+    ]
+    legend_below(figure, handles + line_handles(study, shown, raw=False))
     plans = sorted({_plan(stages[run_id]) for run_id in study.staged["run_id"] if run_id in stages})
-    caption = sentences(
-        f"{label} of runs that go through stages ({'; '.join(plans)}), dark, and of constant node",
-        "counts. Thin lines: where a stage ends.",
-        "Right: modeled time, FOVs of each stage over the throughput of its nodes, at",
-        f"{node_rate} FOVs/s per node (one rank of these runs) and the published efficiency",
-        f"({ARXIV}).",
-        describe_band(shown),
-        describe_emulated(shown),
-        describe_runs(shown),
+    return Drawing(
+        figure,
+        f"{capitalized(study.score.words)} of runs in stages and of constant node counts, against"
+        " FOVs and modeled time.",
+        notes(
+            f"Stages: {'; '.join(plans)}.",
+            "Modeled time: FOVs of each stage over the throughput of its nodes, at"
+            f" {node_rate} FOVs/s per node (one rank of these runs) and the published efficiency"
+            f" ({ARXIV}).",
+            describe_lines(shown),
+            describe_emulated(shown),
+            describe_score(study, shown),
+            describe_runs(shown),
+        ),
     )
-    return Drawing(figure, caption)
-
-
-def _staged_scores(study: Study, shown: pd.DataFrame) -> tuple[str, pd.DataFrame]:
-    """The first score that runs in stages have: what to call it, and its curves."""
-    for metric, label in _STAGED_SCORES:
-        rows = study.curves(metric, shown)
-        if rows["run_id"].isin(study.staged["run_id"]).any():
-            return label, rows
-    raise NothingToDraw("no finished run in stages recorded an F1")
 
 
 def _stages(study: Study, run_id: str) -> pd.DataFrame:
@@ -293,11 +355,11 @@ def _draw_arms(
     ax: Axes, rows: pd.DataFrame, x: str, staged: pd.DataFrame, stages: dict[str, pd.DataFrame]
 ) -> None:
     in_stages = rows["run_id"].isin(staged["run_id"])
-    colors = node_colors(rows.loc[~in_stages, "nodes"])
     for nodes, group in groups(rows[~in_stages], "nodes"):
-        draw_curve(ax, group, x, colors[nodes], str(nodes), bool(group["emulated"].iloc[0]))
+        emulated = bool(group["emulated"].iloc[0])
+        draw_curve(ax, group, x, node_color(nodes), str(nodes), emulated, seeds=True)
     for plan, group in groups(rows[in_stages], STAGES):
-        draw_curve(ax, group, x, DARK, str(plan), bool(group["emulated"].iloc[0]))
+        draw_curve(ax, group, x, DARK, str(plan), bool(group["emulated"].iloc[0]), seeds=True)
         one = group[group["run_id"] == group["run_id"].iloc[0]]
         for end in stages[one["run_id"].iloc[0]]["fovs"].iloc[:-1]:
             place = np.interp(end, one["fovs"].to_numpy(float), one[x].to_numpy(float))

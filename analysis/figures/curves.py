@@ -1,4 +1,4 @@
-"""Curves along training: one color per node count, and its legend."""
+"""Curves along training: seeds thin, their mean thick, one color per node count."""
 
 from __future__ import annotations
 
@@ -7,39 +7,61 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
-from analysis.figures.style import GRAY, line_style, node_colors, node_handles, style_handles
+from analysis.figures.style import (
+    DARK,
+    GRAY,
+    baseline_handle,
+    draw_baseline,
+    line_style,
+    node_color,
+    style_handles,
+)
 from analysis.runs.grouping import groups, varies
-from analysis.runs.study import NothingToDraw
-from ffn_core.metric_names import VALIDATION_ACCURACY, VALIDATION_F1
+from analysis.runs.study import NothingToDraw, Study
 
 _GRID_POINTS = 200
+SEED_WIDTH, MEAN_WIDTH, RAW_WIDTH = 0.5, 1.5, 0.5
+_SEED_ALPHA, _RAW_ALPHA = 0.55, 0.5
 
 
 def draw_curve(
-    ax: Axes, curves: pd.DataFrame, x: str, color: str, label: str, emulated: bool
+    ax: Axes,
+    curves: pd.DataFrame,
+    x: str,
+    color: str,
+    label: str,
+    emulated: bool,
+    seeds: bool = False,
 ) -> None:
-    """Mean over repeats as a line, their lowest and highest value as a band.
+    """Mean over repeats as a thick line, over the range that all of them cover.
 
     Args:
         ax: to draw on.
         curves: columns run_id, x and value; one curve per run_id. Undefined values are skipped;
             nothing is drawn where no run has any.
         x: column of the horizontal axis, such as fovs or elapsed_s.
-        color: of line and band.
+        color: of the lines.
         label: legend entry.
-        emulated: draws a dashed line.
+        emulated: draws the mean dashed.
+        seeds: draws every repeat as a thin line, where there are several.
     """
-    curves = curves.dropna(subset=[x, "value"])
+    curves = curves.dropna(subset=[x, "value"]).sort_values(x)
     if curves.empty:
         return
+    if seeds and varies(curves["run_id"]):
+        for _, run in curves.groupby("run_id"):
+            ax.plot(run[x], run["value"], color=color, lw=SEED_WIDTH, alpha=_SEED_ALPHA, zorder=2)
     grid, values = _aligned(curves, x)
     style = line_style(emulated)
-    ax.plot(grid, values.mean(axis=0), linestyle=style, color=color, label=label)
-    if len(values) > 1:
-        low, high = values.min(axis=0), values.max(axis=0)
-        ax.fill_between(grid, low, high, color=color, alpha=0.15, linewidth=0)
+    ax.plot(grid, values.mean(axis=0), style, color=color, lw=MEAN_WIDTH, label=label, zorder=3)
+
+
+def draw_raw(ax: Axes, curves: pd.DataFrame, x: str) -> None:
+    """The same runs by their raw weights, every run a thin gray line behind the others."""
+    for _, run in curves.dropna(subset=[x, "value"]).sort_values(x).groupby("run_id"):
+        ax.plot(run[x], run["value"], color=GRAY, lw=RAW_WIDTH, alpha=_RAW_ALPHA, zorder=1.5)
 
 
 def draw_published_band(ax: Axes, published: pd.DataFrame) -> None:
@@ -72,36 +94,24 @@ def _aligned(curves: pd.DataFrame, x: str) -> tuple[np.ndarray, np.ndarray]:
     return grid, np.stack([np.interp(grid, xs, values) for xs, values in runs])
 
 
-# Metric -> axis label and lowest limit (accuracy starts at the share of background voxels).
-SCORES = {
-    VALIDATION_F1: ("Validation F1", 0.0),
-    VALIDATION_ACCURACY: ("Validation accuracy", 0.5),
-}
-
-
 def scored(table: pd.DataFrame) -> pd.DataFrame:
-    """The runs that have a validation F1.
+    """The runs that have an F1 of held-out canvases.
 
     Raises:
         NothingToDraw: none has.
     """
     kept = table.dropna(subset=["final_f1"])
     if kept.empty:
-        raise NothingToDraw(f"no finished run recorded {VALIDATION_F1}")
+        raise NothingToDraw("no finished run recorded an F1 of held-out canvases")
     return kept
 
 
-def draw_per_nodes(
-    ax: Axes, rows: pd.DataFrame, x: str, ylim: tuple[float, float] | None = None
-) -> None:
-    """One curve per node count, with the range over its seeds."""
-    colors = node_colors(rows["nodes"])
+def draw_per_nodes(ax: Axes, rows: pd.DataFrame, x: str, seeds: bool = False) -> None:
+    """The mean of every node count, with its seeds if asked."""
     for nodes, group in groups(rows, "nodes"):
         emulated = bool(group["emulated"].iloc[0])
-        draw_curve(ax, group, x, colors[nodes], str(nodes), emulated)
+        draw_curve(ax, group, x, node_color(nodes), str(nodes), emulated, seeds)
     ax.set_xlim(0, None)
-    if ylim is not None:
-        ax.set_ylim(*ylim)
 
 
 def score_limits(rows: pd.DataFrame, lowest: float) -> tuple[float, float]:
@@ -113,40 +123,72 @@ def score_limits(rows: pd.DataFrame, lowest: float) -> tuple[float, float]:
     return float(np.fmin(lowest, tenth)) - 0.02, 1.0
 
 
-def legends(
-    figure: Figure, shown: pd.DataFrame, published_colors: dict[int, str] | None = None
-) -> None:
-    """Legends at the right of the panels: this study above, the published curves below."""
-    handles = node_handles(node_colors(shown["nodes"]))
-    handles += style_handles(shown["emulated"].tolist())
-    title = "this study" if published_colors else None
-    figure.legend(handles=handles, loc="outside right upper", title=title, alignment="left")
-    if published_colors:
-        figure.legend(
-            handles=node_handles(published_colors),
-            loc="outside right lower",
-            title="published",
-            alignment="left",
-        )
+def f1_panel(ax: Axes, study: Study, shown: pd.DataFrame, x: str = "fovs") -> None:
+    """What every panel of F1 has: the trivial baseline, and the raw weights behind the score.
+
+    Args:
+        ax: to draw on, with limits 0 and 1 and a margin below.
+        study: whose runs.
+        shown: of these runs.
+        x: column of the horizontal axis; others than fovs have no raw weights.
+    """
+    draw_baseline(ax, study.baseline(shown))
+    if study.score.raw and x == "fovs":
+        draw_raw(ax, study.curves(study.score.raw, shown), x)
+    f1_axis(ax)
 
 
-def describe_band(shown: pd.DataFrame) -> str:
-    """What lines and bands are, for the caption; nothing to say of single runs."""
+def f1_axis(ax: Axes) -> None:
+    """Limits and ticks of an F1; the margin keeps a run that stays at 0 visible."""
+    ax.set(ylim=(-0.02, 1), yticks=(0, 0.5, 1))
+    ax.set_yticks((0.25, 0.75), minor=True)
+
+
+def line_handles(
+    study: Study,
+    shown: pd.DataFrame,
+    *,
+    seeds: bool = True,
+    raw: bool = True,
+    f1: bool = True,
+    color: str = DARK,
+) -> list[Line2D]:
+    """Legend entries of the lines that panels of these runs have.
+
+    Args:
+        study: whose runs.
+        shown: the runs.
+        seeds: whether repeats are drawn, as far as there are any.
+        raw: whether raw weights are drawn, as far as the score is of others.
+        f1: whether there is a panel of F1.
+        color: of the entries.
+    """
+    several = seeds and varies(shown["seed"])
+    handles = []
+    if several:
+        handles.append(Line2D([], [], color=color, lw=MEAN_WIDTH, label="mean over seeds"))
+        handles.append(Line2D([], [], color=color, lw=SEED_WIDTH, label="seed"))
+    if f1 and raw and study.score.raw:
+        handles.append(Line2D([], [], color=GRAY, lw=RAW_WIDTH + 0.2, label="raw weights"))
+    if f1 and study.baseline(shown) is not None:
+        handles.append(baseline_handle())
+    return handles + style_handles(shown["emulated"].tolist())
+
+
+def describe_lines(shown: pd.DataFrame) -> str:
+    """What the lines are, for the details."""
     if not varies(shown["seed"]):
         return "One seed."
-    return "Lines are means over seeds, bands the range from the lowest to the highest seed."
+    return "Means are over the range that every seed covers."
 
 
 def describe_emulated(shown: pd.DataFrame, timed: bool = False) -> str:
-    """What dashed lines are, for the caption."""
+    """What dashed lines are, for the details."""
     if not shown["emulated"].any():
         return ""
     if timed:
-        return (
-            "Dashed: emulated nodes, whose time is that of the ranks that carried them and says"
-            " nothing about a cluster."
-        )
-    return "Dashed: emulated nodes."
+        return "The time of emulated nodes is that of the ranks that carried them, not a cluster's."
+    return "Emulated nodes take the steps of as many real ones."
 
 
 def time_unit(longest_s: float) -> tuple[float, str]:

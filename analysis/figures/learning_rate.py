@@ -8,13 +8,21 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
 from matplotlib.lines import Line2D
 
-from analysis.figures.style import DARK, VERMILION, Drawing, log_axis, node_axis, panels, sentences
+from analysis.figures.style import (
+    DARK,
+    VERMILION,
+    Drawing,
+    legend_below,
+    log_axis,
+    node_axis,
+    notes,
+    panels,
+)
 from analysis.models.rate_scans import grid_exponent
 from analysis.reference import published
 from analysis.runs.grouping import groups
-from analysis.runs.scanned_rates import MOVING, scans_of
+from analysis.runs.scanned_rates import LEAST_RATES, MOVING, scans_of
 from analysis.runs.study import Study, describe_runs
-from analysis.runs.summary import FINAL_EVALUATIONS
 from analysis.stats.learning_rates import best_rates, fit_power_law, normalized_accuracy
 
 # Color range of the published figure, so that the panels compare.
@@ -67,15 +75,14 @@ def draw_scan(ax: Axes, scan: pd.DataFrame, base: tuple[int, float]) -> PathColl
     return scatter
 
 
-_RATES_FOR_BEST = 3
 _COUNTS_FOR_EXPONENT = 3
 
 
 def learning_rate(study: Study) -> Drawing:
     """Every rate tried against nodes, colored by normalized accuracy, beside the published."""
     scans = scans_of(study)
-    figure, axes = panels(len(scans) + 1, height_in=3.0)
-    notes = []
+    figure, axes = panels(len(scans) + 1, height_in=2.6, least_panel_in=2.0)
+    found = []
     for ax, (label, rows) in zip(axes, scans.items(), strict=False):
         table = normalized_accuracy(rows.rename(columns={"final_accuracy": "accuracy"}))
         emulated = table["nodes"].map(rows.groupby("nodes")["emulated"].first())
@@ -84,7 +91,7 @@ def learning_rate(study: Study) -> Drawing:
         base = (int(best["nodes"].iloc[0]), float(best["lr_peak"].iloc[0]))
         draw_scan(ax, table, base)
         ax.set_title(f"this study, {label}")
-        notes.append(_finding(label, table))
+        found.append(_finding(label, table))
     reference = published.learning_rate_scan()
     reference = reference.rename(
         columns={"learning_rate": "lr_peak", "best_at_node_count": "best"}
@@ -95,19 +102,20 @@ def learning_rate(study: Study) -> Drawing:
     shown = pd.concat(scans.values())
     handles, _ = axes[-1].get_legend_handles_labels()
     handles += [_mark(EMULATED if e else REAL, e) for e in sorted(set(shown.emulated))]
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
-    caption = sentences(
-        "Peak learning rate against nodes, colored by normalized accuracy: final validation",
-        f"accuracy (mean of the last {FINAL_EVALUATIONS} evaluations and of the seeds) over the",
-        "best at that node count; values below 0.94 have the darkest color. Rings: the best rate.",
-        "Diamonds: emulated nodes." if shown["emulated"].any() else "",
-        "Lines: linear and square-root scaling from the best rate at the smallest node count",
-        f"(published, {published.ARXIV}: from 1e-5 at 1 node; there two rates at 4 nodes tie at",
-        "the top of the scale).",
-        *notes,
-        describe_runs(shown),
+    legend_below(figure, handles)
+    return Drawing(
+        figure,
+        "Learning rates tried against nodes, colored by normalized accuracy: over the best at that"
+        " node count. Lines scale with the nodes from the best rate at the fewest.",
+        notes(
+            f"Accuracy is `{study.score.accuracy}`, mean of the last {study.score.last} evaluations"
+            " and of the seeds; values below 0.94 have the darkest color.",
+            f"Published ({published.ARXIV}): lines from 1e-5 at 1 node; two rates at 4 nodes tie at"
+            " the top of the scale.",
+            *found,
+            describe_runs(shown),
+        ),
     )
-    return Drawing(figure, caption)
 
 
 def _mark(marker: str, emulated: bool) -> Line2D:
@@ -118,10 +126,10 @@ def _mark(marker: str, emulated: bool) -> Line2D:
 def _finding(label: str, table: pd.DataFrame) -> str:
     """What the scan says about the exponent, once it tried enough rates to have a best one."""
     tried = table.groupby("nodes")["lr_peak"].transform("count")
-    best = best_rates(table[tried >= _RATES_FOR_BEST])
+    best = best_rates(table[tried >= LEAST_RATES])
     if len(best) < _COUNTS_FOR_EXPONENT:
         return (
-            f"With {label} no exponent is fitted: that takes {_RATES_FOR_BEST} rates at each of "
+            f"With {label} no exponent is fitted: that takes {LEAST_RATES} rates at each of "
             f"{_COUNTS_FOR_EXPONENT} node counts."
         )
     law = fit_power_law(best["nodes"].to_numpy(float), best["lr_peak"].to_numpy(float))

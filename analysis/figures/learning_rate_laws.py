@@ -12,16 +12,17 @@ from analysis.figures.style import (
     GRAY,
     SERIES,
     Drawing,
+    legend_below,
     log_axis,
     node_axis,
+    notes,
     panels,
-    sentences,
 )
 from analysis.models.learning_rate_law_fits import LawFit, fit_law
 from analysis.models.learning_rate_laws import LAWS
 from analysis.models.rate_scans import AT_HIGHEST, AT_LOWEST, BEFORE_FAILURE, FLAT, INSIDE
-from analysis.runs.scanned_rates import ScannedRates, own_scans, published_scan
-from analysis.runs.study import Study
+from analysis.runs.scanned_rates import ScannedRates, own_scans, published_scan, scans_of
+from analysis.runs.study import Study, describe_runs
 
 # Best rates of which only a bound is known point to where the best may lie.
 MARKERS = {INSIDE: "o", AT_LOWEST: "v", AT_HIGHEST: "^", BEFORE_FAILURE: "D"}
@@ -72,19 +73,25 @@ _MARKS = {
 def learning_rate_laws(study: Study) -> Drawing:
     """The laws on the published best rates and on those of this study's scans."""
     scans = [published_scan(), *own_scans(study)]
-    figure, axes = panels(len(scans), height_in=3.3)
+    figure, axes = panels(len(scans), height_in=3.0, least_panel_in=2.0)
     for ax, scan in zip(axes, scans, strict=True):
         _panel(ax, scan)
     seen = {status for scan in scans for status in scan.best["status"]}
     handles = [Line2D([], [], color=GRAY, marker=".", linestyle="none", label="tried")]
     handles += [_mark(status) for status in _MARKS if status in seen]
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
-    caption = sentences(
-        "Best learning rate against nodes with 95 % intervals, laws fitted to it and how far their"
-        " AICc is above the lowest; open marks are bounds.",
-        f"Lowest: {'; '.join(scan.likeliest() for scan in scans)}.",
+    if any((scan.best["status"] == INSIDE).any() for scan in scans[1:]):
+        handles.append(Line2D([], [], color=DARK, lw=0.9, label="95 % interval"))
+    legend_below(figure, handles)
+    return Drawing(
+        figure,
+        "Best learning rate against nodes, and laws fitted to it. Numbers: how far the AICc of a"
+        " law is above the lowest.",
+        notes(
+            "Open marks are bounds of a best rate that lies outside those tried.",
+            f"Lowest AICc: {'; '.join(scan.likeliest() for scan in scans)}.",
+            describe_runs(pd.concat(scans_of(study).values())),
+        ),
     )
-    return Drawing(figure, caption)
 
 
 def _panel(ax: Axes, scan: ScannedRates) -> None:
@@ -103,7 +110,7 @@ def _panel(ax: Axes, scan: ScannedRates) -> None:
     ax.set_title(scan.label)
     if lines:
         handles = ax.get_lines()[-lines:]
-        legend = ax.legend(handles=handles, loc="best", title="$\\Delta$AICc", alignment="left")
+        legend = ax.legend(handles=handles, loc="best", title="ΔAICc", alignment="left")
         legend.set_frame_on(True)
         legend.get_frame().set(edgecolor="none", alpha=0.85)
     else:

@@ -19,7 +19,7 @@ from analysis.figures.learning_rate_laws import learning_rate_laws
 from analysis.figures.scaling_models import models
 from analysis.figures.segmentation import evaluation, segmentations
 from analysis.figures.step_time import phase_breakdown, stragglers
-from analysis.figures.style import STYLE, Drawing
+from analysis.figures.style import Drawing, styles
 from analysis.figures.throughput import efficiency, throughput
 from analysis.figures.time_vs_cost import time_against_cost
 from analysis.figures.training import (
@@ -29,8 +29,11 @@ from analysis.figures.training import (
     scores_against_time,
     training_curve,
 )
+from analysis.figures.vector import with_font
+from analysis.reference.published import ARXIV
 from analysis.runs.runs import Runs
 from analysis.runs.scanned_rates import best_table, laws_table, own_scans, published_scan
+from analysis.runs.score import targets_above
 from analysis.runs.study import NothingToDraw, Study
 from analysis.runs.summary import REPORT_COLUMNS, summary_table
 from analysis.stats.targets import targets_table
@@ -61,7 +64,9 @@ FIGURES: dict[str, Callable[[Study], Drawing]] = {
 COMMAND = "analysis.figures"
 SUMMARY, TARGETS, CAPTIONS = "summary.csv", "targets.csv", "captions.md"
 LAWS, BEST_RATES = "learning_rate_laws.csv", "best_learning_rates.csv"
-_SUFFIXES = (".png", ".svg")
+_SUFFIXES = (".png", ".svg", ".pdf")
+# No date in the file: the same data give the same bytes.
+_METADATA = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
 
 
 def draw_study(
@@ -71,6 +76,7 @@ def draw_study(
     console: Console,
     outputs: Outputs | None = None,
     baseline_nodes: int | None = None,
+    width: str = "page",
 ) -> list[str]:
     """Draw every figure one experiment supports into `out` and print its summary.
 
@@ -82,6 +88,7 @@ def draw_study(
         outputs: how to write them; by default nothing that is there is replaced.
         baseline_nodes: node count that scaling is relative to; by default the smallest of each
             curve.
+        width: one of `analysis.figures.style.WIDTHS_IN`.
 
     Returns:
         The names of the figures drawn.
@@ -95,14 +102,17 @@ def draw_study(
     report = study.summary.reindex(columns=list(REPORT_COLUMNS))
     with outputs.place(out / SUMMARY) as path:
         report.to_csv(path, index=False, float_format="%.6g")
-    targets = targets_table(runs).merge(report[["run_id", "name"]], on="run_id")
+    wanted = targets_above(study.baseline(study.summary))
+    targets = targets_table(runs, study.score.f1, wanted, rising=True)
+    targets = targets.merge(report[["run_id", "name"]], on="run_id")
     with outputs.place(out / TARGETS) as path:
         targets.to_csv(path, index=False, float_format="%.6g", na_rep="not reached")
     _write_laws(study, out, outputs, console)
-    captions, drawn = [f"# Figures of `{experiment}`\n", _left_out(study.summary)], []
+    source = f"Published values: {ARXIV}, digitized (`analysis/reference`).\n"
+    captions, drawn = [f"# Figures of `{experiment}`\n", _left_out(study.summary), source], []
     for name, chart in FIGURES.items():
         try:
-            with style.context(STYLE):
+            with style.context(styles(width)):
                 drawing = chart(study)
                 save(drawing.figure, out / name, outputs)
         except NothingToDraw as reason:
@@ -112,7 +122,7 @@ def draw_study(
             for file in figure_files(out / name):
                 outputs.remove(file)
             continue
-        captions.append(f"## {name}\n\n![{name}]({name}.png)\n\n{drawing.caption}\n")
+        captions.append(captioned(name, drawing))
         drawn.append(name)
     with outputs.place(out / CAPTIONS) as path:
         path.write_text("\n".join(captions))
@@ -149,13 +159,25 @@ def _left_out(summary: pd.DataFrame) -> str:
     )
 
 
+def captioned(name: str, drawing: Drawing) -> str:
+    """A figure with its caption and details, in Markdown."""
+    details = "".join(f"- {detail}\n" for detail in drawing.details)
+    return f"## {name}\n\n![{name}]({name}.png)\n\n{drawing.caption}\n\n{details}"
+
+
 def save(figure: Figure, path: Path, outputs: Outputs) -> None:
-    """Write a figure as PNG and SVG beside each other; `path` has no suffix."""
+    """Write a figure as PNG, SVG and PDF beside each other; `path` has no suffix.
+
+    In SVG and PDF text is text, and its font is in the file.
+    """
+    # Arranged once, for all three alike: it takes longer than drawing.
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
     for target in figure_files(path):
-        # No date in the file: the same data give the same bytes.
-        undated = {"Date": None} if target.suffix == ".svg" else None
         with outputs.place(target) as partial:
-            figure.savefig(partial, metadata=undated)
+            figure.savefig(partial, metadata=_METADATA.get(target.suffix))
+            if target.suffix == ".svg":
+                partial.write_text(with_font(partial.read_text()))
 
 
 def figure_files(path: Path) -> list[Path]:

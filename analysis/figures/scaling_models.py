@@ -13,13 +13,14 @@ from matplotlib.lines import Line2D
 
 from analysis.figures.style import (
     DARK,
-    FULL_WIDTH_IN,
     GRAY,
     PUBLISHED,
     SERIES,
     Drawing,
+    legend_below,
     node_axis,
-    sentences,
+    notes,
+    width_in,
 )
 from analysis.figures.throughput import real_series
 from analysis.models.model_average import (
@@ -103,6 +104,7 @@ def draw_residuals(
 
 _FORECAST_NODES = 2048
 _COLUMNS = 3
+_LEAST_PANEL_IN = 1.6
 
 
 def models(study: Study) -> Drawing:
@@ -116,55 +118,53 @@ def models(study: Study) -> Drawing:
     rates = most.points["fovs_per_second"].to_numpy(float)
     try:
         ours = fit_throughput(f"this study ({most.label})", nodes, rates)
-    except ValueError:
-        ours = None
-    base = int(nodes.min())
-    note = f"Dots: means of this study, {most.label}; baseline: its smallest node count, {base}"
-    note += (
-        ", with the same models fitted to it (thin)."
-        if ours
-        else "; too few real node counts for a fit, which takes three and five runs."
-    )
-    return _draw(nodes, rates, ours, sentences(note, describe_runs(shown)))
+    except ValueError as reason:
+        counts = ", ".join(f"{n:g}" for n in sorted(set(nodes)))
+        raise NothingToDraw(f"{reason}; there are {len(nodes)} on nodes {counts}") from reason
+    note = f"This study: means of {most.label}; baseline: its smallest node count, {nodes.min():g}."
+    return _draw(nodes, rates, ours, note, describe_runs(shown))
 
 
 def fitted_models(throughput: ThroughputModel) -> Drawing:
     """Every model on the published throughput, and on another where it is that."""
     if throughput.source == published_throughput().source:
-        return _draw(np.array([]), np.array([]), None, "")
-    note = f"Dots: means, {throughput.source}, with the same models fitted to it (thin)."
+        return _draw(np.array([]), np.array([]), None)
+    note = f"This study: means, {throughput.source}."
     return _draw(throughput.nodes, throughput.fovs_per_second, throughput, note)
 
 
-def _draw(nodes: np.ndarray, rates: np.ndarray, ours: ThroughputModel | None, note: str) -> Drawing:
+def _draw(
+    nodes: np.ndarray, rates: np.ndarray, ours: ThroughputModel | None, *more: str
+) -> Drawing:
     reference = published_throughput()
     table = reference.comparison()
     scores = {str(row["model"]): row for row in table.to_dict("records")}
     fits = reference.average.fits
-    figure = Figure(figsize=(FULL_WIDTH_IN, 5.2), layout="constrained")
-    rows = -(-len(fits) // _COLUMNS)
-    grid = figure.add_gridspec(rows + 1, _COLUMNS, height_ratios=[1.0] * rows + [0.85])
+    columns = min(_COLUMNS, int(width_in() / _LEAST_PANEL_IN))
+    rows = -(-len(fits) // columns)
+    figure = Figure(figsize=(width_in(), 1.8 * (rows + 1)), layout="constrained")
+    grid = figure.add_gridspec(rows + 1, columns, height_ratios=[1.0] * rows + [0.85])
     smallest = []
     for index, (fit, color) in enumerate(zip(fits, SERIES, strict=True)):
-        ax = figure.add_subplot(grid[index // _COLUMNS, index % _COLUMNS])
+        ax = figure.add_subplot(grid[index // columns, index % columns])
         _panel(ax, reference, fit, color)
         if nodes.size:
             _draw_ours(ax, nodes, rates, ours, fit.model.name)
         row = scores[fit.model.name]
-        ax.set_title(f"{fit.model.name}: $\\Delta$AICc {row['delta_aicc']:.1f}")
+        ax.set_title(f"{fit.model.name}: ΔAICc {row['delta_aicc']:.1f}")
         _note(ax, reference, fit, row)
         node_axis(ax, [1, _FORECAST_NODES], most_labels=6)
-        ax.set_xlabel("Nodes" if index >= len(fits) - _COLUMNS else "")
-        ax.set_ylabel("Parallel efficiency" if index % _COLUMNS == 0 else "")
+        ax.set_xlabel("Nodes" if index >= len(fits) - columns else "")
+        ax.set_ylabel("Efficiency" if index % columns == 0 else "")
         smallest.append(ax.dataLim.y0)
     # Room above for efficiencies over 1, and below every curve for the note.
     top = max(1.08, *(_means(nodes, rates)[1] + 0.05)) if nodes.size else 1.08
     for ax in figure.axes:
         ax.set_ylim(top - 1.4 * (top - min(smallest)), top)
     _residuals(figure.add_subplot(grid[rows, :]), reference)
-    figure.axes[0].set_title(f"{fits[0].model.name}: $\\Delta$AICc 0 (best)")
-    figure.legend(handles=_handles(bool(nodes.size)), loc="outside lower center", ncols=5)
-    return Drawing(figure, _caption(reference, table, note))
+    figure.axes[0].set_title(f"{fits[0].model.name}: ΔAICc 0")
+    legend_below(figure, _handles(bool(nodes.size)))
+    return Drawing(figure, _CAPTION, notes(*_details(reference, table), *more))
 
 
 def _panel(ax: Axes, model: ThroughputModel, fit: ModelFit, color: str) -> None:
@@ -222,7 +222,7 @@ def _residuals(ax: Axes, model: ThroughputModel) -> None:
     node_axis(ax, [1, _FORECAST_NODES], most_labels=12)
     ax.set_xlim(2**-0.6, _FORECAST_NODES * 2**0.6)
     ax.set_ylabel("Model error (%)")
-    ax.set_title("residuals; open: 2048 nodes, not fitted")
+    ax.set_title(f"residuals; open: {_FORECAST_NODES} nodes, not fitted")
 
 
 def _handles(ours: bool) -> list[Line2D]:
@@ -231,37 +231,42 @@ def _handles(ours: bool) -> list[Line2D]:
         Line2D(
             [], [], color=GRAY, marker="s", linestyle="none", mfc="white", label="stated (abstract)"
         ),
-        Line2D([], [], color=DARK, label="model, 95 % band"),
-        Line2D([], [], color=DARK, linestyle="--", marker="o", mfc="white", label="modeled"),
+        Line2D([], [], color=DARK, label="model with 95 % band"),
+        Line2D(
+            [], [], color=DARK, linestyle="--", marker="o", mfc="white", label="forecast (modeled)"
+        ),
     ]
     if ours:
         mark = Line2D([], [], color=DARK, marker="o", linestyle="none", label="this study")
-        handles.insert(0, mark)
+        fit = Line2D([], [], color=DARK, lw=0.8, label="fitted to this study")
+        handles[:0] = [mark, fit]
     return handles
 
 
-def _caption(model: ThroughputModel, table: pd.DataFrame, note: str) -> str:
+_CAPTION = (
+    "Scaling models fitted to the published throughput of 1 to 1024 nodes and extended to 2048."
+    " Numbers: the forecast for 2048 nodes, and the error at 1024 from all smaller ones."
+)
+
+
+def _details(model: ThroughputModel, table: pd.DataFrame) -> list[str]:
     average = _efficiency(model, model.average, np.array([_FORECAST_NODES]), measured=True).iloc[0]
-    ranked = "; ".join(
-        f"{row['model']}: {row['parameters']}; AICc {row['aicc']:.1f}, error of 1024 nodes from"
-        f" all smaller {100 * row['left_out_error']:+.1f} %, rms error of such forecasts"
-        f" {100 * row['forecast_error']:.1f} %"
-        for row in table.to_dict("records")
-    )
     held_out = table.loc[table["left_out_error"].abs().sort_values().index, "model"].iloc[0]
-    return sentences(
-        f"Scaling models fitted to the published throughput ({published.ARXIV}, 1 to 1024 nodes,"
-        " squares; baseline 1 node) by least squares on its logarithm, and extended to 2048 nodes"
-        f" (dashed and open: modeled), where the abstract states"
-        f" {published.EFFICIENCY_AT_2048_NODES} (open square; not fitted).",
-        "Bands: 95 % of the curve, bars and numbers: of one new measurement, both first-order"
-        " (delta method) and taking the model as true.",
+    return [
+        f"Fits: least squares on the logarithm of throughput ({published.ARXIV}; baseline 1 node)."
+        f" The abstract states {published.EFFICIENCY_AT_2048_NODES} at 2048 nodes, not fitted.",
+        "Bands: 95 % of the curve. Bars and numbers: of one new measurement. Both first-order"
+        " (delta method), taking the model as true.",
         f"Lowest AICc: {table['model'].iloc[0]}; smallest held-out error: {held_out}.",
         f"All models averaged by Akaike weight give {average['efficiency']:.2f}"
         f" ({average['low']:.2f} to {average['high']:.2f}) at 2048 nodes.",
-        f"Shape parameters with 95 % intervals: {ranked}.",
-        note,
-    )
+        *(
+            f"{row['model']}: {row['parameters']} (95 % intervals); AICc {row['aicc']:.1f}, error"
+            f" of 1024 nodes from all smaller {100 * row['left_out_error']:+.1f} %, rms error of"
+            f" such forecasts {100 * row['forecast_error']:.1f} %."
+            for row in table.to_dict("records")
+        ),
+    ]
 
 
 def _efficiency(

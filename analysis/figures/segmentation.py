@@ -10,23 +10,26 @@ from matplotlib.lines import Line2D
 
 from analysis.figures import curves as plots
 from analysis.figures.style import (
-    FULL_WIDTH_IN,
+    DARK,
     GRAY,
     PUBLISHED_TITLE,
     SERIES,
     Drawing,
     count_axis,
+    legend_below,
     line_style,
+    node_color,
+    notes,
     panels,
-    sentences,
     style_handles,
+    width_in,
 )
 from analysis.pictures.colors import Colors, largest, matching_colors
 from analysis.pictures.panels import gray, overlay, partners
 from analysis.pictures.surfaces import draw_surfaces
 from analysis.reference import published
 from analysis.runs.grouping import varies
-from analysis.runs.study import NothingToDraw, Study, describe_runs
+from analysis.runs.study import NothingToDraw, Study, describe_runs, nodes_text
 from ffn_core.inference.sample import SegmentedSample
 from ffn_core.metric_names import (
     ASSIGNED_ARE,
@@ -48,39 +51,43 @@ def segmentations(study: Study) -> Drawing:
     shown = _of_one_seed(study)
     samples = [study.runs.samples[run_id] for run_id in shown["run_id"]]
     truth = samples[0].truth
-    figure = Figure(figsize=(FULL_WIDTH_IN, 3.3))
     columns = 2 + len(samples)
-    _section(_panel(figure, 0, columns), "image", gray(samples[0].section))
+    wide = width_in()
+    # Sections above, as high as a panel is wide; surfaces below, which are flatter.
+    figure = Figure(figsize=(wide, 1.9 * wide / columns + 0.12))
     by_object = matching_colors(truth, truth)[1]
+    _section(_panel(figure, 0, columns), "image", gray(samples[0].section))
     flat = overlay(samples[0].section, truth[samples[0].z], by_object)
-    _section(_panel(figure, 1, columns), "ground truth", flat)
+    _section(_panel(figure, 1, columns), "truth", flat)
     _surfaces(figure, 1, columns, truth, _drawn_objects(samples, truth), by_object)
     for column, (nodes, sample) in enumerate(zip(shown["nodes"], samples, strict=True), start=2):
         by_segment = matching_colors(sample.segmentation, truth)[0]
         flat = overlay(sample.section, sample.segmentation[sample.z], by_segment)
-        _section(_panel(figure, column, columns), _nodes(nodes), flat)
+        _section(_panel(figure, column, columns), nodes_text(nodes), flat)
         ids = largest(sample.segmentation, SURFACES)
         _surfaces(figure, column, columns, sample.segmentation, ids, by_segment)
     depth, height, width = truth.shape
-    figure.text(
-        0.5 / columns,
-        0.21,
-        f"above: one section\n\nright: {SURFACES} largest\nsegments, and the true\nobjects they"
-        f" belong to,\n{depth} x {height} x {width} voxels",
-        ha="center",
-        va="center",
-        fontsize=7,
-    )
+    said = f"{SURFACES} largest\nsegments and\ntheir objects"
+    figure.text(0.5 / columns, 0.21, said, ha="center", va="center", fontsize=7)
     seed = int(shown["seed"].iloc[0])
-    caption = sentences(
-        f"The same {depth} x {height} x {width} voxels (zyx), not trained on, segmented by the last"
-        f" checkpoint of a run per node count (seed {seed}, the first). A segment has the color of"
-        " the true object it shares most voxels with; of several such segments only the largest.",
-        _scores(study, shown),
-        "Emulated nodes." if shown["emulated"].all() else "",
-        describe_runs(shown),
+    return Drawing(
+        figure,
+        f"The same held-out voxels segmented after training on {_listed(shown['nodes'])} nodes: one"
+        f" section, and the {SURFACES} largest segments with the true objects they belong to.",
+        notes(
+            f"{depth} x {height} x {width} voxels (zyx), by the last checkpoint of one run per node"
+            f" count: seed {seed}, the first.",
+            "A segment has the color of the true object it shares most voxels with; of several such"
+            " segments only the largest.",
+            _scores(study, shown),
+            describe_runs(shown),
+        ),
     )
-    return Drawing(figure, caption)
+
+
+def _listed(nodes: pd.Series) -> str:
+    *most, last = [str(n) for n in nodes]
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def _of_one_seed(study: Study) -> pd.DataFrame:
@@ -120,19 +127,15 @@ def _scores(study: Study, shown: pd.DataFrame) -> str:
     if known.empty:
         return ""
     said = "; ".join(
-        f"{_nodes(nodes)} {are[run_id]:.3f} over {coverage[run_id]:.0%}"
+        f"{nodes_text(nodes)} {are[run_id]:.3f} over {coverage[run_id]:.0%}"
         for nodes, run_id in zip(known["nodes"], known["run_id"], strict=True)
     )
     return f"Adapted Rand error over what was segmented of the foreground: {said}."
 
 
-def _nodes(count: int) -> str:
-    return f"{count} node{'s' if count > 1 else ''}"
-
-
 def _panel(figure: Figure, column: int, columns: int) -> Axes:
     width = 1 / columns
-    return figure.add_axes((column * width + 0.005, 0.42, width - 0.01, 0.52))
+    return figure.add_axes((column * width + 0.005, 0.4, width - 0.01, 0.485))
 
 
 def _section(ax: Axes, title: str, picture: np.ndarray) -> None:
@@ -175,39 +178,41 @@ def evaluation(study: Study) -> Drawing:
     recipes = list(dict.fromkeys(shown[keys].sort_values(keys).itertuples(index=False, name=None)))
     if len(recipes) > len(SERIES):
         raise NothingToDraw(f"{len(recipes)} curves are too many for one panel")
-    colors = dict(zip(recipes, SERIES, strict=False))
-    figure, axes = panels(3, rows=2, height_in=4.4)
+    several = varies(shown["recipe"])
+    cycle = SERIES if several else [node_color(nodes) for nodes, _ in recipes]
+    colors = dict(zip(recipes, cycle, strict=False))
+    figure, axes = panels(5)
     for ax, (metric, label) in zip(axes, _ERRORS.items(), strict=False):
         _draw_runs(ax, rows[metric], colors)
         ax.set(ylabel=label, ylim=(0, None))
     axes[0].set_title("this study")
     _draw_parts(axes[2], rows, colors)
     for ax in axes[:3]:
-        ax.set(xlabel="FOVs processed, all nodes", xlim=(0, None))
+        ax.set(xlabel="FOVs, all nodes", xlim=(0, None))
         count_axis(ax, "x")
     _draw_published(axes[3], axes[4])
-    _legend(axes[5], shown, colors)
-    caption = sentences(
-        "Adapted Rand error and variation of information of the segmentation by each checkpoint,"
-        " over all voxels with a true id; those left unsegmented count as one more segment.",
-        "Right: the two parts of the variation of information; split errors lie in H(segmentation"
-        " | truth), merge errors in H(truth | segmentation).",
-        "Lines are means over seeds, bands the range from the lowest to the highest seed."
-        if varies(shown["seed"])
-        else "",
-        "Dashed: emulated nodes." if shown["emulated"].any() else "",
-        "Below, the published curves against the number of the checkpoint; which voxels they count"
-        " and what volume they are of is not stated, so levels cannot be compared.",
-        describe_runs(shown),
+    legend_below(figure, _handles(shown, colors))
+    return Drawing(
+        figure,
+        "Adapted Rand error and variation of information (VOI) of the segmentation by each"
+        " checkpoint. Last two panels: the published curves.",
+        notes(
+            "Counted are all voxels with a true id; those left unsegmented count as one more"
+            " segment.",
+            "Split errors lie in H(segmentation | truth), merge errors in H(truth | segmentation);"
+            " their sum is the VOI. Their lines are means over seeds.",
+            "Published: against the number of the checkpoint. Which voxels count and of what volume"
+            " is not stated, so levels cannot be compared.",
+            describe_runs(shown),
+        ),
     )
-    return Drawing(figure, caption)
 
 
 def _draw_runs(ax: Axes, rows: pd.DataFrame, colors: dict[tuple[int, str], str]) -> None:
     for (nodes, recipe), color in colors.items():
         here = rows[(rows["nodes"] == nodes) & (rows["recipe"] == recipe)]
         emulated = bool(here["emulated"].any())
-        plots.draw_curve(ax, here, "fovs", color, f"{nodes} {recipe}", emulated)
+        plots.draw_curve(ax, here, "fovs", color, f"{nodes} {recipe}", emulated, seeds=True)
 
 
 def _draw_parts(
@@ -236,21 +241,22 @@ def _draw_published(are: Axes, voi: Axes) -> None:
     are.set_title(PUBLISHED_TITLE)
 
 
-def _legend(ax: Axes, shown: pd.DataFrame, colors: dict[tuple[int, str], str]) -> None:
-    """In the place of a panel that is not needed."""
+def _handles(shown: pd.DataFrame, colors: dict[tuple[int, str], str]) -> list[Line2D]:
     several = varies(shown["recipe"])
     handles = [
         Line2D([], [], color=color, label=_name(nodes, recipe if several else ""))
         for (nodes, recipe), color in colors.items()
     ]
+    if varies(shown["seed"]):
+        handles.append(Line2D([], [], color=DARK, lw=plots.MEAN_WIDTH, label="mean over seeds"))
+        handles.append(Line2D([], [], color=DARK, lw=plots.SEED_WIDTH, label="seed"))
     handles += style_handles(shown["emulated"].tolist())
     handles += [
-        Line2D([], [], color=GRAY, marker=marker, markersize=_MARKER_SIZE, label=f"VOI, {name}")
+        Line2D([], [], color=DARK, marker=marker, markersize=_MARKER_SIZE, label=f"{name} errors")
         for name, marker in _PARTS.values()
     ]
-    ax.set_axis_off()
-    ax.legend(handles=handles, loc="upper left", title="this study", alignment="left")
+    return [*handles, Line2D([], [], color=GRAY, label="published")]
 
 
 def _name(nodes: int, recipe: str) -> str:
-    return f"{nodes} node{'s' if nodes > 1 else ''}{f', {recipe}' if recipe else ''}"
+    return f"{nodes_text(nodes)}{f', {recipe}' if recipe else ''}"

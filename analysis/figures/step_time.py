@@ -11,17 +11,17 @@ from matplotlib.ticker import MaxNLocator
 from analysis.figures import step_time as phase_plots
 from analysis.figures.style import (
     BLUE,
-    COLUMN_WIDTH_IN,
     GRAY,
     GREEN,
     ORANGE,
     PURPLE,
     SKY,
     Drawing,
+    legend_below,
     node_axis,
-    node_colors,
+    node_color,
+    notes,
     panels,
-    sentences,
 )
 from analysis.runs.grouping import groups
 from analysis.runs.study import NothingToDraw, Study, describe_runs
@@ -62,7 +62,9 @@ def draw_phases(ax: Axes, table: pd.DataFrame) -> None:
 
 def emulated_handle() -> Patch:
     """Legend entry for the hatching."""
-    return Patch(facecolor=GRAY, edgecolor="white", hatch="////", linewidth=0)
+    return Patch(
+        facecolor=GRAY, edgecolor="white", hatch="////", linewidth=0, label="emulated nodes"
+    )
 
 
 def phase_breakdown(study: Study) -> Drawing:
@@ -71,42 +73,52 @@ def phase_breakdown(study: Study) -> Drawing:
     if shown.empty:
         raise NothingToDraw(f"no finished run recorded {STEP_S}")
     table = phase_table(shown)
-    width_in = min(7.0, 2.2 + 0.42 * len(table))
-    figure, (ax,) = panels(1, width_in=max(width_in, COLUMN_WIDTH_IN), height_in=2.5)
+    figure, (ax,) = panels(1, height_in=2.8, most_width_in=max(3.4, 1.4 + 0.42 * len(table)))
     phase_plots.draw_phases(ax, table)
-    handles, labels = ax.get_legend_handles_labels()
+    handles, _ = ax.get_legend_handles_labels()
     emulated = table["emulated"].any()
     if emulated:
         handles.append(phase_plots.emulated_handle())
-        labels.append("emulated nodes")
-    figure.legend(handles[::-1], labels[::-1], loc="outside right upper")
-    caption = sentences(
-        "Time per FOV of one rank by phase, mean over ranks and runs: step time over the FOVs each",
-        "rank works through in a step (nodes x local batch / ranks).",
-        "Hatched: emulated nodes, whose times are those of the ranks that carried them."
-        if emulated
-        else "",
-        describe_runs(shown),
+    legend_below(figure, handles)
+    return Drawing(
+        figure,
+        "Time per FOV of one rank by phase of the step, mean over ranks and runs.",
+        notes(
+            "Time per FOV: step time over the FOVs each rank works through in a step (nodes x local"
+            " batch / ranks).",
+            "Times of emulated nodes are those of the ranks that carried them." if emulated else "",
+            describe_runs(shown),
+        ),
     )
-    return Drawing(figure, caption)
 
 
 def draw_shares(ax: Axes, table: pd.DataFrame) -> None:
     """How often each rank was the slowest, over what chance gives, one color per rank count.
 
+    Ranks are categories: points side by side, no line between them.
+
     Args:
         ax: to draw on.
         table: from `analysis.stats.step_time.slowest_shares`.
     """
-    colors = node_colors(table["ranks"])
+    counts = sorted(table["ranks"].unique())
     for ranks, group in groups(table, "ranks"):
         ratio = group["share"] * group["ranks"]
+        aside = _SPREAD * (counts.index(ranks) - (len(counts) - 1) / 2) / len(counts)
+        color = node_color(ranks)
+        ax.vlines(group["rank"] + aside, 1, ratio, color=color, linewidth=0.8)
         ax.plot(
-            group["rank"], ratio, "o-", color=colors[ranks], markersize=3.5, label=f"{ranks} ranks"
+            group["rank"] + aside, ratio, "o", color=color, markersize=3.5, label=f"{ranks} ranks"
         )
-    ax.axhline(1, color=GRAY, linestyle=":", linewidth=1)
+    ax.axhline(1, color=GRAY, linestyle=":", linewidth=1, label="equal share")
+    most = table["rank"].max()
+    ax.set_xlim(-0.6, most + 0.6)
     ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    ax.set(xlabel="Rank", ylabel="Times slowest over equal share", ylim=(0, None))
+    top = 1.15 * max(1.0, float((table["share"] * table["ranks"]).max()))
+    ax.set(xlabel="Rank", ylabel="Slowest, over chance", ylim=(0, top))
+
+
+_SPREAD = 0.7
 
 
 def draw_waits(ax: Axes, table: pd.DataFrame, points: pd.DataFrame) -> None:
@@ -117,14 +129,15 @@ def draw_waits(ax: Axes, table: pd.DataFrame, points: pd.DataFrame) -> None:
         table: from `analysis.stats.step_time.wait_table`.
         points: ranks and share, one row per run.
     """
-    ax.plot(points["ranks"], 100 * points["share"], "o", color=BLUE, alpha=0.4, markersize=2, mew=0)
+    share = 100 * points["share"]
+    ax.plot(points["ranks"], share, "o", color=BLUE, alpha=0.4, ms=2, mew=0, label="run")
     value = 100 * table["share"].to_numpy(float)
     bounds = 100 * table[["low", "high"]].to_numpy(float).T
     error = np.nan_to_num(np.abs(bounds - value))
     ax.errorbar(table["ranks"], value, yerr=error, fmt="none", color=BLUE)
-    ax.plot(table["ranks"], value, "o-", color=BLUE)
+    ax.plot(table["ranks"], value, "o-", color=BLUE, label="mean over runs")
     node_axis(ax, [1, *table["ranks"].astype(int)])
-    ax.set(xlabel="Ranks", ylabel="Wait for the slowest (% of step)", ylim=(0, None))
+    ax.set(xlabel="Ranks", ylabel="Wait (% of step)", ylim=(0, None))
 
 
 def stragglers(study: Study) -> Drawing:
@@ -138,23 +151,40 @@ def stragglers(study: Study) -> Drawing:
     records = study.curves(SLOWEST_RANK, shown)
     if records.empty:
         raise NothingToDraw(f"no finished run recorded {SLOWEST_RANK}")
-    figure, (slowest, waits) = panels(2, height_in=2.6)
     shares = slowest_shares(records)
-    draw_shares(slowest, shares)
-    slowest.legend(loc="best")
-    single = shown.assign(share=shown["straggler_wait_s"] / shown["step_s"])
-    draw_waits(waits, wait_table(shown), single)
+    table = wait_table(shown)
+    several = len(table) > 1
+    figure, axes = panels(2 if several else 1, height_in=2.2, most_width_in=7.0 if several else 3.4)
+    draw_shares(axes[0], shares)
+    if several:
+        single = shown.assign(share=shown["straggler_wait_s"] / shown["step_s"])
+        draw_waits(axes[1], table, single)
+    legend_below(figure, [h for ax in axes for h in ax.get_legend_handles_labels()[0]])
     counts = shares.drop_duplicates("ranks").set_index("ranks")["records"]
     listed = ", ".join(f"{n} on {ranks} ranks" for ranks, n in counts.items())
-    caption = sentences(
-        "Left: how often each rank was the slowest of a record (its own time, without waiting),"
-        f" over the share that chance would give it (dotted); records: {listed}.",
-        "Right: mean over ranks of the time spent waiting for the slowest rank before the"
-        " allreduce, as a share of the step; means over runs with 95 % t intervals where there are"
-        " repeats, small points: runs. Runs on one rank are left out.",
-        "Times are those of the ranks, whether they carry one node each or several emulated ones."
-        if shown["emulated"].any()
-        else "",
-        describe_runs(shown),
+    return Drawing(
+        figure,
+        "How often each rank was the slowest of a record, over the share that chance would give it."
+        + (" Right: time spent waiting for the slowest." if several else ""),
+        notes(
+            "A rank is slowest by its own time, without waiting.",
+            f"Records: {listed}.",
+            f"Waiting before the allreduce, share of a step, mean over ranks: {_waits(table)}"
+            " (95 % t intervals, where there are repeats). One rank waits for nobody.",
+            "Times are those of the ranks, whether they carry one node each or several emulated"
+            " ones."
+            if shown["emulated"].any()
+            else "",
+            describe_runs(shown),
+        ),
     )
-    return Drawing(figure, caption)
+
+
+def _waits(table: pd.DataFrame) -> str:
+    """``5.0 % (4.1 to 5.9) on 2 ranks``."""
+    said = []
+    for row in table.to_dict("records"):
+        known = np.isfinite(row["low"])
+        within = f" ({100 * row['low']:.1f} to {100 * row['high']:.1f})" if known else ""
+        said.append(f"{100 * row['share']:.1f} %{within} on {row['ranks']:g} ranks")
+    return ", ".join(said)

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
 from analysis.figures import throughput as plots
 from analysis.figures.style import (
-    COLUMN_WIDTH_IN,
     GRAY,
     PUBLISHED,
     PUBLISHED_TITLE,
     PURPLE,
     SERIES,
     Drawing,
+    legend_below,
     log_axis,
     node_axis,
+    notes,
     panels,
-    sentences,
 )
 from analysis.reference import published
 from analysis.runs.study import NothingToDraw, Study, describe_runs
@@ -52,15 +55,7 @@ def draw_published_throughput(ax: Axes, published: pd.DataFrame) -> None:
 
 
 def draw_efficiency(ax: Axes, table: pd.DataFrame, color: str, label: str) -> None:
-    """Parallel efficiency of one weak- or strong-scaling series with its intervals.
-
-    The band joins the intervals; at the baseline, 1 by definition, it has no width.
-    """
-    known = table["parallel_efficiency_low"].notna() | (table["nodes"] == table["baseline_nodes"])
-    band = table[known].fillna({"parallel_efficiency_low": 1.0, "parallel_efficiency_high": 1.0})
-    low, high = band["parallel_efficiency_low"], band["parallel_efficiency_high"]
-    if len(band) > 1:
-        ax.fill_between(band["nodes"], low, high, color=color, alpha=0.15, linewidth=0)
+    """Parallel efficiency of one weak- or strong-scaling series with its intervals."""
     _points(ax, table, "parallel_efficiency", color, label, line="-")
 
 
@@ -92,7 +87,8 @@ def _points(
     ax.plot(table["nodes"], value, f"o{line}", color=color, label=label)
 
 
-_INTERVALS = "Points are means over repeats with 95 % t intervals where there are repeats."
+_INTERVALS = "Points are means over repeats; bars are 95 % t intervals, where there are repeats."
+_EMULATED = "Emulated nodes add no hardware and are left out."
 _PUBLISHED_BASELINE = "The published baseline is 1 node."
 
 
@@ -102,33 +98,39 @@ def throughput(study: Study) -> Drawing:
     weak = [one for one in series if one.kind == "weak"]
     if not weak:
         raise NothingToDraw("no two real node counts share the same local batch size")
-    figure, (ours, theirs) = panels(2)
+    figure, (ours, theirs) = panels(2, height_in=2.4)
     for color, one in zip(SERIES, weak, strict=False):
         plots.draw_throughput(ours, one.table, color, one.label)
     _whole_node_axis(ours, weak)
     ours.set_title(f"this study, {_baselines(weak)}")
-    ours.legend(loc="best")
     plots.draw_published_throughput(theirs, published.throughput())
     theirs.set_title(PUBLISHED_TITLE)
-    theirs.legend(loc="lower right")
-    caption = sentences(
-        "Training throughput over all ranks against nodes; dotted: the baseline's throughput",
-        "times the number of nodes.",
-        _INTERVALS,
-        f"This study: {_baselines(weak)}.",
-        _PUBLISHED_BASELINE,
-        "The panels are not comparable in absolute value: networks and machines differ.",
-        describe_runs(shown),
-        "Emulated nodes add no hardware and are left out.",
+    legend_below(figure, _handles((ours, theirs)))
+    return Drawing(
+        figure,
+        "Training throughput of all ranks against nodes, measured here and published. Networks and"
+        " machines differ: compare the shapes.",
+        notes(
+            "Ideal: the throughput of the baseline times the number of nodes over it.",
+            _INTERVALS,
+            f"This study: {_baselines(weak)}. {_PUBLISHED_BASELINE}",
+            _EMULATED,
+            describe_runs(shown),
+        ),
     )
-    return Drawing(figure, caption)
+
+
+def _handles(axes: Iterable[Axes]) -> list[Artist]:
+    """Every labeled mark of some axes, the same label once."""
+    found = [zip(*ax.get_legend_handles_labels(), strict=True) for ax in axes]
+    return list({label: handle for pairs in found for handle, label in pairs}.values())
 
 
 def efficiency(study: Study) -> Drawing:
     """Parallel efficiency against nodes, with the published values in gray."""
     shown, series = real_series(study)
     reference = published.throughput()
-    figure, (ax,) = panels(1, width_in=COLUMN_WIDTH_IN * 1.45, height_in=3.1)
+    figure, (ax,) = panels(1, height_in=3.0, most_width_in=4.9)
     for color, one in zip(SERIES, series, strict=False):
         plots.draw_efficiency(ax, one.table, color, one.label)
     coupling = shown.dropna(subset=["coupling_efficiency"])
@@ -139,22 +141,23 @@ def efficiency(study: Study) -> Drawing:
     measured = {int(n) for one in series for n in one.table["nodes"]}
     plots.finish_efficiency(ax, sorted({*measured, *reference["nodes"], 2048}))
     ax.set_title(_baselines(series))
-    # Outside: efficiencies may lie anywhere in the panel.
-    figure.legend(loc="outside lower center", ncols=2)
-    caption = sentences(
-        "Parallel efficiency against nodes: weak, fps(N) / (N/N0 fps(N0)); strong, T0 N0 / (T N).",
-        f"This study: {_baselines(series)}.",
-        _PUBLISHED_BASELINE,
-        _INTERVALS,
-        "Bands join the intervals." if _repeated(series) else "",
-        ""
-        if coupling.empty
-        else "Coupling efficiency is the throughput of ranks training together over that of the "
-        "same ranks uncoupled on the same cores.",
-        describe_runs(shown),
-        "Emulated nodes add no hardware and are left out.",
+    # Below: efficiencies may lie anywhere in the panel.
+    legend_below(figure, _handles([ax]))
+    return Drawing(
+        figure,
+        f"Parallel efficiency against nodes, {_baselines(series)}; published: 1 node. One is"
+        " perfect scaling.",
+        notes(
+            "Weak scaling: fps(N) / (N/N0 fps(N0)). Strong scaling: T0 N0 / (T N).",
+            _INTERVALS,
+            ""
+            if coupling.empty
+            else "Coupling efficiency: throughput of ranks training together over that of the same"
+            " ranks uncoupled on the same cores.",
+            _EMULATED,
+            describe_runs(shown),
+        ),
     )
-    return Drawing(figure, caption)
 
 
 def real_series(study: Study) -> tuple[pd.DataFrame, list[ScalingSeries]]:
@@ -177,10 +180,6 @@ def real_series(study: Study) -> tuple[pd.DataFrame, list[ScalingSeries]]:
 
 def _whole_node_axis(ax: plots.Axes, series: list[ScalingSeries]) -> None:
     plots.node_axis(ax, {int(n) for one in series for n in one.table["nodes"]})
-
-
-def _repeated(series: list[ScalingSeries]) -> bool:
-    return any(bool(one.table["parallel_efficiency_low"].notna().any()) for one in series)
 
 
 def _baselines(series: list[ScalingSeries]) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
+from analysis.figures.cost_to_target import reached_targets
 from analysis.figures.curves import time_unit
 from analysis.figures.style import (
     DARK,
@@ -14,11 +16,12 @@ from analysis.figures.style import (
     PUBLISHED_TITLE,
     SERIES,
     Drawing,
+    legend_below,
     line_style,
     log_axis,
     marker_fill,
+    notes,
     panels,
-    sentences,
 )
 from analysis.models.critical_batch import fit_runs
 from analysis.models.model_average import ThroughputModel, modeled_throughput
@@ -26,8 +29,14 @@ from analysis.models.predictor import Predictor
 from analysis.models.time_and_cost import MEASURED, MODELED, published_time_and_cost, time_and_cost
 from analysis.reference import published
 from analysis.runs.grouping import groups, varies
-from analysis.runs.study import NothingToDraw, Study, describe_best, describe_runs
-from analysis.stats.targets import F1_TARGETS, WINDOW, targets_table
+from analysis.runs.score import F1_TARGETS
+from analysis.runs.study import (
+    NothingToDraw,
+    Study,
+    describe_best,
+    describe_runs,
+    describe_score,
+)
 
 _LABEL_SIZE = 6.5
 
@@ -92,41 +101,51 @@ def draw_critical(ax: Axes, x: float, y: float, color: str) -> None:
 
 _COLORS = dict(zip(F1_TARGETS, SERIES, strict=False))
 _PUBLISHED_TARGETS = (0.5, 0.7)
+_LEAST_COUNTS, _LEAST_SEEDS = 3, 2
 
 
 def time_against_cost(study: Study) -> Drawing:
     """Time to each F1 target against node-hours, speed-up against cost, beside the published."""
-    shown = study.best.dropna(subset=["fovs_per_second"])
-    if shown["nodes"].nunique() < 2:
-        raise NothingToDraw("the trade-off needs throughput and F1 at two node counts or more")
-    history = study.runs.select(study.runs.table["run_id"].isin(shown["run_id"]))
-    columns = ["run_id", "nodes", "emulated", "global_batch_size"]
-    reached = targets_table(history, window=WINDOW).merge(shown[columns], on="run_id")
-    if reached["fovs"].isna().all():
-        raise NothingToDraw(f"no finished run reached F1 {F1_TARGETS[0]}")
+    shown = study.best.dropna(subset=["fovs_per_second", "final_f1"])
+    reached = reached_targets(study, shown)
     throughput = modeled_throughput(shown)
-    table = time_and_cost(reached, throughput)
-    table = table[table.groupby(["target", "kind"])["nodes"].transform("size") > 1]
+    repeated = _repeated(reached)
+    table = time_and_cost(repeated, throughput) if len(repeated) else repeated.assign(kind="")
+    counts = table.groupby(["target", "kind"])["nodes"].transform("size")
+    table = table[counts >= np.where(table["kind"] == MEASURED, 2, _LEAST_COUNTS)]
     if table.empty:
-        raise NothingToDraw(f"no two node counts reached F1 {F1_TARGETS[0]}")
+        raise NothingToDraw(
+            f"a front takes {_LEAST_COUNTS} node counts of which {_LEAST_SEEDS} seeds or more all"
+            " reached the target: see cost_to_target"
+        )
     unit_s, unit = time_unit(3600 * table["hours"].max())
     per_hour = 3600 / unit_s
-    figure, (time, gain, theirs) = panels(3, height_in=3.1)
+    figure, (time, gain, theirs) = panels(3, height_in=2.4)
     _draw_own(time, gain, table.assign(time=table["hours"] * per_hour))
     critical = _mark_critical(time, gain, reached, table, throughput, per_hour)
     _axes(time, "Node-hours", f"Time to target ({unit})")
-    _axes(gain, "Node-hours over the baseline's", "Speed-up over the baseline")
+    _axes(gain, "Node-hours over baseline", "Speed-up over baseline")
     _draw_published(theirs)
-    figure.legend(handles=_handles(table, bool(critical)), loc="outside lower center", ncols=5)
-    caption = sentences(
-        *_about_own(table, throughput),
-        *critical,
-        "Right: published F1 curves reaching 0.5 and 0.7, without smoothing (rows marked poor left"
-        " out).",
-        describe_best(shown),
-        describe_runs(shown),
+    legend_below(figure, _handles(table, bool(critical)))
+    return Drawing(
+        figure,
+        "Time to an F1 target against the node-hours it costs, and speed-up against extra cost;"
+        " numbers are nodes. Last panel: the published curves.",
+        notes(
+            *_about_own(table, throughput),
+            *critical,
+            "Published: first crossings of 0.5 and 0.7, without what could not be read.",
+            describe_score(study, shown),
+            describe_best(shown),
+            describe_runs(shown),
+        ),
     )
-    return Drawing(figure, caption)
+
+
+def _repeated(reached: pd.DataFrame) -> pd.DataFrame:
+    """The node counts that have enough seeds: where one run crosses a target says little."""
+    seeds = reached.groupby(["target", "nodes"])["run_id"].transform("nunique")
+    return reached[seeds >= _LEAST_SEEDS]
 
 
 def _draw_own(time: Axes, gain: Axes, table: pd.DataFrame) -> None:
@@ -159,17 +178,15 @@ def _about_own(table: pd.DataFrame, throughput: ThroughputModel) -> list[str]:
         for (target, kind), rows in table.groupby(["target", "kind"])
     )
     return [
-        f"Time until validation F1 (mean of {WINDOW} evaluations) reaches a target against the"
-        " node-hours spent; numbers: nodes. Underlaid: the Pareto front, node counts that no other"
-        " beats in both. Medians over seeds.",
-        "Filled: measured on real nodes."
+        "Pareto front: node counts that no other beats in both time and cost.",
+        "Costs are geometric means over seeds, where all of them reached the target.",
+        "Measured: wall time on real nodes."
         if (table["kind"] == MEASURED).any()
         else "No target was reached on two real node counts: nothing here is measured.",
-        "Open, dashed: modeled, the FOVs that the runs needed (on real or emulated nodes) over"
+        "Modeled: the FOVs that the runs needed (on real or emulated nodes) over"
         f" {throughput.node_fovs_per_second:.3g} FOVs/s per node, as one rank of these runs, times"
         f" the efficiency of the published scaling ({published.ARXIV}, models averaged by AICc).",
-        f"Middle: speed-up against cost, both over the baseline (smallest node count: {bases});"
-        " dotted: no extra cost.",
+        f"Baseline: smallest node count ({bases}).",
     ]
 
 
@@ -186,7 +203,7 @@ def _mark_critical(
     if varies(per_node):
         return []
     local_batch = float(per_node.iloc[0])
-    notes = []
+    found = []
     for target, group in groups(reached, "target"):
         fit = fit_runs(group)
         base = table[(table["target"] == target) & (table["kind"] == MODELED)].head(1)
@@ -201,10 +218,10 @@ def _mark_critical(
             first["hours"] / row["hours"],
             _COLORS[target],
         )
-        notes.append(f"F1 {target}: {fit.nodes(local_batch):.3g} nodes.")
-    if notes:
-        notes.insert(0, "Diamonds: the critical batch size (McCandlish et al. 2018, fitted).")
-    return notes
+        found.append(f"F1 {target}: {fit.nodes(local_batch):.3g} nodes")
+    if not found:
+        return []
+    return [f"Critical batch size (McCandlish et al. 2018, fitted): {'; '.join(found)}."]
 
 
 def _draw_published(ax: Axes) -> None:
@@ -250,7 +267,9 @@ def _handles(table: pd.DataFrame, critical: bool) -> list[Line2D]:
             label="modeled",
         )
     )
+    handles.append(Line2D([], [], color=DARK, marker="s", markersize=3.5, label="published"))
     handles.append(Line2D([], [], color=DARK, alpha=0.2, linewidth=5, label="Pareto front"))
+    handles.append(Line2D([], [], color=GRAY, linestyle=":", lw=1, label="no extra cost"))
     if critical:
         mark = Line2D([], [], color=DARK, marker="D", mfc="white", linestyle="none")
         mark.set_label("critical batch")

@@ -41,9 +41,9 @@ MEASURED, MODELED = "measured", "modeled"
 
 
 def time_and_cost(reached: pd.DataFrame, throughput: ThroughputModel) -> pd.DataFrame:
-    """Median time and cost per target, kind and node count.
+    """Time and cost per target, kind and node count: geometric means over repeats.
 
-    Measured: wall time of the real nodes among the runs. Modeled: median FOVs of every node
+    Measured: wall time of the real nodes among the runs. Modeled: FOVs of every node
     count, real or emulated, over the throughput modeled there. The two are never mixed: each
     kind has its own baseline, the smallest node count that reached the target.
 
@@ -55,7 +55,7 @@ def time_and_cost(reached: pd.DataFrame, throughput: ThroughputModel) -> pd.Data
     Returns:
         target, kind, nodes, hours, node_hours, speedup and cost_ratio (both over the baseline),
         pareto (bool: no other node count of the same target and kind is better in both time and
-        cost). Node counts whose median run did not reach the target are absent.
+        cost). Node counts of which a run did not reach the target are absent.
     """
     modeled = tradeoff_table(reached)
     rate = throughput.throughput(modeled["nodes"].to_numpy(float))

@@ -15,7 +15,6 @@ from analysis.models.critical_batch import CriticalBatch
 from analysis.models.model_average import ThroughputModel
 from analysis.models.predictor import Predictor, node_grid
 from analysis.prediction.inputs import TrainingCost
-from analysis.stats.targets import WINDOW
 from analysis.text import short_number
 
 
@@ -101,8 +100,8 @@ def assumptions(throughput: ThroughputModel, cost: TrainingCost) -> list[str]:
         f"FOVs to F1 {cost.target}: {_curve(fit)} (McCandlish et al. 2018), fitted to"
         f" {fit.count + fit.missed} runs of {cost.experiment} with B from {fit.smallest:g} to"
         f" {fit.largest:g}"
-        f"{emulated if runs['emulated'].any() else ''}. The target counts as reached by the mean "
-        f"of {WINDOW} evaluations.",
+        f"{emulated if runs['emulated'].any() else ''}. F1 is {cost.score.words}; a run reaches "
+        "the target where the nondecreasing curve nearest to its evaluations does.",
         "The recipe at every node count is the best of those tried there: other counts are taken "
         "to be tuned as well, on the same data and network.",
         _speed(throughput),
@@ -110,6 +109,12 @@ def assumptions(throughput: ThroughputModel, cost: TrainingCost) -> list[str]:
         "Intervals are first-order, 95 %, for one new run; the errors of FOVs and FOVs/s are "
         "taken to be independent.",
     ]
+    if cost.baseline is not None and cost.target <= cost.baseline:
+        lines.insert(
+            1,
+            f"F1 {cost.target} takes no learning: calling every voxel object gives "
+            f"{cost.baseline:.3f}.",
+        )
     if cost.missed:
         counts = ", ".join(map(str, cost.missed))
         lines.insert(

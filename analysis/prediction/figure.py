@@ -6,8 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from analysis.figures.style import (
     BLUE,
@@ -15,10 +17,12 @@ from analysis.figures.style import (
     GRAY,
     VERMILION,
     Drawing,
+    legend_below,
     log_axis,
     node_axis,
+    notes,
     panels,
-    sentences,
+    width_in,
 )
 from analysis.models.predictor import Predictor, node_grid
 from analysis.prediction.answer import Question, answer, assumptions
@@ -45,11 +49,11 @@ def draw_prediction(ax: Axes, table: pd.DataFrame, x: str, y: str) -> None:
     ax.plot(table[x].where(inside), table[y].where(inside), color=CURVE, linewidth=1.6)
 
 
-def draw_counts(ax: Axes, table: pd.DataFrame, x: str, y: str, labels: bool = False) -> None:
-    """Open points at node counts, each named where `labels`: modeled, not measured."""
+def draw_counts(ax: Axes, table: pd.DataFrame, x: str, y: str, every: int = 0) -> None:
+    """Open points at node counts, every so many of them named: modeled, not measured."""
     ax.plot(table[x], table[y], "o", color=CURVE, mfc="white", markersize=3.2)
-    if labels:
-        for row in table.to_dict("records"):
+    if every:
+        for row in table.iloc[::every].to_dict("records"):
             place = (row[x], row[y])
             ax.annotate(f"{row['nodes']}", place, (3, 3), textcoords="offset points", fontsize=6.5)
 
@@ -78,6 +82,7 @@ def draw_runs(ax: Axes, runs: pd.DataFrame) -> None:
 
 
 _CURVE_POINTS = 200
+_NARROW_IN = 5.0
 
 
 def prediction(predictor: Predictor, cost: TrainingCost, question: Question) -> Drawing:
@@ -85,7 +90,7 @@ def prediction(predictor: Predictor, cost: TrainingCost, question: Question) -> 
     grid = node_grid(question.most_nodes)
     curve = predictor.table(np.unique(np.geomspace(1, grid[-1], _CURVE_POINTS).round()))
     counts = predictor.table(grid)
-    figure, axes = panels(3, height_in=2.9)
+    figure, axes = panels(3, height_in=2.3)
     fovs, hours, price = axes
     draw_runs(fovs, cost.runs)
     batch = curve["nodes"].to_numpy(float) * predictor.local_batch_size
@@ -97,7 +102,7 @@ def prediction(predictor: Predictor, cost: TrainingCost, question: Question) -> 
     draw_prediction(hours, curve, "nodes", "hours")
     draw_counts(hours, counts, "nodes", "hours")
     draw_prediction(price, curve.assign(hours_low=np.nan), "node_hours", "hours")
-    draw_counts(price, counts, "node_hours", "hours", labels=True)
+    draw_counts(price, counts, "node_hours", "hours", every=1 if width_in() > _NARROW_IN else 3)
     for ax in (hours, price):
         draw_deadline(ax, question.hours)
     critical = 1 <= predictor.critical_nodes() <= question.most_nodes
@@ -110,18 +115,18 @@ def prediction(predictor: Predictor, cost: TrainingCost, question: Question) -> 
     log_axis(price, "x")
     price.set_xlabel("Node-hours")
     fovs.set_title(f"F1 {cost.target}, modeled")
-    figure.legend(
-        handles=_handles(critical, bool(cost.missed)), loc="outside lower center", ncols=6
+    legend_below(figure, _handles(critical, bool(cost.missed)))
+    return Drawing(
+        figure,
+        f"Modeled cost of reaching F1 {cost.target}: FOVs and training time against nodes, and time"
+        " against node-hours; small numbers are nodes.",
+        notes(
+            "Solid within the batch sizes and node counts fitted, dashed outside; bands: 95 %"
+            " interval of one new run.",
+            *answer(predictor, cost, question),
+            *assumptions(predictor.throughput, cost),
+        ),
     )
-    caption = sentences(
-        f"Modeled cost of reaching validation F1 {cost.target}: FOVs (gray: runs"
-        f"{'; triangles: all that one had, which was not enough' if cost.missed else ''}), training"
-        " time and node-hours; numbers: nodes. Solid within the batch sizes and node counts fitted,"
-        " dashed outside; bands: 95 % interval of one new run.",
-        *(line if line.endswith(".") else f"{line}." for line in answer(predictor, cost, question)),
-        *assumptions(predictor.throughput, cost),
-    )
-    return Drawing(figure, caption)
 
 
 def _mark(axes: list[Axes], predictor: Predictor, question: Question, critical: bool) -> None:
@@ -140,17 +145,22 @@ def _mark(axes: list[Axes], predictor: Predictor, question: Question, critical: 
         draw(price, row["node_hours"], row["hours"])
 
 
-def _handles(critical: bool, missed: bool) -> list[Line2D]:
-    handles = [
+def _handles(critical: bool, missed: bool) -> list[Artist]:
+    handles: list[Artist] = [
         Line2D([], [], color=CURVE, linewidth=1.6, label="modeled, in range"),
         Line2D([], [], color=CURVE, linestyle="--", linewidth=1, label="extrapolated"),
-        Line2D([], [], color=GRAY, marker="o", markersize=2.6, linestyle="none", label="runs"),
-        Line2D([], [], color=DEADLINE, linestyle=":", marker="*", label="deadline, answer"),
+        Patch(color=CURVE, alpha=0.15, linewidth=0, label="95 % interval"),
+        Line2D([], [], color=GRAY, marker="o", markersize=2.6, linestyle="none", label="run"),
+        Line2D([], [], color=DEADLINE, linestyle=":", linewidth=1, label="time allowed"),
+        Line2D([], [], color=DEADLINE, linestyle="none", marker="*", ms=8, label="answer"),
+        Line2D(
+            [], [], color=CURVE, linestyle="none", marker="o", mfc="white", ms=3.2, label="nodes"
+        ),
     ]
     if missed:
         bound = Line2D([], [], color=GRAY, marker="^", mfc="white", markersize=4, linestyle="none")
-        bound.set_label("at least")
-        handles.insert(3, bound)
+        bound.set_label("not reached by then")
+        handles.insert(4, bound)
     if critical:
         mark = Line2D([], [], color=DARK, marker="D", mfc="white", linestyle="none")
         mark.set_label("critical batch")

@@ -10,14 +10,12 @@ from analysis.models.critical_batch import CriticalBatch, fit_every_run
 from analysis.models.model_average import ThroughputModel, fit_throughput, same_work
 from analysis.runs.grouping import groups, varies
 from analysis.runs.runs import Runs
+from analysis.runs.score import OF_AVERAGED, OF_RAW, Score
 from analysis.runs.study import Study
 from analysis.runs.summary import summarize
 from analysis.stats.scaling import scaling_series
-from analysis.stats.targets import WINDOW, highest, targets_table
+from analysis.stats.targets import highest, targets_table
 from ffn_core.errors import InputError
-from ffn_core.metric_names import VALIDATION_F1
-
-_METRIC = VALIDATION_F1
 
 
 @dataclass(frozen=True)
@@ -26,7 +24,9 @@ class TrainingCost:
 
     Attributes:
         experiment: whose runs.
-        target: validation F1.
+        target: F1.
+        score: which F1 that is.
+        baseline: F1 of calling every voxel object; None if not recorded.
         fit: FOVs against batch size.
         local_batch_size: FOVs per node and step.
         runs: one row per run of the recipes chosen: nodes, emulated, fovs, elapsed_s and
@@ -37,6 +37,8 @@ class TrainingCost:
 
     experiment: str
     target: float
+    score: Score
+    baseline: float | None
     fit: CriticalBatch
     local_batch_size: float
     runs: pd.DataFrame
@@ -49,7 +51,7 @@ def training_cost(runs: Runs, experiment: str | None, target: float) -> Training
     Args:
         runs: of the store.
         experiment: its name; None where only one experiment tried several node counts.
-        target: validation F1.
+        target: F1, of the averaged weights where the runs recorded it.
 
     Raises:
         InputError: no such runs, the target was never reached, or too few batch sizes reached it.
@@ -58,19 +60,19 @@ def training_cost(runs: Runs, experiment: str | None, target: float) -> Training
     name = study.experiment
     shown = study.best.dropna(subset=["final_f1"])
     if shown.empty:
-        raise InputError(f"experiment {name!r} has no finished run with {_METRIC}")
+        raise InputError(f"experiment {name!r} has no finished run with {study.score.f1}")
     if varies(shown["local_batch_size"]):
         sizes = ", ".join(f"{b:g}" for b in sorted(shown["local_batch_size"].unique()))
         raise InputError(
             f"the best runs of {name!r} have local batch sizes {sizes}: keep one per experiment"
         )
     history = runs.select(runs.table["run_id"].isin(shown["run_id"]))
-    reached = targets_table(history, _METRIC, (target,), WINDOW)
+    reached = targets_table(history, study.score.f1, (target,), rising=True)
     reached = reached.merge(shown.drop(columns=["fovs"]), on="run_id")
     if reached["fovs"].isna().all():
         raise InputError(
-            f"no run of {name!r} reached F1 {target} (mean of {WINDOW} evaluations); the highest"
-            f" is {_highest(history):.3f}: lower --f1 or train longer"
+            f"no run of {name!r} reached F1 {target} ({study.score.f1}); the highest is"
+            f" {_highest(history, study.score.f1):.3f}: lower --f1 or train longer"
         )
     missing = reached["optimizer_step"].isna()
     missed = tuple(sorted(set(reached.loc[missing, "nodes"])))
@@ -82,7 +84,8 @@ def training_cost(runs: Runs, experiment: str | None, target: float) -> Training
         )
     fit = fit_every_run(reached)
     local_batch_size = float(shown["local_batch_size"].iloc[0])
-    return TrainingCost(name, target, fit, local_batch_size, reached, missed)
+    baseline = study.baseline(shown)
+    return TrainingCost(name, target, study.score, baseline, fit, local_batch_size, reached, missed)
 
 
 def measured_throughput(runs: Runs, like: pd.DataFrame) -> ThroughputModel:
@@ -127,11 +130,12 @@ def _study(runs: Runs, experiment: str | None) -> Study:
     if experiment is not None and experiment not in names:
         raise InputError(f"no experiment {experiment!r}; there are: {', '.join(names)}")
     if experiment is None:
-        scored = set(runs.history.loc[runs.history["metric"] == _METRIC, "run_id"])
+        metrics = [OF_AVERAGED.f1, OF_RAW.f1]
+        scored = set(runs.history.loc[runs.history["metric"].isin(metrics), "run_id"])
         useful = runs.table[runs.table["run_id"].isin(scored)]
         several = [name for name, rows in groups(useful, "experiment") if varies(rows["nodes"])]
         if not several:
-            raise InputError(f"no experiment recorded {_METRIC} at several node counts")
+            raise InputError("no experiment recorded an F1 at several node counts")
         if len(several) > 1:
             raise InputError(
                 f"several experiments can answer: name one with --experiment: {', '.join(several)}"
@@ -140,8 +144,6 @@ def _study(runs: Runs, experiment: str | None) -> Study:
     return Study(experiment, runs.select(runs.table["experiment"] == experiment))
 
 
-def _highest(runs: Runs) -> float:
-    scores = runs.history[runs.history["metric"] == _METRIC].sort_values("fovs")
-    return float(
-        scores.groupby("run_id")["value"].agg(lambda v: highest(v.to_numpy(), WINDOW)).max()
-    )
+def _highest(runs: Runs, metric: str) -> float:
+    scores = runs.history[runs.history["metric"] == metric].sort_values("fovs")
+    return float(scores.groupby("run_id")["value"].agg(lambda v: highest(v.to_numpy())).max())

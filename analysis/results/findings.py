@@ -19,7 +19,7 @@ from PIL import Image
 from analysis.claims.judge import judge, verdict_sentence
 from analysis.figures.registry import FIGURES
 from analysis.figures.scaling_models import fitted_models
-from analysis.figures.style import STYLE, Drawing
+from analysis.figures.style import Drawing, styles
 from analysis.models.model_average import published_throughput
 from analysis.recorded import provenance
 from analysis.results import overview_figures
@@ -79,10 +79,11 @@ class Text:
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure as PNG, shown as such in a notebook."""
+    """A figure as PNG, shown as such in a notebook; its details are a list in Markdown."""
 
     png: bytes = field(repr=False)
     caption: Text = field(repr=False)
+    details: Text = field(repr=False)
 
     def _repr_png_(self) -> bytes:
         return self.png
@@ -120,9 +121,10 @@ class Findings:
     def figure(self, name: str, study: str | None = None) -> Picture | Missing:
         """A figure by name: one of `OVERVIEWS`, or one of `analysis.figures.FIGURES` of a study."""
         try:
-            with style.context(STYLE):
+            with style.context(styles()):
                 drawing = self._draw(name, study)
-                return Picture(png(drawing.figure), Text(f"*{without_ids(drawing.caption)}*"))
+                details = "\n".join(f"- {without_ids(detail)}" for detail in drawing.details)
+                return Picture(png(drawing.figure), Text(f"*{drawing.caption}*"), Text(details))
         except NothingToDraw as reason:
             return Missing(Text(f"*No figure: {reason}.*"))
 
@@ -174,7 +176,7 @@ def open_report(store: str | None = None) -> Findings:
 
 
 def without_ids(caption: str) -> str:
-    """A caption without the list of its runs' ids, which the recorded tables hold."""
+    """A sentence without the list of its runs' ids, which the recorded tables hold."""
     return _IDS.sub(").", caption)
 
 

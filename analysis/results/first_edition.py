@@ -13,7 +13,8 @@ import pandas as pd
 
 from analysis.claims import data_cost, learning_rate_rules, optimizers
 from analysis.claims.data_cost import cost_points
-from analysis.stats.targets import F1_TARGETS, targets_table
+from analysis.runs.score import F1_TARGETS
+from analysis.stats.targets import targets_table
 from analysis.verdicts.scored_runs import SCORE, Studies, ended, ruled, scored_points, with_warmup
 from ffn_core.metric_names import VALIDATION_F1
 
@@ -69,7 +70,7 @@ def best_target(rows: pd.DataFrame) -> float | None:
 
 def _old_rows(studies: Studies, points: pd.DataFrame) -> pd.DataFrame:
     tables = [
-        targets_table(ended(studies[name]), window=_WINDOW)
+        targets_table(ended(studies[name]), VALIDATION_F1, F1_TARGETS, _WINDOW)
         for name in points["experiment"].unique()
     ]
     known = points[["run_id", "nodes", "seed", "global_batch_size"]]

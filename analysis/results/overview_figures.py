@@ -6,14 +6,15 @@ from typing import Final
 
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 
 from analysis.claims.crossover import crossover_bounds, late_noise_scale
 from analysis.claims.data_cost import cost_table, published_rate
 from analysis.claims.learning_rate_rules import rule_difference, warmup_difference
 from analysis.figures.style import (
     BLUE,
-    COLUMN_WIDTH_IN,
     DARK,
     GRAY,
     GREEN,
@@ -21,10 +22,13 @@ from analysis.figures.style import (
     SERIES,
     VERMILION,
     Drawing,
+    baseline_handle,
+    draw_baseline,
+    legend_below,
     log_axis,
     node_axis,
+    notes,
     panels,
-    sentences,
 )
 from analysis.models.model_average import published_throughput
 from analysis.models.predictor import Predictor
@@ -54,22 +58,23 @@ def final_scores(studies: Studies) -> Drawing:
         raise NothingToDraw(
             f"`{shown_points.studies}` has finished points at fewer than two node counts"
         )
-    figure, (with_warmup, without) = panels(2, height_in=2.6)
+    figure, (with_warmup, without) = panels(2, height_in=2.4)
+    baseline = _baseline(points)
     shown = {**_RULES, _UNSCALED[0]: _UNSCALED[1:]}
     for ax, warm in ((with_warmup, True), (without, False)):
         here = points[(points["warmup"] != "none") == warm]
+        draw_baseline(ax, baseline)
         for index, (rule, (label, color)) in enumerate(shown.items()):
             _draw_scores(ax, here[here["lr_rule"] == rule], label, color, index - 1)
-        _finish(ax, points["nodes"], "Final validation F1")
+        _finish(ax, points["nodes"], "Final F1")
         ax.set_ylim(-0.03, 1)
         ax.set_title("with warm-up" if warm else "without warm-up")
-    with_warmup.legend(loc="lower left")
-    caption = sentences(
-        f"Final score ({shown_points.score}) of each learning-rate rule against nodes: lines are",
-        "means over seeds, small points the seeds.",
-        f"{capitalized(describe(points))}.",
+    legend_below(figure, _score_handles(with_warmup, baseline))
+    return Drawing(
+        figure,
+        "Final score of each learning-rate rule against nodes, with and without warm-up.",
+        notes(f"Score: {shown_points.score}.", f"{capitalized(describe(points))}."),
     )
-    return Drawing(figure, caption)
 
 
 def rule_differences(studies: Studies) -> Drawing:
@@ -81,15 +86,16 @@ def rule_differences(studies: Studies) -> Drawing:
         raise NothingToDraw(
             f"`{shown_points.studies}` has no seed with both rules at one node count"
         )
-    figure, (rules, warmup) = panels(2, height_in=2.9)
-    _draw_differences(rules, between, DARK, "linear minus square root", 0)
+    figure, (rules, warmup) = panels(2, height_in=2.6)
+    _draw_differences(rules, between, DARK, "left: mean, interval", 0)
     low, high = PUBLISHED_CROSSOVER
     rules.axvspan(low, high, color=GRAY, alpha=0.2, linewidth=0, label="published crossover")
     noise = late_noise_scale(studies, ruled(with_warmup(points), "sqrt"))
     if len(noise):
         batch = float(points["local_batch_size"].iloc[0])
         at = noise.to_numpy() / batch
-        rules.axvspan(at.min(), at.max() * 1.03, color=ORANGE, alpha=0.35, linewidth=0)
+        span = rules.axvspan(at.min(), at.max() * 1.03, color=ORANGE, alpha=0.35, linewidth=0)
+        span.set_label("noise scale, range")
         rules.axvline(float(np.exp(np.log(at).mean())), color=ORANGE, label="noise scale")
     for index, (rule, (label, color)) in enumerate(_RULES.items()):
         gain = warmup_difference(points[points["lr_rule"] == rule])
@@ -97,29 +103,34 @@ def rule_differences(studies: Studies) -> Drawing:
             _draw_differences(warmup, gain, color, label, index)
     for ax in (rules, warmup):
         ax.axhline(0, color=GRAY, linewidth=0.8)
-        _finish(ax, points["nodes"], "Difference in final F1")
+        _finish(ax, points["nodes"], "Difference in F1")
     crossed = _draw_crossover(rules, between)
     # Below the panels: intervals of few seeds leave no corner free.
-    figure.legend(*rules.get_legend_handles_labels(), loc="outside lower left", ncols=4)
-    figure.legend(*warmup.get_legend_handles_labels(), loc="outside lower right", ncols=2)
-    rules.set_title("linear minus square root, warmed up")
-    warmup.set_title("with minus without warm-up")
-    caption = sentences(
-        f"Differences in final score ({shown_points.score}), paired by seed (small points).",
-        _INTERVALS,
-        "Gray: between the last node count of linear and the first of square-root scaling in the",
-        "published study.",
-        "Orange: node count whose global batch is the gradient noise scale at convergence, range"
-        " over seeds."
-        if len(noise)
-        else "",
-        "Diamond: where the mean crosses zero for good, with its 95 % interval (test inversion);"
-        " it may reach beyond the node counts tried."
-        if crossed
-        else "",
-        f"{capitalized(describe(points))}.",
+    handles = [h for ax in (rules, warmup) for h in ax.get_legend_handles_labels()[0]]
+    seed = Line2D([], [], color=DARK, alpha=0.4, marker="o", ms=2.5, linestyle="none")
+    seed.set_label("seed")
+    legend_below(figure, [*handles, seed])
+    rules.set_title("linear minus sqrt")
+    warmup.set_title("warm-up minus none")
+    return Drawing(
+        figure,
+        "Differences in final score, paired by seed: linear against square-root scaling, and"
+        " warm-up against none.",
+        notes(
+            f"Score: {shown_points.score}. {_INTERVALS}",
+            "Linear against square-root scaling: both warmed up.",
+            "Published crossover: between the last node count of linear and the first of"
+            " square-root scaling.",
+            "Noise scale: node count whose global batch is the gradient noise scale at convergence."
+            if len(noise)
+            else "",
+            "Crossover: where the mean crosses zero for good, with its 95 % interval (test"
+            " inversion); it may reach beyond the node counts tried."
+            if crossed
+            else "",
+            f"{capitalized(describe(points))}.",
+        ),
     )
-    return Drawing(figure, caption)
 
 
 def optimizers(studies: Studies) -> Drawing:
@@ -130,22 +141,40 @@ def optimizers(studies: Studies) -> Drawing:
         raise NothingToDraw(
             f"`{shown_points.studies}` has finished points of fewer than two optimizers"
         )
-    figure, (ax,) = panels(1, width_in=COLUMN_WIDTH_IN * 1.5, height_in=2.8)
+    figure, (ax,) = panels(1, height_in=2.9, most_width_in=5.0)
     names = sorted(points["optimizer"].unique())
     colors = dict(zip(names, (*SERIES, DARK), strict=False))
     middle = (len(names) - 1) / 2
+    baseline = _baseline(points)
+    draw_baseline(ax, baseline)
     for index, name in enumerate(names):
         rows = points[points["optimizer"] == name]
         _draw_scores(ax, rows, name, colors[name], index - middle)
-    _finish(ax, points["nodes"], "Final validation F1")
+    _finish(ax, points["nodes"], "Final F1")
     ax.set_ylim(-0.03, 1)
-    figure.legend(*ax.get_legend_handles_labels(), loc="outside right upper")
-    caption = sentences(
-        f"Final score ({shown_points.score}) of each optimizer at its own rate against nodes, with",
-        "warm-up: lines are means over seeds, small points the seeds (set apart sideways).",
-        f"{capitalized(describe(points))}.",
+    legend_below(figure, _score_handles(ax, baseline))
+    return Drawing(
+        figure,
+        "Final score of each optimizer at its own rate against nodes, with warm-up.",
+        notes(
+            f"Score: {shown_points.score}.",
+            "Optimizers stand sideways of their node count, to be told apart.",
+            f"{capitalized(describe(points))}.",
+        ),
     )
-    return Drawing(figure, caption)
+
+
+def _baseline(points: pd.DataFrame) -> float | None:
+    """F1 of calling every voxel object; None where it was not recorded."""
+    known = points["baseline"].dropna()
+    return None if known.empty else float(known.median())
+
+
+def _score_handles(ax: Axes, baseline: float | None) -> list[Artist]:
+    """What `_draw_scores` and `draw_baseline` drew."""
+    seed = Line2D([], [], color=DARK, alpha=0.4, marker="o", ms=2, linestyle="none", label="seed")
+    handles = [*ax.get_legend_handles_labels()[0], seed]
+    return handles if baseline is None else [*handles, baseline_handle()]
 
 
 def data_and_time(studies: Studies, target: float | None = None) -> Drawing:
@@ -159,7 +188,7 @@ def data_and_time(studies: Studies, target: float | None = None) -> Drawing:
     table = table.rename(columns={"arm": "nodes", "cost": "fovs"})
     rate = published_rate(table["nodes"].to_numpy())
     table["modelled_hours"] = table["fovs"] / rate / 3600
-    figure, (data, time) = panels(2, height_in=2.6)
+    figure, (data, time) = panels(2, height_in=2.4)
     met = table["reached"] == table["seeds"]
     for ax, column, color in ((data, "fovs", BLUE), (time, "modelled_hours", VERMILION)):
         ax.plot(table["nodes"], table[column], "-", color=color)
@@ -176,19 +205,22 @@ def data_and_time(studies: Studies, target: float | None = None) -> Drawing:
             )
         _finish(ax, table["nodes"], "")
         log_axis(ax, "y")
-        ax.legend(loc="best")
-    data.plot(rows["nodes"], rows["fovs"], "o", color=BLUE, alpha=0.4, markersize=2, mew=0)
+    data.plot(rows["nodes"], rows["fovs"], "o", color=BLUE, alpha=0.4, ms=2, mew=0, label="seed")
+    legend_below(figure, data.get_legend_handles_labels()[0])
     data.set_ylabel(f"FOVs to F1 {target}")
     time.set_ylabel(f"Modeled hours to F1 {target}")
     data.set_title("data: measured")
     time.set_title("time: modeled")
-    caption = sentences(
-        f"Left: FOVs to F1 {target}, geometric mean over seeds; small points: seeds. Right: the",
-        "time those FOVs would take at the published throughput of as many KNL nodes: modeled,",
-        "a smaller network on other data, so that only ratios mean anything.",
-        f"{capitalized(describe(points))}.",
+    return Drawing(
+        figure,
+        f"Left: FOVs to F1 {target}. Right: the time they would take at the published throughput,"
+        " of which only ratios mean anything.",
+        notes(
+            "FOVs: geometric means over seeds.",
+            "Modeled time: throughput of as many KNL nodes, with a larger network on other data.",
+            f"{capitalized(describe(points))}.",
+        ),
     )
-    return Drawing(figure, caption)
 
 
 def _draw_scores(ax: Axes, points: pd.DataFrame, label: str, color: str, place: float) -> None:

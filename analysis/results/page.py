@@ -167,6 +167,8 @@ def _section(findings: Findings, section: Section, figures: str, pictures: dict[
             pictures[file] = shown.png
             parts.append(f"![{name.replace('_', ' ')}]({figures}/{file})")
         parts.append(shown.caption.markdown)
+        if isinstance(shown, Picture) and shown.details.markdown:
+            parts.append(_collapsed("Runs and definitions", shown.details.markdown))
     if section.claims:
         parts.append(findings.findings(*section.claims).markdown)
     for key in section.claims:
@@ -177,7 +179,9 @@ def _section(findings: Findings, section: Section, figures: str, pictures: dict[
 
 
 def _folded(verdict: Verdict) -> str:
-    return (
-        f"<details><summary>Numbers: {verdict.claim}</summary>\n\n{verdict.rule}.\n\n"
-        f"{markdown_table(verdict.evidence)}\n\n</details>"
-    )
+    numbers = f"{verdict.rule}.\n\n{markdown_table(verdict.evidence)}"
+    return _collapsed(f"Numbers: {verdict.claim}", numbers)
+
+
+def _collapsed(title: str, text: str) -> str:
+    return f"<details><summary>{title}</summary>\n\n{text}\n\n</details>"

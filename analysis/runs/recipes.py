@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pandas as pd
 
 from analysis.runs.grouping import varies
@@ -84,7 +86,7 @@ def best_recipe_runs(runs: Runs, score: pd.Series) -> Runs:
         score: indexed by run_id; a run without a score loses.
     """
     columns = recipe_columns(runs.table)
-    scores = runs.table["run_id"].map(score).astype(float).fillna(-1.0)
+    scores = runs.table["run_id"].map(score).astype(float).fillna(-math.inf)
     scored = runs.table.assign(_score=scores)
     means = scored.groupby(["nodes", *columns], dropna=False)["_score"].mean().reset_index()
     winners = means.loc[means.groupby("nodes")["_score"].idxmax(), ["nodes", *columns]]

@@ -21,11 +21,9 @@ from analysis.models.rate_scans import (
     rate_scans,
 )
 from analysis.reference import published
-from analysis.runs.grouping import groups, varies
+from analysis.runs.grouping import groups
 from analysis.runs.recipes import recipe_columns, recipe_labels
 from analysis.runs.study import NothingToDraw, Study
-from analysis.runs.summary import FINAL_EVALUATIONS
-from ffn_core.metric_names import AVERAGED_F1, VALIDATION_F1
 
 MOST_SCANS: Final = 2
 MOVING: Final = 0.1
@@ -33,8 +31,9 @@ MOVING: Final = 0.1
 
 # What a scan varies; everything else of the recipe is fixed within one.
 _SCANNED = ("lr_rule", "lr_base", "learning_rate_power", "budget")
-# The first of these that a scan's runs recorded scores its rates.
-_SCORES = (AVERAGED_F1, VALIDATION_F1)
+LEAST_RATES: Final = 3
+"""Rates at a node count that show which of them is best."""
+_LEAST_COUNTS = 2
 
 
 @dataclass(frozen=True)
@@ -95,7 +94,7 @@ class ScannedRates:
 def scans_of(study: Study) -> dict[str, pd.DataFrame]:
     """The largest scans among finished points: `Study.points`, by the label of their recipe.
 
-    A scan has several node counts, several rates at one of them, and varies nothing else.
+    A scan has `LEAST_RATES` rates or more at each of two node counts, and varies nothing else.
 
     Raises:
         NothingToDraw: there is none.
@@ -108,10 +107,12 @@ def scans_of(study: Study) -> dict[str, pd.DataFrame]:
     scans = {
         rows["scan"].iloc[0]: rows
         for _, rows in scored.groupby(fixed, dropna=False)
-        if varies(rows["nodes"]) and rows.groupby("nodes")["lr_peak"].nunique().max() > 1
+        if (rows.groupby("nodes")["lr_peak"].nunique() >= LEAST_RATES).sum() >= _LEAST_COUNTS
     }
     if not scans:
-        raise NothingToDraw("it needs several learning rates at a node count, and several counts")
+        raise NothingToDraw(
+            f"a best rate takes {LEAST_RATES} learning rates at each of {_LEAST_COUNTS} node counts"
+        )
     largest = sorted(scans, key=lambda name: -len(scans[name]))[:MOST_SCANS]
     return {name: scans[name] for name in largest}
 
@@ -122,7 +123,7 @@ def own_scans(study: Study) -> list[ScannedRates]:
     Runs that diverged count with a score of 0: they tell how far up the rates go.
     """
     return [
-        scanned(f"this study, {label}", pd.concat([_scores(study, rows), _failures(study, rows)]))
+        scanned(f"this study, {label}", pd.concat([_scores(rows), _failures(study, rows)]))
         for label, rows in scans_of(study).items()
     ]
 
@@ -141,13 +142,9 @@ def scanned(label: str, scan: pd.DataFrame) -> ScannedRates:
     return ScannedRates(label, usable[["nodes", "lr_peak"]], best, scans, compare_laws(scans))
 
 
-def _scores(study: Study, points: pd.DataFrame) -> pd.DataFrame:
+def _scores(points: pd.DataFrame) -> pd.DataFrame:
     """Points of a scan with their score: mean of the last evaluations of F1."""
-    for metric in _SCORES:
-        score = points["run_id"].map(study.runs.last(metric, FINAL_EVALUATIONS))
-        if score.notna().any():
-            break
-    return points[["nodes", "lr_peak"]].assign(score=score)
+    return points[["nodes", "lr_peak"]].assign(score=points["final_f1"])
 
 
 def _failures(study: Study, points: pd.DataFrame) -> pd.DataFrame:

@@ -10,8 +10,9 @@ import pandas as pd
 from analysis.runs.grouping import varies
 from analysis.runs.recipes import best_recipe_runs, latest_of_each_point, recipe_labels
 from analysis.runs.runs import Runs
+from analysis.runs.score import Score, baseline_f1, ranking, score_of
 from analysis.runs.stages import is_staged
-from analysis.runs.summary import FINAL_EVALUATIONS, summarize
+from analysis.runs.summary import summarize
 
 _IDS_IN_CAPTION = 24
 _COUNTS = ("nodes", "ranks", "local_batch_size", "global_batch_size", "seed", "depth", "features")
@@ -34,6 +35,15 @@ class Study:
     experiment: str
     runs: Runs
     baseline_nodes: int | None = None
+
+    @cached_property
+    def score(self) -> Score:
+        """What the runs are judged by."""
+        return score_of(self.runs)
+
+    def baseline(self, of: pd.DataFrame) -> float | None:
+        """F1 of calling every held-out voxel object, over the runs in `of`; None if unknown."""
+        return baseline_f1(self.runs, of["run_id"])
 
     @cached_property
     def summary(self) -> pd.DataFrame:
@@ -75,10 +85,9 @@ class Study:
 
     @cached_property
     def best(self) -> pd.DataFrame:
-        """Of `points`, the recipe with the highest mean final F1 at each node count."""
+        """Of `points`, the recipe that ranks highest over its seeds at each node count."""
         kept = latest_of_each_point(self._constant.finished())
-        score = self.summary.set_index("run_id")["final_f1"].dropna()
-        best = best_recipe_runs(kept, score)
+        best = best_recipe_runs(kept, ranking(kept, self.score))
         return self.finished[self.finished["run_id"].isin(best.table["run_id"])]
 
     def curves(self, metric: str, of: pd.DataFrame) -> pd.DataFrame:
@@ -93,6 +102,11 @@ def _with_whole_counts(finished: pd.DataFrame) -> pd.DataFrame:
     """Integer columns again, where a run that failed early left them with a missing value."""
     columns = [c for c in _COUNTS if c in finished and finished[c].notna().all()]
     return finished.astype(dict.fromkeys(columns, int))
+
+
+def nodes_text(count: int) -> str:
+    """``1 node``, ``4 nodes``."""
+    return f"{count} node{'s' if count != 1 else ''}"
 
 
 def describe_runs(table: pd.DataFrame) -> str:
@@ -117,13 +131,22 @@ def describe_runs(table: pd.DataFrame) -> str:
 def describe_best(table: pd.DataFrame) -> str:
     """Which recipe was chosen per node count, and that it was chosen after the fact."""
     chosen = table.groupby("nodes")["recipe"].first()
-    listed = "; ".join(f"{nodes}: {recipe}" for nodes, recipe in chosen.items())
     if not varies(chosen):
         return f"Recipe at every node count: {chosen.iloc[0]}."
+    listed = "; ".join(f"{nodes}: {recipe}" for nodes, recipe in chosen.items())
     return (
-        f"Shown per node count is the recipe with the highest final validation F1 (mean of the "
-        f"last {FINAL_EVALUATIONS} evaluations and of the seeds), chosen after the fact: {listed}."
+        "Shown at each node count is the recipe with the highest final score (mean over seeds),"
+        f" chosen after the fact: {listed}."
     )
+
+
+def describe_score(study: Study, of: pd.DataFrame) -> str:
+    """Which F1 is shown, and the trivial baseline, for the details of a figure."""
+    said = f"F1 is `{study.score.f1}`, of single evaluations."
+    baseline = study.baseline(of)
+    if baseline is None:
+        return f"{said} The trivial baseline was not recorded."
+    return f"{said} Calling every voxel object gives {baseline:.3f}."
 
 
 def _listed(values: pd.Series) -> str:

@@ -12,23 +12,22 @@ from rich.table import Table
 
 from analysis.runs.grouping import varies
 from analysis.runs.runs import Runs
+from analysis.runs.score import score_of
 from analysis.text import short_number
 from ffn_core.metric_names import (
     ALLREDUCE,
+    BASELINE_F1,
     COMPUTE,
     COUPLING_EFFICIENCY,
     INPUT,
+    SCORE_FINAL,
     STEP,
     STRAGGLER_WAIT,
     THROUGHPUT,
     UPDATE,
-    VALIDATION_ACCURACY,
-    VALIDATION_F1,
     time_metric,
 )
 from ffn_core.parallel_efficiency import overall_rate
-
-FINAL_EVALUATIONS = 3
 
 # Means over the history carried into the summary, and their column there, in this order.
 _PHASES = (STEP, COMPUTE, ALLREDUCE, INPUT, STRAGGLER_WAIT, UPDATE)
@@ -50,6 +49,9 @@ REPORT_COLUMNS = (
     "best_f1",
     "final_f1",
     "final_accuracy",
+    "final_score",
+    "baseline_f1",
+    "f1_is",
     "fovs_per_second",
     "fovs",
     "wall_s",
@@ -61,19 +63,23 @@ REPORT_COLUMNS = (
 def summarize(runs: Runs) -> pd.DataFrame:
     """Add outcomes to the run table, ordered by experiment, nodes, recipe and seed.
 
-    Added columns: best_f1 (highest validation F1), final_f1 and final_accuracy (validation, mean
-    of the last `FINAL_EVALUATIONS`), fovs (processed over all nodes), wall_s (training wall time),
+    Added columns: best_f1 (highest), final_f1 and final_accuracy (mean of the last evaluations),
+    all of the score that `score_of` names and `f1_is` repeats; final_score (`score/final`, as the
+    run was judged); baseline_f1; fovs (processed over all nodes), wall_s (training wall time),
     fovs_per_second (harmonic mean of the records, which cover equally many FOVs each, so that it
     is FOVs over seconds), coupling_efficiency and the step phases in seconds (means of the
     records). NaN where not recorded. The throughput of an emulated point is that of its `ranks`
     processes.
     """
     table = runs.table.copy()
-    f1 = runs.history[runs.history["metric"] == VALIDATION_F1].groupby("run_id")["value"]
+    score = score_of(runs)
+    f1 = runs.history[runs.history["metric"] == score.f1].groupby("run_id")["value"]
     by_run = {
         "best_f1": f1.max(),
-        "final_f1": runs.last(VALIDATION_F1, FINAL_EVALUATIONS),
-        "final_accuracy": runs.last(VALIDATION_ACCURACY, FINAL_EVALUATIONS),
+        "final_f1": runs.last(score.f1, score.last),
+        "final_accuracy": runs.last(score.accuracy, score.last),
+        "final_score": runs.last(SCORE_FINAL),
+        "baseline_f1": runs.last(BASELINE_F1),
         "fovs": runs.history.groupby("run_id")["fovs"].max(),
         "wall_s": runs.history.groupby("run_id")["elapsed_s"].max(),
     }
@@ -84,6 +90,7 @@ def summarize(runs: Runs) -> pd.DataFrame:
     by_run |= {column: _means(runs, metric) for metric, column in _MEANS.items()}
     for column, values in by_run.items():
         table[column] = table["run_id"].map(values)
+    table["f1_is"] = score.f1
     order = ["experiment", "nodes", "optimizer", "lr_rule", "lr_peak", "warmup", "seed"]
     return table.sort_values([c for c in order if c in table], ignore_index=True)
 
@@ -136,7 +143,7 @@ _OUTCOMES: dict[str, tuple[str, Callable[[Any], str]]] = {
 def summary_table(summary: pd.DataFrame, experiment: str) -> Table:
     """One line per point; settings that are the same for all points go into the title.
 
-    `best` and `final` are validation F1.
+    `best` and `final` are of the F1 that `f1_is` names.
     """
     present = {c: v for c, v in _SETTINGS.items() if c in summary}
     varying = {c: v for c, v in present.items() if c == "nodes" or varies(summary[c])}
@@ -152,7 +159,7 @@ def summary_table(summary: pd.DataFrame, experiment: str) -> Table:
     table = Table(
         title=title,
         title_justify="left",
-        caption="best, final: validation F1",
+        caption=_what_scores_are(summary),
         caption_justify="left",
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
@@ -165,6 +172,12 @@ def summary_table(summary: pd.DataFrame, experiment: str) -> Table:
     for _, row in summary.iterrows():
         table.add_row(*(_cell(row[column], write) for column, (_, write) in columns.items()))
     return table
+
+
+def _what_scores_are(summary: pd.DataFrame) -> str:
+    said = f"best, final: {', '.join(summary['f1_is'].unique())}"
+    baseline = summary["baseline_f1"].median()
+    return said if math.isnan(baseline) else f"{said}; everything object: {baseline:.3f}"
 
 
 def _cell(value: Any, write: Callable[[Any], str]) -> str:

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -127,34 +127,6 @@ def mean_interval(values: Values, level: float = 0.95) -> Interval:
         return Interval(mean, math.nan, math.nan, 1)
     half = stats.t.ppf((1 + level) / 2, kept.size - 1) * kept.std(ddof=1) / math.sqrt(kept.size)
     return Interval(mean, mean - float(half), mean + float(half), kept.size)
-
-
-def bootstrap_interval(
-    values: Values,
-    statistic: Callable[..., np.ndarray] = np.median,
-    level: float = 0.95,
-    resamples: int = 4000,
-    seed: int = 0,
-) -> Interval:
-    """Percentile bootstrap interval (Efron 1979) of a statistic, the median by default.
-
-    Args:
-        values: (n,) repeats; NaN values are dropped.
-        statistic: called as `statistic(samples, axis=-1)` on (resamples, n) values.
-        level: coverage, in (0, 1).
-        resamples: number of resamples with replacement.
-        seed: of the resampling; the same seed gives the same interval.
-    """
-    kept = _finite(values)
-    if kept.size == 0:
-        return Interval(math.nan, math.nan, math.nan, 0)
-    estimate = float(statistic(kept, axis=-1))
-    if kept.size == 1:
-        return Interval(estimate, math.nan, math.nan, 1)
-    picks = np.random.default_rng(seed).integers(kept.size, size=(resamples, kept.size))
-    tail = 100 * (1 - level) / 2
-    low, high = np.percentile(statistic(kept[picks], axis=-1), [tail, 100 - tail])
-    return Interval(estimate, float(low), float(high), kept.size)
 
 
 def ratio_interval(numerator: Values, denominator: Values, level: float = 0.95) -> Interval:

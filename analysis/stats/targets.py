@@ -10,12 +10,8 @@ import pandas as pd
 from scipy import optimize
 
 from analysis.runs.runs import Runs
-from analysis.stats.intervals import bootstrap_interval
-from ffn_core.metric_names import VALIDATION_F1
+from analysis.stats.intervals import mean_interval
 
-F1_TARGETS = (0.5, 0.7, 0.8, 0.9)
-# Validation F1 swings between evaluations: a target counts when so many in a row average it.
-WINDOW = 3
 _UNKNOWN = (math.nan, math.nan)
 
 
@@ -86,18 +82,16 @@ def bracket(x: np.ndarray, score: np.ndarray, target: float) -> tuple[float, flo
     return float(known[index]), float(known[index + 1])
 
 
-def highest(score: np.ndarray, window: int = 1) -> float:
-    """The highest mean of `window` evaluations in a row; NaN where there are fewer."""
+def highest(score: np.ndarray) -> float:
+    """The highest value of the `monotone` curve: the highest target it reaches; NaN for none."""
     defined = np.asarray(score, dtype=float)[np.isfinite(score)]
-    if len(defined) < window:
-        return math.nan
-    return float(np.convolve(defined, np.full(window, 1 / window), mode="valid").max())
+    return float(monotone(defined).max()) if defined.size else math.nan
 
 
 def targets_table(
     runs: Runs,
-    metric: str = VALIDATION_F1,
-    targets: Sequence[float] = F1_TARGETS,
+    metric: str,
+    targets: Sequence[float],
     window: int = 1,
     *,
     rising: bool = False,
@@ -156,21 +150,18 @@ def _at(fovs: float, known_fovs: np.ndarray, values: np.ndarray) -> float:
 _COSTS = ("fovs", "elapsed_s", "optimizer_step")
 
 
-def tradeoff_table(reached: pd.DataFrame, level: float = 0.95, seed: int = 0) -> pd.DataFrame:
-    """Cost to each target per node count: the median over repeats.
-
-    A repeat that did not reach the target counts as more expensive than any that did, so the
-    median is known while more than half of the repeats reach it.
+def tradeoff_table(reached: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
+    """Cost to each target per node count: the geometric mean over repeats, which differ by factors.
 
     Args:
         reached: columns nodes, target, fovs, elapsed_s, optimizer_step; one row per run and
             target, NaN where not reached.
-        level: coverage of the bootstrap intervals, given where every repeat reached the target.
-        seed: of the bootstrap.
+        level: coverage of the intervals: Student t of the logarithms.
 
     Returns:
-        One row per target and nodes: repeats, reached (how many), and for each cost its median
-        and `_low`, `_high`.
+        One row per target and nodes: repeats, reached (how many), and for each cost its mean and
+        `_low`, `_high`. All NaN where a repeat did not reach the target, as its cost is not known;
+        the bounds also where there is one repeat.
     """
     rows = []
     for (target, nodes), group in reached.groupby(["target", "nodes"]):
@@ -182,10 +173,9 @@ def tradeoff_table(reached: pd.DataFrame, level: float = 0.95, seed: int = 0) ->
         }
         for cost in _COSTS:
             values = group[cost].to_numpy(dtype=float)
-            median = float(np.median(np.where(np.isnan(values), np.inf, values)))
-            row[cost] = median if np.isfinite(median) else np.nan
-            complete = not np.isnan(values).any()
-            interval = bootstrap_interval(values if complete else [], level=level, seed=seed)
-            row[f"{cost}_low"], row[f"{cost}_high"] = interval.low, interval.high
+            known = values if np.isfinite(values).all() else values[:0]
+            mean = mean_interval(np.log(known), level)
+            bounds = np.exp([mean.estimate, mean.low, mean.high]).tolist()
+            row[cost], row[f"{cost}_low"], row[f"{cost}_high"] = bounds
         rows.append(row)
     return pd.DataFrame(rows)

@@ -57,8 +57,8 @@ def test_scores_against_fovs_and_modelled_time_with_the_end_of_a_stage(study):
     ):
         last = line(by_time, label).get_xdata()[-1]
         assert last == pytest.approx(minutes, rel=0.1), label  # a model through the table
-    assert "batch 4 to 8000 FOVs, 64 to 16000" in drawing.caption
-    assert "F1 (averaged weights)" in drawing.caption
+    assert "batch 4 to 8000 FOVs, 64 to 16000" in " ".join(drawing.details)
+    assert drawing.caption.startswith("Validation F1 of the averaged weights")
 
 
 def test_a_run_in_stages_belongs_to_no_node_count(study):

@@ -1,10 +1,8 @@
 import math
 
-import numpy as np
 import pytest
 
 from analysis.stats.intervals import (
-    bootstrap_interval,
     log_ratio_estimate,
     mean_estimate,
     mean_interval,
@@ -22,37 +20,12 @@ def test_t_interval_of_three_values():
     assert interval.high == pytest.approx(2 + 2.484138, abs=1e-6)
 
 
-@pytest.mark.parametrize("function", [mean_interval, bootstrap_interval])
-def test_too_few_values_have_no_bounds(function):
-    single = function([5.0])
+def test_too_few_values_have_no_bounds():
+    single = mean_interval([5.0])
     assert single.estimate == 5
     assert math.isnan(single.low)
     assert math.isnan(single.high)
-    assert math.isnan(function([]).estimate)
-
-
-def test_bootstrap_of_two_values_by_hand():
-    # Resampled means are 0 (1/4), 0.5 (1/2), 1 (1/4): the 95 % percentiles are the extremes,
-    # the central 40 % is 0.5 throughout.
-    assert bootstrap_interval([0.0, 1.0], np.mean).low == 0
-    assert bootstrap_interval([0.0, 1.0], np.mean).high == 1
-    inner = bootstrap_interval([0.0, 1.0], np.mean, level=0.4)
-    assert (inner.low, inner.high) == (0.5, 0.5)
-
-
-def test_bootstrap_depends_on_its_seed_alone():
-    values = np.random.default_rng(1).normal(size=20)
-    assert bootstrap_interval(values) == bootstrap_interval(values)
-    assert bootstrap_interval(values, seed=1) != bootstrap_interval(values)
-
-
-def test_bootstrap_median_covers_about_95_percent():
-    rng = np.random.default_rng(0)
-    covered = 0
-    for _ in range(200):
-        interval = bootstrap_interval(rng.normal(size=25), resamples=400)
-        covered += interval.low <= 0 <= interval.high
-    assert 180 <= covered <= 199
+    assert math.isnan(mean_interval([]).estimate)
 
 
 def test_ratio_with_an_exact_denominator_is_the_scaled_t_interval():

@@ -15,8 +15,10 @@ from analysis.stats.targets import (
     tradeoff_table,
 )
 
+F1 = "validation/f1"
 
-def test_tradeoff_counts_a_missed_target_as_more_expensive():
+
+def test_tradeoff_is_the_geometric_mean_where_every_repeat_reached_the_target():
     def rows(nodes, fovs):
         return [
             {"nodes": nodes, "target": 0.7, "fovs": f, "elapsed_s": f / 10, "optimizer_step": f / 2}
@@ -25,17 +27,19 @@ def test_tradeoff_counts_a_missed_target_as_more_expensive():
 
     table = tradeoff_table(
         pd.DataFrame(
-            rows(1, [10.0, 30.0, 20.0])
-            + rows(2, [10.0, 30.0, math.nan])
-            + rows(4, [10.0, math.nan, math.nan])
+            rows(1, [10.0, 20.0, 40.0]) + rows(2, [10.0, 30.0, math.nan]) + rows(4, [10.0])
         )
     ).set_index("nodes")
-    assert table["reached"].tolist() == [3, 2, 1]
-    assert table.loc[1, ["fovs", "elapsed_s", "optimizer_step"]].tolist() == [20, 2, 10]
-    assert table.loc[1, ["fovs_low", "fovs_high"]].tolist() == [10, 30]
-    assert table.loc[2, "fovs"] == 30
-    assert math.isnan(table.loc[2, "fovs_low"])
-    assert math.isnan(table.loc[4, "fovs"])
+    assert table[["repeats", "reached"]].to_numpy().tolist() == [[3, 3], [3, 2], [1, 1]]
+    costs = table.loc[1, ["fovs", "elapsed_s", "optimizer_step"]].tolist()
+    assert costs == pytest.approx([20, 2, 10])
+    # In the logarithm s = ln 2 and t(0.975, 2) = 4.302653, so that 2.484138 powers of two.
+    factor = 2**2.484138
+    assert table.loc[1, "fovs_low"] == pytest.approx(20 / factor)
+    assert table.loc[1, "fovs_high"] == pytest.approx(20 * factor)
+    assert table.loc[2, ["fovs", "fovs_low"]].isna().all()
+    assert table.loc[4, "fovs"] == pytest.approx(10)
+    assert math.isnan(table.loc[4, "fovs_low"])
 
 
 FOVS = np.array([100.0, 200.0, 300.0, 400.0])
@@ -84,7 +88,7 @@ def test_table_gives_fovs_seconds_and_steps(make_runs):
         "time/elapsed_s": [(100, 10.0), (200, 30.0)],
         "optimizer_step": [(100, 25.0), (200, 50.0)],
     }
-    table = targets_table(make_runs(({"nodes": 4}, curve)), targets=(0.5, 0.7))
+    table = targets_table(make_runs(({"nodes": 4}, curve)), F1, (0.5, 0.7))
     reached, missed = table.to_dict("records")
     assert (reached["fovs"], reached["elapsed_s"], reached["optimizer_step"]) == pytest.approx(
         (175, 25, 43.75)
@@ -95,18 +99,20 @@ def test_table_gives_fovs_seconds_and_steps(make_runs):
 
 def test_steps_follow_from_the_batch_where_not_recorded(make_runs):
     runs = make_runs(({"nodes": 4, "local_batch_size": 2}, {"validation/f1": [(80, 0.6)]}))
-    row = targets_table(runs, targets=(0.5,)).iloc[0]
+    row = targets_table(runs, F1, (0.5,)).iloc[0]
     assert row["optimizer_step"] == 10
     assert math.isnan(row["elapsed_s"])
 
 
 def test_table_of_runs_without_the_metric(make_runs):
-    assert targets_table(make_runs(({}, {"train/f1": [(1, 0.5)]}))).empty
+    assert targets_table(make_runs(({}, {"train/f1": [(1, 0.5)]})), F1, (0.5,)).empty
 
 
-def test_highest_mean_of_evaluations_in_a_row():
-    assert highest(np.array([0.1, 0.9, 0.2, 0.4, 0.6]), 3) == pytest.approx(0.5)
-    assert math.isnan(highest(np.array([0.1, math.nan]), 2))
+def test_the_highest_target_reached():
+    # Pooled: 0.1, then 0.9, 0.2 and 0.4 make 0.5, then 0.6.
+    assert highest(np.array([0.1, 0.9, 0.2, 0.4, 0.6])) == pytest.approx(0.6)
+    assert highest(np.array([0.1, math.nan, 0.9, 0.3])) == pytest.approx(0.6)
+    assert math.isnan(highest(np.array([math.nan])))
 
 
 def test_the_monotone_curve_pools_what_falls():
