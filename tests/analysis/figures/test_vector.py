@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from analysis.figures.registry import save
 from analysis.figures.style import styles
 from analysis.figures.vector import with_font
-from ffn_core.outputs import Outputs
+from ffn_core.files.outputs import Outputs
 
 
 def embedded(svg: str) -> set[str]:
