@@ -44,18 +44,6 @@ ARGPARSE = {
         "analysis.results.notebooks",
     ),
 }
-SUBCOMMANDS = {
-    "experiments.data": (
-        "info",
-        "synthesize",
-        "fetch",
-        "prepare",
-        "downsample",
-        "import-coordinates",
-        "export-coordinates",
-    ),
-    "analysis.recorded": ("export",),
-}
 HYDRA = {
     "experiments.train": "config",
     "experiments.sweep_status": "config",
@@ -306,8 +294,9 @@ def commands_page() -> str:
     for title, names in ARGPARSE.items():
         parts.append(f"## {title}")
         for name in names:
-            parts.append(f"### `{name}`\n\n```text\n{help_of(name)}\n```")
-            for sub in SUBCOMMANDS.get(name, ()):
+            text = help_of(name)
+            parts.append(f"### `{name}`\n\n```text\n{text}\n```")
+            for sub in subcommands(text):
                 parts.append(f"#### `{name} {sub}`\n\n```text\n{help_of(name, sub)}\n```")
     parts += ["## Tasks", "`nox -l` lists them; `uvx nox -s NAME` runs one.", tasks()]
     return "\n\n".join(parts)
@@ -337,6 +326,12 @@ def help_of(module: str, *subcommand: str) -> str:
     if not text.startswith("usage:"):
         raise RuntimeError(f"{module} --help printed no usage: {text[:200]!r}")
     return text
+
+
+def subcommands(text: str) -> list[str]:
+    """The subcommands that a help lists."""
+    section = text.partition("\npositional arguments:\n")[2].partition("\n\n")[0]
+    return re.findall(r"^ {4}([a-z][\w-]+)(?: |$)", section, re.MULTILINE)
 
 
 def tasks() -> str:

@@ -211,7 +211,7 @@ class RunDirectory:
         """Options, nested. A file without a checksum (written by hand) is taken as it is.
 
         A file cut short is often still valid YAML, and what is missing would silently become a
-        default; hence the checksum.
+        default. That is why there is a checksum.
 
         Raises:
             InputError: The file cannot be read, is damaged, or holds no options.

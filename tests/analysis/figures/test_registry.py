@@ -122,7 +122,7 @@ def test_stragglers_show_shares_of_ranks_that_wait(study):
     assert "records: 64 on 2 ranks" in drawing.caption
 
 
-def test_one_rank_waits_for_nobody(make_runs):
+def test_one_rank_waits_for_none(make_runs):
     metrics = {"time/straggler_wait_s": [(1, 0.0)], "time/step_s": [(1, 1.0)]}
     with pytest.raises(NothingToDraw, match="one rank, which does not wait"):
         stragglers(Study("study", make_runs(({}, metrics))))

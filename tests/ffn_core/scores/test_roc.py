@@ -54,7 +54,7 @@ def test_against_ranks_to_less_than_a_thousandth(gap, spread):
     assert 0.5 < expected < 0.99
 
 
-def test_canvases_add_up_whoever_has_them():
+def test_canvases_add_up_on_any_rank():
     rng = np.random.default_rng(1)
     logits, is_object = rng.normal(size=(6, 5, 5, 5)), rng.random((6, 5, 5, 5)) < 0.5
     parts = [canvas(a, b) for a, b in zip(logits, is_object, strict=True)]
