@@ -70,9 +70,15 @@ def option_rows(
         default = values.get(field.name, default_of(field))
         meaning = field.metadata.get("doc") or described.get(field.name) or comments.get(name, "")
         meaning = meaning or elsewhere(cls, field.name)
-        if limits := str(field.metadata.get("range") or ""):
+        if limits := words_of(field.metadata.get("range")):
             meaning = f"{meaning} ({limits})"
         yield name, type_words(hint), shown(default), meaning
+
+
+def words_of(limits: Any) -> str:
+    """A range in words; the largest integer is none that people need to see."""
+    text = str(limits or "")
+    return "0 or more" if text == f"from 0 to {2**63 - 1:,}" else text
 
 
 def sections(cls: type, prefix: str = "") -> Iterator[tuple[str, type]]:

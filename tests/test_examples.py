@@ -201,6 +201,7 @@ SLOW.sort(key=lambda c: next((i for i, word in enumerate(READS) if word in c), -
 
 
 @pytest.mark.examples
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("command", SLOW)
 def test_command_runs(command, folder):
     rule = rule_of(command)
