@@ -12,13 +12,21 @@ from analysis.recorded.provenance import one_fact
 from analysis.reference.published import ARXIV
 from analysis.results.findings import Findings, Picture, seeds_of
 from analysis.results.sections import SECTIONS, Section
-from analysis.text import markdown_table
+from analysis.text import capitalized, markdown_table
 from analysis.verdicts.scored_runs import SCORE
 from analysis.verdicts.seed_intervals import METHOD
 from analysis.verdicts.verdict import STATUSES, Verdict
 
 COMMAND: Final = "nox -s figures"
 NOTEBOOKS: Final = "analysis/notebooks"
+HEADLINES: Final = (
+    "linear_small",
+    "sqrt_large",
+    "warmup_deaths",
+    "small_batch_data",
+    "efficiency_2048",
+)
+"""Claims that the page opens with, chosen before the runs."""
 
 
 def page(findings: Findings, figures: str) -> tuple[str, dict[str, bytes]]:
@@ -29,7 +37,8 @@ def page(findings: Findings, figures: str) -> tuple[str, dict[str, bytes]]:
         figures: folder of the pictures as the page links to them.
     """
     pictures: dict[str, bytes] = {}
-    parts = [_head(), _ran(findings), _verdicts(list(findings.verdicts.values()))]
+    verdicts = list(findings.verdicts.values())
+    parts = [_head(), _opening(findings), _verdicts(verdicts), _ran(findings)]
     parts += [_section(findings, section, figures, pictures) for section in SECTIONS]
     return "\n\n".join(parts) + "\n", pictures
 
@@ -42,6 +51,20 @@ def _head() -> str:
         "its figures and `analysis/recorded/verdicts.csv` again; "
         f"[{NOTEBOOKS}]({NOTEBOOKS}) holds the same as notebooks that also read your own store."
     )
+
+
+def _opening(findings: Findings) -> str:
+    """What came out, a sentence for each of the questions that a reader comes with."""
+    lines = [f"- {headline(findings.verdicts[key])}" for key in HEADLINES]
+    return "\n\n".join(["## Findings", "\n".join(lines)])
+
+
+def headline(verdict: Verdict) -> str:
+    """The verdict, the claim and its effect, and what it would take where it is open."""
+    known = verdict.effect.estimate is not None
+    size = f" ({verdict.measure}: {effect_text(verdict.effect)})" if known else ""
+    needs = f" It takes {verdict.needs}." if verdict.needs and not known else ""
+    return f"**{capitalized(verdict.verdict)}**: {verdict.claim}{size}.{needs}"
 
 
 def _ran(findings: Findings) -> str:
@@ -121,9 +144,8 @@ def _verdicts(verdicts: list[Verdict]) -> str:
             markdown_table(pd.DataFrame(rows)),
             f"The score of a run is its {SCORE}. {METHOD} Undecided is what the runs cannot tell; "
             "not reached, what they ended before; not testable here, what takes another machine.",
-            "### The plan",
-            "Written before the runs in `analysis/verdicts/plan.py`, from which the judge reads.",
-            markdown_table(plan_table()),
+            "<details><summary>The plan, written before the runs in `analysis/verdicts/plan.py`, "
+            f"from which the judge reads</summary>\n\n{markdown_table(plan_table())}\n\n</details>",
         ]
     )
 

@@ -6,6 +6,7 @@ import os
 import shlex
 import statistics
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,8 @@ from ffn_core.errors import InputError
 from ffn_core.runtime import available_cores
 
 ASSUMED_FRACTION_OF_PEAK = 0.5
+ASSUMED_OVERHEAD_S = 0.005
+"""What a step takes however few FOVs it has: starting operations, update, allreduce."""
 
 
 @dataclass(frozen=True)
@@ -34,17 +37,24 @@ class Estimate:
 
 
 class CostModel:
-    """Estimates from earlier runs of the same network here, else from arithmetic."""
+    """Estimates from earlier runs of the same network here, else from arithmetic.
+
+    A step is modeled as taking a fixed time and a time for each FOV: with few FOVs to a step the
+    first is most of it.
+    """
 
     def __init__(self, runs_dir: Path) -> None:
-        self._measured: dict[tuple[object, ...], list[float]] = {}
+        # Seconds per step of earlier runs, by what they ran on and by FOVs per step.
+        self._measured: dict[tuple[object, ...], dict[int, list[float]]] = {}
         self._gemm_flops: float | None = None
         for run in run_directories(runs_dir, RESULT):
             if rate := run.result().get("fovs_per_second"):
                 with suppress(InputError, KeyError):  # no config, or a damaged one
                     values = run.config()
-                    key = _key(values["model"], values["cluster"])
-                    self._measured.setdefault(key, []).append(rate)
+                    cluster = values["cluster"]
+                    fovs = int(cluster["nodes"]) * int(cluster["local_batch_size"])
+                    sizes = self._measured.setdefault(_key(values["model"], cluster), {})
+                    sizes.setdefault(fovs, []).append(fovs / rate)
 
     def estimate(self, config: Config, cores: int) -> Estimate:
         """Training time of ``config`` on this machine, without start-up and validation."""
@@ -55,15 +65,22 @@ class CostModel:
     def _estimate(self, config: Config) -> Estimate:
         if config.budget.seconds is not None:
             return Estimate(config.budget.seconds, "budget")
-        steps = config.budget.in_steps(config.cluster.fovs_per_step) or 0
-        fovs = steps * config.cluster.fovs_per_step
+        per_step = config.cluster.fovs_per_step
+        steps = config.budget.in_steps(per_step) or 0
         if config.stage is not None:
-            fovs = config.stages[config.stage].fovs
-        rates = self._measured.get(_key(vars(config.model), vars(config.cluster)))
-        if rates:
-            return Estimate(fovs / statistics.median(rates), f"median of {len(rates)} earlier runs")
-        flops = fovs * config.model.training_flops
-        return Estimate(flops / (ASSUMED_FRACTION_OF_PEAK * self._gemm()), "modeled from FLOPs")
+            steps = -(-config.stages[config.stage].fovs // per_step)
+        measured = self._measured.get(_key(vars(config.model), vars(config.cluster)), {})
+        if per_step in measured:
+            times = measured[per_step]
+            return Estimate(
+                steps * statistics.median(times), f"median of {len(times)} earlier runs"
+            )
+        if len(measured) > 1:
+            seconds = step_seconds(measured, per_step)
+            return Estimate(steps * seconds, f"earlier runs at {len(measured)} other batch sizes")
+        computing = config.model.training_flops / (ASSUMED_FRACTION_OF_PEAK * self._gemm())
+        seconds = ASSUMED_OVERHEAD_S + per_step * computing
+        return Estimate(steps * seconds, "modeled from FLOPs")
 
     def _gemm(self) -> float:
         """FLOPs per second of a matrix product on all cores."""
@@ -77,11 +94,27 @@ class CostModel:
         return self._gemm_flops
 
 
-def _key(model: dict[str, object], cluster: dict[str, object]) -> tuple[object, ...]:
-    """What throughput depends on; the rank's share of nodes only through full micro-batches."""
+def step_seconds(measured: Mapping[int, Sequence[float]], fovs: int) -> float:
+    """Seconds per step at some FOVs per step, on the least-squares line through measured ones.
+
+    Args:
+        measured: seconds per step of runs, by FOVs per step; at least two sizes.
+        fovs: per step.
+    """
+    sizes = np.array(list(measured), dtype=float)
+    times = np.array([statistics.median(times) for times in measured.values()])
+    # Relative errors count: a step of one FOV and one of a thousand are both to be right.
+    slope, fixed = np.polyfit(sizes, times, 1, w=1 / times)
+    if fixed < 0 or slope < 0:
+        return float(fovs * np.median(times / sizes))
+    return float(fixed + slope * fovs)
+
+
+def _key(model: Mapping[str, object], cluster: Mapping[str, object]) -> tuple[object, ...]:
+    """What the time of a step depends on besides its FOVs."""
     sizes = tuple(str(model[name]) for name in ("fov_zyx", "depth", "features", "micro_batch_size"))
     sizes += (str(model.get("precision", "float32")),)  # runs from before there was a choice
-    return (*sizes, cluster["ranks"], cluster["nodes"], cluster["local_batch_size"])
+    return (*sizes, cluster["ranks"])
 
 
 class SweepPlan:

@@ -125,7 +125,12 @@ def test_command_writes_page_figures_and_verdicts(studies, tmp_path, capsys):
     assert "- `lr_rules`: Seeds 4 and 5 came later." in page
     assert "**emulated**" in page
     assert "**modeled**" in page
-    assert "### The plan" in page
+    assert (
+        page.index("## Findings")
+        < page.index("- **Not run yet**: Linear scaling")
+        < page.index("## Verdicts")
+    )
+    assert "<details><summary>The plan, written before the runs" in page
     assert "| **not run yet** |" in page
     assert "nan" not in page.lower().replace("finance", "")
     assert (tmp_path / "verdicts.csv").read_text().count("\n") == 1 + len(judge({}))
