@@ -31,8 +31,9 @@ def demo(session: nox.Session) -> None:
     run(session, *train, "experiment=weak_scaling", *session.posargs)
     run(session, *train, "experiment=demo_sweep", *session.posargs)
     run(session, "python", "-m", "analysis.figures", "--out", "figures", "--overwrite")
-    ui = "uv run mlflow ui --host 127.0.0.1 --backend-store-uri sqlite:///mlflow.db"
-    session.log(f"compare the runs: {ui}, then open http://127.0.0.1:5000")
+    # The address of the UI alone opens a page about language models.
+    run(session, "python", "-m", "experiments.mlflow_pages")
+    session.log("the command is one of .venv: put `uv run --no-sync` in front of it")
 
 
 @nox.session
@@ -138,9 +139,15 @@ def audit(session: nox.Session) -> None:
 
 @nox.session
 def fuzz(session: nox.Session) -> None:
-    """Kill a training run at random moments, 50 times unless another number is given."""
+    """Kill a run 50 times, or as often as given; try bad options, damaged files, full disks.
+
+    FUZZ_OPTIONS, FUZZ_DAMAGE and FUZZ_DISK say how many of each, FUZZ_SEED which options.
+    """
     sync(session)
     kills = session.posargs[0] if session.posargs else "50"
+    counts = {"FUZZ_OPTIONS": "600", "FUZZ_DAMAGE": "300", "FUZZ_DISK": "40"}
+    counts = {name: os.environ.get(name, count) for name, count in counts.items()}
+    run(session, "pytest", "-s", "tests/fuzz", env=counts)
     environment = {"FUZZ_KILLS": kills, "FUZZ_REPORT": str(Path("fuzz.json").absolute())}
     files = ("test_crash_fuzz.py", "test_faults.py")
     run(session, "pytest", "-s", *(f"tests/integration/{f}" for f in files), env=environment)

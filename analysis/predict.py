@@ -21,8 +21,10 @@ from analysis.prediction.answer import Question, answer, assumptions, prediction
 from analysis.prediction.inputs import TrainingCost, measured_throughput, training_cost
 from analysis.prediction.stages import describe_stages, parse_stages
 from analysis.runs.sources import add_source, read_source, source_files
-from ffn_core.errors import InputError
-from ffn_core.outputs import Outputs, add_overwrite
+from ffn_core.errors import InputError, in_one_line
+from ffn_core.files.outputs import Outputs, add_overwrite
+from ffn_core.limits.arguments import CommandParser, add_real, add_whole
+from ffn_core.limits.ranges import MOST_NODES, SMALLEST, Range
 
 COMMAND = "analysis.predict"
 _TABLE, _CAPTIONS = "prediction.csv", "captions.md"
@@ -30,10 +32,12 @@ _FIGURES = ("prediction", "models")
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m analysis.predict", description=__doc__)
-    parser.add_argument("--f1", type=float, required=True, help="validation F1 to reach")
-    parser.add_argument("--hours", type=float, required=True, help="training time allowed")
-    parser.add_argument("--price", type=float, help="of one node-hour, in any currency")
+    parser = CommandParser(prog="python -m analysis.predict", description=__doc__)
+    positive = Range(at_least=SMALLEST, at_most=1e12)
+    add_real(parser, "--f1", Range(above=0, below=1), "validation F1 to reach", required=True)
+    add_real(parser, "--hours", positive, "training time allowed", required=True)
+    prices = Range(at_least=0, at_most=1e12)
+    add_real(parser, "--price", prices, "of one node-hour, in any currency")
     parser.add_argument("--experiment", help="of the training runs; default: the only one there is")
     parser.add_argument(
         "--throughput",
@@ -41,12 +45,14 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         default="measured",
         help="scaling of the store's runs on real nodes, or the published one to 1024 nodes",
     )
-    parser.add_argument(
+    add_real(
+        parser,
         "--node-fovs-per-second",
-        type=float,
-        help="throughput of one of your nodes: keeps the efficiency, replaces the speed",
+        positive,
+        "throughput of one of your nodes: keeps the efficiency, replaces the speed",
     )
-    parser.add_argument("--most-nodes", type=int, default=2048, help="largest count considered")
+    counts = Range(at_least=1, at_most=MOST_NODES)
+    add_whole(parser, "--most-nodes", counts, "largest count considered", default=2048)
     parser.add_argument(
         "--stages",
         metavar="NODES:FOVS,...",
@@ -64,8 +70,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     console = Console(width=None if sys.stdout.isatty() else 120, highlight=False, soft_wrap=True)
     try:
         _predict(arguments, console)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+    except (InputError, OSError) as error:
+        print(f"error: {in_one_line(error)}", file=sys.stderr)
         return 2
     return 0
 
@@ -131,16 +137,6 @@ def _draw(
 
 
 def _question(arguments: argparse.Namespace) -> Question:
-    if not 0 < arguments.f1 < 1:
-        raise InputError(f"--f1 {arguments.f1:g} must lie between 0 and 1")
-    for option in ("hours", "node_fovs_per_second"):
-        value = getattr(arguments, option)
-        if value is not None and not 0 < value < float("inf"):
-            raise InputError(f"--{option.replace('_', '-')} {value:g} must be above 0")
-    if arguments.price is not None and not 0 <= arguments.price < float("inf"):
-        raise InputError(f"--price {arguments.price:g} must not be negative")
-    if not 1 <= arguments.most_nodes <= 2**20:
-        raise InputError(f"--most-nodes {arguments.most_nodes} must lie between 1 and {2**20}")
     if arguments.out is not None and arguments.out.exists() and not arguments.out.is_dir():
         raise InputError(f"--out {arguments.out} is a file: name a directory")
     return Question(arguments.f1, arguments.hours, arguments.price, arguments.most_nodes)

@@ -7,7 +7,6 @@ the pilot.
 
 from __future__ import annotations
 
-import argparse
 import math
 import re
 import sys
@@ -23,7 +22,9 @@ from analysis.runs.presets import CONF
 from analysis.runs.sources import load_studies
 from analysis.verdicts.plan import PRIMARY
 from analysis.verdicts.scored_runs import Studies, ended, scored_points
-from ffn_core.errors import InputError
+from ffn_core.errors import InputError, in_one_line
+from ffn_core.files import whole_file
+from ffn_core.limits.arguments import CommandParser
 
 RATES: Final = "tune_rates"
 OPTIMIZERS: Final = "tune_optimizers"
@@ -91,7 +92,7 @@ def with_values(text: str, values: Mapping[str, float]) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m analysis.tuned", description=__doc__)
+    parser = CommandParser(prog="python -m analysis.tuned", description=__doc__)
     parser.add_argument("--store", required=True, help="MLflow tracking URI or recorded studies")
     parser.add_argument("--write", action="store_true", help=f"into {FILE.relative_to(CONF)}")
     parser.add_argument("--file", type=Path, default=FILE, help="the file to write")
@@ -101,9 +102,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not values:
             raise InputError(f"no finished point of {RATES}, {OPTIMIZERS} or {GATE} in the store")
         if arguments.write:
-            arguments.file.write_text(with_values(arguments.file.read_text(), values))
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+            text = with_values(arguments.file.read_text(), values)
+            with whole_file(arguments.file) as partial:
+                partial.write_text(text)
+    except (InputError, OSError) as error:
+        print(f"error: {in_one_line(error)}", file=sys.stderr)
         return 2
     for name, value in values.items():
         print(f"{name}: {value:.4g}")

@@ -3,63 +3,66 @@
 FOLDER is one of `experiments.segment`. Image, segmentation and, if it was scored, ground truth of
 its region are written as precomputed volumes, which every neuroglancer can open from a web server:
 ``precomputed://URL/image``. ``--view`` shows them in a viewer on this machine (``uv sync --group
-viewer``).
+viewer``), as they were exported if they were.
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.reporting.exit_codes import EXIT_INPUT
 from experiments.reporting.terminal import Terminal
-from experiments.segment.neuroglancer import export, view
+from experiments.segment.neuroglancer import export, exported, view
 from experiments.segment.precomputed import (
     Size,
 )
-from ffn_core.errors import InputError
-from ffn_core.outputs import add_overwrite
+from ffn_core.errors import InputError, in_one_line
+from ffn_core.files.outputs import add_overwrite
+from ffn_core.limits.arguments import CommandParser, add_real
+from ffn_core.limits.ranges import Range
 
 FOLDER = "neuroglancer"
 
 
-def _size(values: Sequence[float]) -> Size:
+def _size(values: Sequence[float] | None) -> Size | None:
+    if values is None:
+        return None
     z, y, x = values
-    if min(values) <= 0:
-        raise InputError(f"--voxel-size-nm {z:g} {y:g} {x:g}: edges of a voxel must be above 0")
     return z, y, x
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m experiments.export_neuroglancer", description=__doc__
-    )
+    parser = CommandParser(prog="python -m experiments.export_neuroglancer", description=__doc__)
     parser.add_argument("folder", type=Path, help="folder of experiments.segment")
     parser.add_argument("--out", type=Path, help=f"default: FOLDER/{FOLDER}")
     add_overwrite(parser)
-    parser.add_argument(
+    add_real(
+        parser,
         "--voxel-size-nm",
-        type=float,
+        Range(at_least=1e-3, at_most=1e9),
+        "edges of a voxel in nm (default: what the image says, or 1 1 1)",
         nargs=3,
-        default=[1.0, 1.0, 1.0],
         metavar=("Z", "Y", "X"),
-        help="edges of a voxel in nm (default: 1 1 1)",
     )
     parser.add_argument("--view", action="store_true", help="show them in a viewer here")
     options = parser.parse_args(argv)
     terminal = Terminal()
     try:
         out = options.out or options.folder / FOLDER
-        volumes = export(
-            options.folder, out, _size(options.voxel_size_nm), terminal, options.overwrite
-        )
+        volumes, size = [], _size(options.voxel_size_nm)
+        if options.view and size is None and not options.overwrite:
+            volumes = exported(options.folder, out)
+        if volumes:
+            terminal.say(f"showing the earlier export in {out}; --overwrite exports again")
+        else:
+            volumes = export(options.folder, out, size, terminal, options.overwrite)
         if options.view:
             view(volumes, terminal)
-    except InputError as error:
-        terminal.error(str(error))
+    except (InputError, OSError) as error:
+        terminal.error(in_one_line(error))
         return EXIT_INPUT
     return 0
 

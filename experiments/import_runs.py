@@ -7,7 +7,6 @@ again changes nothing. Points that have not been compared with a baseline yet ar
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 
@@ -17,7 +16,8 @@ from experiments.reporting.mlflow_store import absolute_uri
 from experiments.reporting.terminal import Terminal
 from experiments.sweep.efficiency import SweepScaling
 from experiments.sweep.outcome import find_runs, import_run
-from ffn_core.errors import InputError
+from ffn_core.errors import InputError, in_one_line
+from ffn_core.limits.arguments import CommandParser
 
 
 def _compare(run_dirs: list[Path]) -> None:
@@ -32,17 +32,17 @@ def _compare(run_dirs: list[Path]) -> None:
 
 def main(arguments: list[str]) -> int:
     """Import everything that was named; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.import_runs", description=__doc__)
+    parser = CommandParser(prog="python -m experiments.import_runs", description=__doc__)
     parser.add_argument("roots", nargs="+", type=Path, help="run directories, or folders of them")
     parser.add_argument("--uri", help="MLflow store; default: MLFLOW_TRACKING_URI or ./mlflow.db")
     options = parser.parse_args(arguments)
     terminal, uri = Terminal(), absolute_uri(options.uri)
     try:
         run_dirs = find_runs(options.roots)
-    except InputError as error:
-        terminal.error(str(error))
+        _compare(run_dirs)
+    except (InputError, OSError) as error:
+        terminal.error(in_one_line(error))
         return EXIT_INPUT
-    _compare(run_dirs)
     failed = 0
     for run_dir in terminal.track(run_dirs, "importing"):
         if (problem := import_run(run_dir, uri)) is not None:

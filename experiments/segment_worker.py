@@ -12,7 +12,6 @@ the first task that failed.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import os
 import sys
@@ -27,6 +26,8 @@ from experiments.segment.flooding import Worker
 from experiments.segment.segmentation_files import leave_failure, load_config, read_todo
 from experiments.segment.tasks import Task, task_of
 from ffn_core.errors import InputError
+from ffn_core.limits.arguments import CommandParser, add_whole
+from ffn_core.limits.ranges import MOST_NODES, Range
 from ffn_core.runtime import configure_tensorflow, import_little, threads_per_rank
 
 
@@ -50,10 +51,11 @@ def run_task(folder: Path, task: Task) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.segment_worker")
+    parser = CommandParser(prog="python -m experiments.segment_worker")
     parser.add_argument("folder", type=Path, help="folder that experiments.segment has made")
-    parser.add_argument("--task", type=int, help="number of this task; default: the launcher's")
-    parser.add_argument("--tasks", type=int, help="number of tasks; default: the launcher's")
+    first, most = Range(at_least=0, at_most=MOST_NODES), Range(at_least=1, at_most=MOST_NODES)
+    add_whole(parser, "--task", first, "number of this task; default: the launcher's")
+    add_whole(parser, "--tasks", most, "number of tasks; default: the launcher's")
     parsed = parser.parse_args(arguments)
     folder: Path = parsed.folder
     try:

@@ -7,7 +7,6 @@ a quick pace, and watches memory, open descriptors and threads of every rank. ``
 
 from __future__ import annotations
 
-import argparse
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -18,16 +17,19 @@ from experiments.reporting import run_files
 from experiments.reporting.exit_codes import EXIT_FAILED, EXIT_INPUT
 from experiments.reporting.provenance import provenance
 from experiments.reporting.terminal import Terminal
-from ffn_core.errors import InputError
-from ffn_core.outputs import new_folder
+from ffn_core.errors import InputError, in_one_line
+from ffn_core.files.outputs import new_folder
+from ffn_core.limits.arguments import CommandParser, add_real, add_whole
+from ffn_core.limits.ranges import MOST_SECONDS, MOST_THREADS, Range
 
 
 def main(arguments: list[str]) -> int:
     """Soak and judge; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.soak", description=__doc__)
-    parser.add_argument("--minutes", type=float, default=120.0)
-    parser.add_argument("--ranks", type=int, default=2)
-    parser.add_argument("--every-s", type=float, default=15.0, help="between two looks")
+    parser = CommandParser(prog="python -m experiments.soak", description=__doc__)
+    times = Range(at_least=0.01, at_most=MOST_SECONDS)
+    add_real(parser, "--minutes", times, "of training", default=120.0)
+    add_whole(parser, "--ranks", Range(at_least=1, at_most=MOST_THREADS), default=2)
+    add_real(parser, "--every-s", times, "seconds between two looks", default=15.0)
     parser.add_argument("--out", type=Path, default=Path("soak"), help="a new folder")
     options = parser.parse_args(arguments)
     terminal, run_dir = Terminal(), (options.out / "run").absolute()
@@ -36,8 +38,8 @@ def main(arguments: list[str]) -> int:
         config = soak_config(options.out.absolute(), options.ranks)
         samples = watch(config, run_dir, options.minutes, options.every_s)
         verdicts = [judge(samples, rank) for rank in range(options.ranks)]
-    except InputError as error:
-        terminal.error(str(error))
+    except (InputError, OSError) as error:
+        terminal.error(in_one_line(error))
         return EXIT_INPUT
     for verdict in verdicts:
         terminal.say(str(verdict))

@@ -10,7 +10,13 @@ import sys
 
 from omegaconf import DictConfig
 
-from experiments.config.hydra_app import in_multirun, preset_question, run_app, to_config
+from experiments.config.hydra_app import (
+    in_multirun,
+    preset_name,
+    preset_question,
+    run_app,
+    to_config,
+)
 from experiments.reporting.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED
 from experiments.reporting.terminal import Terminal
 from experiments.sweep.sweep import Sweep
@@ -19,7 +25,8 @@ from experiments.sweep.sweep import Sweep
 def main() -> int:
     """Run the app; returns the exit code."""
     terminal = Terminal()
-    sweep = Sweep(sys.argv[1:], terminal, preset_question(sys.argv[1:]))
+    arguments = sys.argv[1:]
+    sweep = Sweep(arguments, terminal, preset_question(arguments), preset_name(arguments))
 
     def task(composed: DictConfig) -> None:
         sweep.add(to_config(composed), in_multirun())

@@ -69,7 +69,8 @@ def run_rank(run_dir: Path) -> int:
         config = config.with_ranks(topology.size)  # as many as there are at the moment
         summary = Trainer(config, run_dir, collectives, recorder, stop_request).train()
     if topology.rank == 0 and summary["finished"]:
-        run_files.RunDirectory(run_dir).write_result({"outcome": "finished"} | summary)
+        result = {"outcome": "finished"} | summary | {"records": recorder.count}
+        run_files.RunDirectory(run_dir).write_result(result)
     distributed.stop()
     return 0 if summary["stage_finished"] else EXIT_STOPPED
 
@@ -84,7 +85,7 @@ def main(arguments: list[str]) -> int:
     run_dir = Path(arguments[0])
     try:
         return run_rank(run_dir)
-    except InputError as error:
+    except InputError as error:  # a disk that is full, too
         return _fail(run_dir, EXIT_INPUT, str(error))
     except DivergedError as error:
         return _fail(run_dir, EXIT_DIVERGED, str(error))
@@ -117,7 +118,9 @@ def _fail(run_dir: Path, code: int, message: str, trace: str = "", ends_run: boo
         "ends_run": ends_run,
     }
     directory = run_files.RunDirectory(run_dir)
-    earlier = directory.failure()
+    earlier: dict[str, Any] = {}
+    with contextlib.suppress(InputError):  # a damaged reason is none
+        earlier = directory.failure()
     # The first rank counts, but what ends all of them more than what ended one.
     if not earlier or (ends_run and not earlier["ends_run"]):
         try:

@@ -51,6 +51,7 @@ CURRENT_NODES: Final = "cluster/nodes"
 THROUGHPUT: Final = "throughput/fovs_per_second"
 PARALLEL_EFFICIENCY: Final = "scaling/parallel_efficiency"
 SPEEDUP: Final = "scaling/speedup"
+REAL_THROUGHPUT: Final = "scaling/fovs_per_second"
 BASELINE_NODES: Final = "scaling/baseline_nodes"
 COUPLING_EFFICIENCY: Final = "scaling/coupling_efficiency"
 UNCOUPLED_THROUGHPUT: Final = "scaling/uncoupled_fovs_per_second"
@@ -58,6 +59,12 @@ BEST_SPEEDUP: Final = "scaling/best_speedup"
 BEST_SPEEDUP_NODES: Final = "scaling/best_speedup_nodes"
 BEST_PARALLEL_EFFICIENCY: Final = "scaling/best_parallel_efficiency"
 BEST_PARALLEL_EFFICIENCY_NODES: Final = "scaling/best_parallel_efficiency_nodes"
+
+SWEEP_BEST: Final = "sweep/best_score"
+SWEEP_POINTS: Final = "sweep/points"
+SWEEP_DONE: Final = "sweep/points_done"
+SWEEP_FAILED: Final = "sweep/points_failed"
+SWEEP_FOVS: Final = "sweep/fovs"
 
 FRACTION_OF_PEAK: Final = "compute/fraction_of_peak"
 FRACTION_OF_BARE_STEP: Final = "compute/fraction_of_bare_step"
@@ -97,9 +104,12 @@ def rank_metric(rank: int, name: str) -> str:
     return f"{SYSTEM}rank{rank}_{name}"
 
 
-def host_metric(host: str, name: str) -> str:
-    """Name of a system metric of one host."""
-    return f"{SYSTEM}{host}/{name}"
+def host_metric(rank: int, name: str) -> str:
+    """Name of a system metric of the host on which ``rank`` is the first.
+
+    Not by the name of the host: runs on other machines are compared under the same name.
+    """
+    return f"{SYSTEM}host_of_rank{rank}_{name}"
 
 
 def segmentation_metric(name: str, assigned: bool = False) -> str:
@@ -171,6 +181,9 @@ METRICS: Final[dict[str, Metric]] = {
     THROUGHPUT: Metric("FOVs/s", "FOVs of all ranks over the wall time of their steps"),
     PARALLEL_EFFICIENCY: Metric("", "throughput over that of perfect scaling from the baseline"),
     SPEEDUP: Metric("", "throughput over that of the baseline"),
+    REAL_THROUGHPUT: Metric(
+        "FOVs/s", "throughput of a whole run on real nodes, first steps left out"
+    ),
     BASELINE_NODES: Metric("nodes", "node count that speed-up and efficiency are relative to"),
     COUPLING_EFFICIENCY: Metric("", "throughput over that of the same processes uncoupled"),
     UNCOUPLED_THROUGHPUT: Metric("FOVs/s", "the same processes without collectives, in sum"),
@@ -178,6 +191,11 @@ METRICS: Final[dict[str, Metric]] = {
     BEST_SPEEDUP_NODES: Metric("nodes", "where that was"),
     BEST_PARALLEL_EFFICIENCY: Metric("", "highest efficiency beyond the baselines of a sweep"),
     BEST_PARALLEL_EFFICIENCY_NODES: Metric("nodes", "where that was"),
+    SWEEP_BEST: Metric("", "best final score among the points of a sweep"),
+    SWEEP_POINTS: Metric("points", "points of a sweep"),
+    SWEEP_DONE: Metric("points", "those that came to their end, diverged ones included"),
+    SWEEP_FAILED: Metric("points", "those that failed"),
+    SWEEP_FOVS: Metric("FOVs", "FOVs that its points have processed, in sum"),
     FRACTION_OF_PEAK: Metric("", "analytic FLOPs per second over the matrix-product rate"),
     FRACTION_OF_BARE_STEP: Metric("", "throughput over that of the step without the trainer"),
     GEMM_FLOPS: Metric("FLOP/s", "matrix-product rate of all ranks, measured beside the run"),
@@ -194,8 +212,8 @@ METRICS: Final[dict[str, Metric]] = {
     VALIDATION_SHARE: Metric("", "share of validation in it and training together"),
     f"{SYSTEM}rank*_rss_gib": Metric("GiB", "memory of a rank"),
     f"{SYSTEM}rank*_peak_rss_gib": Metric("GiB", "most memory a rank has had"),
-    f"{SYSTEM}*/cpu_percent": Metric("%", "load of all cores of a host"),
-    f"{SYSTEM}*/memory_used_gib": Metric("GiB", "memory in use on a host"),
+    f"{SYSTEM}host_of_rank*_cpu_percent": Metric("%", "load of all cores of a host"),
+    f"{SYSTEM}host_of_rank*_memory_used_gib": Metric("GiB", "memory in use on a host"),
     **{
         segmentation_metric(name, assigned): Metric(
             unit, f"{meaning}; over {'assigned voxels' if assigned else 'all foreground voxels'}"
@@ -254,8 +272,27 @@ PARALLEL_POINTS: Final = "sweep.parallel"
 SLURM_JOB: Final = "slurm.job_id"
 PARENT: Final = "mlflow.parentRunId"
 NOTE: Final = "mlflow.note.content"
+NOTE_DIGEST: Final = "mlflow.note.ffn_scaling_digest"
+"""Of the description as it was written: one that was edited since is left alone.
+
+MLflow's pages do not list tags of this prefix.
+"""
 SOURCE: Final = "mlflow.source.name"
 COMMIT: Final = "mlflow.source.git.commit"
+
+# Tags of a point for MLflow's table, which rounds nothing and heads a column with the whole name.
+
+SHOWN_NODES: Final = "nodes"
+SHOWN_RULE: Final = "rule"
+SHOWN_WARMUP: Final = "warm-up"
+SHOWN_OPTIMIZER: Final = "optimizer"
+SHOWN_SEED: Final = "seed"
+SHOWN_MACHINE: Final = "machine"
+SHOWN_FINAL: Final = "final"
+SHOWN_BEST: Final = "best"
+SHOWN_THROUGHPUT: Final = "FOVs/s"
+SHOWN_EFFICIENCY: Final = "efficiency"
+SHOWN_OUTCOME: Final = "outcome"
 
 # Artifacts of a run whose checkpoints were segmented.
 

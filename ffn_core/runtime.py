@@ -7,6 +7,8 @@ import sys
 from collections.abc import Collection
 from pathlib import Path
 
+from ffn_core.limits.host import Host
+
 NATIVE_BFLOAT16 = ("avx512_bf16", "amx_bf16", "avx_ne_convert")
 """Names that Linux gives to what lets a CPU multiply bfloat16 numbers by itself."""
 
@@ -83,8 +85,8 @@ def default_tracking_uri() -> str:
 
 
 def available_cores() -> int:
-    """Processors this process may use."""
-    return len(os.sched_getaffinity(0))
+    """Processors this process may use: by its affinity, and by the CPU quota of its container."""
+    return Host().cores()
 
 
 def threads_per_rank(ranks: int, runs: int = 1) -> int:

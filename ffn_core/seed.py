@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
 from ffn_core.errors import InputError
 from ffn_core.geometry import Zyx
+from ffn_core.limits.ranges import number, range_of
 
 
 def logit(probability: float) -> float:
@@ -18,23 +19,21 @@ def logit(probability: float) -> float:
 
 @dataclass(frozen=True)
 class SeedValues:
-    """Probabilities of the published FFN (Januszewski et al. 2018) that shape a seed canvas.
+    """Probabilities of the published FFN (Januszewski et al. 2018) that shape a seed canvas."""
 
-    Attributes:
-        init: probability at the center voxel, where the object is known to be.
-        pad: probability everywhere not yet visited.
-        move: a position is visited only once its probability has reached this value.
-    """
-
-    init: float = 0.95
-    pad: float = 0.05
-    move: float = 0.9
+    init: float = number(
+        0.95, "probability at the center voxel, known to be object", above=0, below=1
+    )
+    pad: float = number(0.05, "probability everywhere not yet visited", above=0, below=1)
+    move: float = number(
+        0.9, "a position is visited only from this probability on", above=0, below=1
+    )
 
     def __post_init__(self) -> None:
-        for name in ("init", "pad", "move"):
-            value = getattr(self, name)
-            if not 0.0 < value < 1.0:
-                raise InputError(f"seed_values.{name}={value} is not a probability between 0 and 1")
+        for declared in fields(self):
+            limits = range_of(declared)
+            assert limits is not None
+            limits.check(getattr(self, declared.name), f"seed_values.{declared.name}=")
         if self.init < self.move:
             raise InputError(
                 f"seed_values.init={self.init} is below seed_values.move={self.move}: "

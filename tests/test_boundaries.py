@@ -13,9 +13,10 @@ PACKAGES = ("ffn_core", "experiments", "analysis")
 ADAPTERS = {
     "horovod": {"ffn_core/training/distributed.py", "experiments/launch/horovodrun.py"},
     "mlflow": {"experiments/reporting/mlflow_store.py", "analysis/runs/mlflow_reader.py"},
-    "hydra": {"experiments/config/hydra_app.py"},
+    "hydra": {"experiments/config/hydra_app.py", "experiments/config/hydra_messages.py"},
     "omegaconf": {
         "experiments/config/hydra_app.py",
+        "experiments/config/hydra_messages.py",
         "experiments/train.py",
         "experiments/sweep_status.py",
     },

@@ -16,12 +16,13 @@ from rich.console import Console
 
 from analysis.figures.registry import COMMAND, draw_study, study_files
 from analysis.runs.sources import add_source, read_source, source_files
-from ffn_core.errors import InputError
-from ffn_core.outputs import Outputs, add_overwrite
+from ffn_core.errors import InputError, in_one_line
+from ffn_core.files.outputs import Outputs, add_overwrite
+from ffn_core.limits.arguments import CommandParser
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m analysis.figures", description=__doc__)
+    parser = CommandParser(prog="python -m analysis.figures", description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="directory for the figures")
     parser.add_argument("--experiment", help="preset name; default: every experiment with points")
     add_overwrite(parser)
@@ -51,8 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         for name, folder in folders.items():
             study = runs.select(runs.table["experiment"] == name)
             draw_study(study, name, folder, console, outputs, arguments.baseline_nodes)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+    except (InputError, OSError) as error:
+        print(f"error: {in_one_line(error)}", file=sys.stderr)
         return 2
     return 0
 

@@ -34,7 +34,7 @@ from analysis.runs.scanned_rates import best_table, laws_table, own_scans, publi
 from analysis.runs.study import NothingToDraw, Study
 from analysis.runs.summary import REPORT_COLUMNS, summary_table
 from analysis.stats.targets import targets_table
-from ffn_core.outputs import Outputs
+from ffn_core.files.outputs import Outputs
 
 # File name -> what draws it, in the order of the captions.
 FIGURES: dict[str, Callable[[Study], Drawing]] = {

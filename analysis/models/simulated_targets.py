@@ -9,7 +9,6 @@ came back as 18.1, 50.3 and 102.4, and the interval held them in 95.2, 95.8 and 
 
 from __future__ import annotations
 
-import argparse
 import math
 import sys
 from collections.abc import Sequence
@@ -22,6 +21,8 @@ import pandas as pd
 from analysis.models.critical_batch import CriticalBatch, fit_runs
 from analysis.runs.runs import HISTORY_COLUMNS, Runs
 from analysis.stats.targets import targets_table
+from ffn_core.limits.arguments import CommandParser, add_whole
+from ffn_core.limits.ranges import Range
 from ffn_core.metric_names import AVERAGED_F1
 
 METRIC: Final = AVERAGED_F1
@@ -113,10 +114,9 @@ def recovery(simulation: Simulation, replicates: int, seed: int = 0) -> dict[str
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m analysis.models.simulated_targets", description=__doc__
-    )
-    parser.add_argument("--replicates", type=int, default=200, help="simulated studies of each")
+    parser = CommandParser(prog="python -m analysis.models.simulated_targets", description=__doc__)
+    counts = Range(at_least=1, at_most=10**6)
+    add_whole(parser, "--replicates", counts, "simulated studies of each", default=200)
     arguments = parser.parse_args(argv)
     print("simulated; critical batch, median estimate, share of 95 % intervals that hold it")
     for critical in KNOWN:

@@ -22,17 +22,21 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from analysis.pictures.panels import section_figure, surfaces_figure
-from ffn_core.errors import InputError
+from ffn_core.errors import InputError, in_one_line
 from ffn_core.files import REPOSITORY
+from ffn_core.files.outputs import Outputs, add_overwrite
 from ffn_core.geometry import Zyx, as_zyx, to_zyx
-from ffn_core.outputs import Outputs, add_overwrite
+from ffn_core.limits.arguments import CommandParser, add_real, add_whole
+from ffn_core.limits.ranges import MOST_BYTES, MOST_EXTENT, Range
 from ffn_core.volumes import (
     DEFAULT_CACHE_BYTES,
+    Size,
     Volume,
     iter_blocks,
     open_labels,
     open_volume,
     stored_at,
+    stored_start,
 )
 
 MOST_VOXELS: Final = 300**3
@@ -114,44 +118,84 @@ def _section(volume: Volume, start_zyx: Zyx, shape_zyx: Zyx, z: int) -> np.ndarr
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m analysis.pictures", description=__doc__)
+    parser = CommandParser(prog="python -m analysis.pictures", description=__doc__)
     parser.add_argument("segmentation", help="path:dataset of the ids")
     parser.add_argument("--image", required=True, help="path:dataset of the image")
     parser.add_argument("--labels", help="path:dataset of a ground truth")
-    parser.add_argument(
-        "--start", type=int, nargs=3, default=[0, 0, 0], help="z y x of the segmentation's corner"
+    places = Range(at_least=0, at_most=MOST_EXTENT)
+    add_whole(
+        parser,
+        "--start",
+        places,
+        "the segmentation's corner in the image (default: what its file says, or 0 0 0)",
+        nargs=3,
+        metavar=("Z", "Y", "X"),
     )
-    parser.add_argument("--section", type=int, help="z of the section; default: the middle")
-    parser.add_argument("--count", type=int, default=8, help="neurons drawn as surfaces")
-    parser.add_argument(
+    add_real(
+        parser,
+        "--voxel-size-nm",
+        Range(at_least=1e-3, at_most=1e9),
+        "edges of a voxel, for proportions (default: what the volumes say, or a cube)",
+        nargs=3,
+        metavar=("Z", "Y", "X"),
+    )
+    add_whole(parser, "--section", places, "z of the section; default: the middle")
+    counts = Range(at_least=1, at_most=10**4)
+    add_whole(parser, "--count", counts, "neurons drawn as surfaces", default=8)
+    add_whole(
+        parser,
         "--most-voxels",
-        type=int,
+        Range(at_least=1, at_most=10**12),
+        "surfaces of a larger volume are drawn from every k-th voxel along each axis",
         default=MOST_VOXELS,
-        help="surfaces of a larger volume are drawn from every k-th voxel along each axis",
     )
-    parser.add_argument(
+    add_whole(
+        parser,
         "--cache-bytes",
-        type=int,
+        Range(at_least=0, at_most=MOST_BYTES),
+        "of each volume, how much is kept in memory (default: %(default)s)",
         default=DEFAULT_CACHE_BYTES,
-        help="of each volume, how much is kept in memory (default: %(default)s)",
     )
     parser.add_argument("--out", type=Path, required=True, help="folder for the pictures")
     add_overwrite(parser)
     return parser.parse_args(argv)
 
 
+def _start(arguments: argparse.Namespace) -> Zyx:
+    """The segmentation's corner as given, or as its file says; a difference is said."""
+    stored = stored_start(arguments.segmentation)
+    if arguments.start is None:
+        return stored or (0, 0, 0)
+    start = as_zyx(arguments.start, "--start")
+    if stored is not None and start != stored:
+        print(
+            f"warning: --start is {start}, {arguments.segmentation} says {stored}: drawn as given",
+            file=sys.stderr,
+        )
+    return start
+
+
+def _voxel_nm(given: Sequence[float] | None, *volumes: Volume) -> Size:
+    """Edges of a voxel as given, or as one of the volumes says; else a cube."""
+    if given is not None:
+        if min(given) <= 0:
+            raise InputError(f"--voxel-size-nm {given}: edges of a voxel must be above 0")
+        z, y, x = given
+        return z, y, x
+    known = (volume.placement.voxel_nm for volume in volumes)
+    return next((size for size in known if size is not None), (1.0, 1.0, 1.0))
+
+
 def draw(arguments: argparse.Namespace) -> list[Path]:
     """Draw both pictures; returns their paths."""
     cache_bytes = arguments.cache_bytes
     ids = open_labels(arguments.segmentation, cache_bytes)
-    start, shape = as_zyx(arguments.start, "--start"), ids.shape_zyx
+    start, shape = _start(arguments), ids.shape_zyx
     image = open_volume(arguments.image, cache_bytes)
     truth = open_labels(arguments.labels, cache_bytes) if arguments.labels else None
     _check_inside(image, start, shape, "--image")
     if truth is not None:
         _check_inside(truth, start, shape, "--labels")
-    if arguments.most_voxels < 1:
-        raise InputError(f"--most-voxels {arguments.most_voxels} must be above 0")
     z = shape[0] // 2 if arguments.section is None else arguments.section
     if not 0 <= z < shape[0]:
         raise InputError(f"--section {z}: the segmentation has sections 0 to {shape[0] - 1}")
@@ -162,11 +206,12 @@ def draw(arguments: argparse.Namespace) -> list[Path]:
     outputs.check(paths)
     image_yx, ids_yx = _section(image, start, shape, z), _section(ids, (0, 0, 0), shape, z)
     truth_yx = None if truth is None else _section(truth, start, shape, z)
+    voxel_nm = _voxel_nm(arguments.voxel_size_nm, ids, image)
     with style.context(_STYLE):
-        _write(section_figure(image_yx, ids_yx, truth_yx, z), paths[0], outputs)
+        _write(section_figure(image_yx, ids_yx, truth_yx, z, voxel_nm), paths[0], outputs)
         step = thinning_step(shape, arguments.most_voxels)
         thin = thinned(ids, truth, start, step)
-        _write(surfaces_figure(*thin, arguments.count, step), paths[1], outputs)
+        _write(surfaces_figure(*thin, arguments.count, step, voxel_nm), paths[1], outputs)
     return paths
 
 
@@ -174,8 +219,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     try:
         paths = draw(_arguments(argv))
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+    except (InputError, OSError) as error:
+        print(f"error: {in_one_line(error)}", file=sys.stderr)
         return 2
     print(f"pictures: {', '.join(map(str, paths))}")
     return 0

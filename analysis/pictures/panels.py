@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from analysis.pictures.colors import Colors, largest, matching_colors
 from analysis.pictures.surfaces import draw_surfaces
+from ffn_core.volumes import Size
 
 PANEL_IN = 3.2
 
@@ -43,22 +44,28 @@ def gray(section: np.ndarray) -> np.ndarray:
 
 
 def section_figure(
-    image: np.ndarray, segmentation: np.ndarray, truth: np.ndarray | None, z: int
+    image: np.ndarray,
+    segmentation: np.ndarray,
+    truth: np.ndarray | None,
+    z: int,
+    voxel_nm: Size = (1.0, 1.0, 1.0),
 ) -> Figure:
-    """Three (y, x) sections of one shape, cut at ``z``, side by side."""
+    """Three (y, x) sections of one shape, cut at ``z``, side by side, in proportions of voxels."""
     by_segment, by_object = matching_colors(segmentation, truth)
     panels = [("image", gray(image))]
     if truth is not None:
         panels.append(("ground truth", overlay(image, truth, by_object)))
     panels.append(("segmentation", overlay(image, segmentation, by_segment)))
     height, width = segmentation.shape
+    stretch = voxel_nm[1] / voxel_nm[2]
     figure = Figure(
-        figsize=(PANEL_IN * len(panels), PANEL_IN * height / width + 0.35), layout="constrained"
+        figsize=(PANEL_IN * len(panels), PANEL_IN * stretch * height / width + 0.35),
+        layout="constrained",
     )
     for axes, (title, picture) in zip(
         figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True
     ):
-        axes.imshow(picture, interpolation="nearest")
+        axes.imshow(picture, interpolation="nearest", aspect=stretch)
         axes.set_title(title)
         axes.grid(False)
         axes.spines[:].set_visible(False)
@@ -70,7 +77,11 @@ def section_figure(
 
 
 def surfaces_figure(
-    segmentation: np.ndarray, truth: np.ndarray | None, count: int, step: int = 1
+    segmentation: np.ndarray,
+    truth: np.ndarray | None,
+    count: int,
+    step: int = 1,
+    voxel_nm: Size = (1.0, 1.0, 1.0),
 ) -> Figure:
     """Surfaces of the ``count`` largest segments, beside the true objects they belong to.
 
@@ -79,6 +90,7 @@ def surfaces_figure(
         truth: True ids of the same places, if known.
         count: How many segments.
         step: Both hold every ``step``-th voxel along each axis, which the figure then says.
+        voxel_nm: Edges of a voxel, z, y, x: drawn in their proportions.
     """
     by_segment, by_object = matching_colors(segmentation, truth)
     shown_ids = largest(segmentation, count)
@@ -90,7 +102,8 @@ def surfaces_figure(
     for number, (title, ids, names, id_colors) in enumerate(panels):
         place = (number / len(panels), 0.01, 1 / len(panels), 0.93)
         axes = figure.add_axes(place, projection="3d", computed_zorder=False)
-        draw_surfaces(axes, ids, {name: id_colors[name] for name in names})
+        shown_colors = {name: id_colors[name] for name in names}
+        draw_surfaces(axes, ids, shown_colors, voxel_nm=voxel_nm)
         figure.text((number + 0.5) / len(panels), 0.955, title, ha="center", fontsize=9)
     if step > 1:
         caption = f"every {step} voxels along each axis; extents count those"

@@ -11,6 +11,8 @@ from mpl_toolkits.mplot3d.art3d import Poly3DCollection  # type: ignore[import-u
 from scipy import ndimage
 from skimage.measure import marching_cubes
 
+from ffn_core.volumes import Size
+
 VIEW = {"elev": 24.0, "azim": -57.0}
 MESH_CELLS = 90
 """Longest edge of a volume in mesh cells: finer than this is not seen, only waited for."""
@@ -60,6 +62,7 @@ def draw_surfaces(
     id_colors: Mapping[int, np.ndarray],
     extents: bool = True,
     zoom: float = 1.02,
+    voxel_nm: Size = (1.0, 1.0, 1.0),
 ) -> None:
     """Draw some objects of an id volume, and the edges of the volume.
 
@@ -69,6 +72,7 @@ def draw_surfaces(
         id_colors: RGB of each object to draw; objects that do not occur are left out.
         extents: Write those of the volume, in voxels, along its edges.
         zoom: 1 fits the volume into the axes, without its extents.
+        voxel_nm: Edges of a voxel, z, y, x: the volume is drawn in their proportions.
     """
     axes.view_init(**VIEW)
     elevation, azimuth = np.radians(VIEW["elev"]), np.radians(VIEW["azim"])
@@ -96,7 +100,8 @@ def draw_surfaces(
     axes.set_xlim(0, shape_xyz[0])
     axes.set_ylim(0, shape_xyz[1])
     axes.set_zlim(0, shape_xyz[2])
-    axes.set_box_aspect(shape_xyz, zoom=zoom)
+    edges_xyz = [n * nm for n, nm in zip(shape_xyz, voxel_nm[::-1], strict=True)]
+    axes.set_box_aspect(edges_xyz, zoom=zoom)
     axes.set_axis_off()
 
 

@@ -12,13 +12,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from analysis.runs.sources import RECORDED
-from ffn_core.errors import InputError
-from ffn_core.outputs import add_overwrite
+from ffn_core.errors import InputError, in_one_line
+from ffn_core.files.outputs import add_overwrite
+from ffn_core.limits.arguments import CommandParser
 from ffn_core.runtime import default_tracking_uri
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m analysis.recorded", description=__doc__)
+    parser = CommandParser(prog="python -m analysis.recorded", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     export = commands.add_parser("export", help="write the studies of an MLflow store")
     export.add_argument(
@@ -43,8 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         written = export(
             uri, arguments.out, arguments.experiment, arguments.size, arguments.overwrite
         )
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+    except (InputError, OSError) as error:
+        print(f"error: {in_one_line(error)}", file=sys.stderr)
         return 2
     for name, facts in written.items():
         counts = ", ".join(f"{n} {what}" for what, n in facts["points"].items() if n is not None)  # type: ignore[attr-defined]

@@ -19,7 +19,8 @@ from analysis.runs.presets import planned_points
 from analysis.runs.runs import SAMPLES, Runs
 from analysis.runs.sources import files_of
 from ffn_core.errors import InputError
-from ffn_core.outputs import Outputs, committed
+from ffn_core.files.checked import database_damage
+from ffn_core.files.outputs import Outputs, committed
 
 MOST_BYTES: Final = 400_000
 """Largest history a study may have before it is thinned."""
@@ -48,7 +49,7 @@ def snapshot(uri: str) -> Iterator[str]:
             ):
                 source.backup(target)
         except sqlite3.DatabaseError as error:
-            raise InputError(f"cannot copy {path}: {error}") from error
+            raise database_damage(uri) or InputError(f"cannot copy {path}: {error}") from error
         yield f"{_SQLITE}{copy}"
 
 

@@ -12,12 +12,14 @@ import pandas as pd
 from analysis.recorded.shrink import without_machine_paths
 from analysis.runs.grouping import varies
 from analysis.runs.runs import RUN_COLUMNS, Runs, is_among
+from ffn_core.files.checked import damaged, read_json, write_json
 from ffn_core.metric_names import RUN_LOCAL
 
 FILE = "provenance.json"
 NOTE = "note.md"
 """What a person has to say about how a study came about; exporting it again leaves it alone."""
 
+_REMEDY = "take it from where it was copied, or remove it: then where the runs come from is unknown"
 _UNKNOWN = "unknown"
 # A run's own provenance.json holds more; the machine's name is private.
 _FACTS = ("version.", "git.", "host.cpu", "host.cores", "host.memory_gib", "host.system")
@@ -26,7 +28,11 @@ _FACTS = ("version.", "git.", "host.cpu", "host.cores", "host.memory_gib", "host
 def read(folder: Path) -> dict[str, Any]:
     """Provenance of a recorded study; empty where its folder holds none."""
     path = folder / FILE
-    found: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
+    found = read_json(path, _REMEDY)
+    if found is None:
+        return {}
+    if not found or not isinstance(found, dict):
+        raise damaged(path, "it holds nothing", _REMEDY)
     return found
 
 
@@ -38,7 +44,7 @@ def note(folder: Path) -> str:
 
 def write(folder: Path, provenance: Mapping[str, Any]) -> None:
     """Write what `describe` returned."""
-    (folder / FILE).write_text(json.dumps(provenance, indent=1, default=str) + "\n")
+    write_json(folder / FILE, json.loads(json.dumps(provenance, default=str)))
 
 
 def describe(runs: Runs, all_statuses: pd.Series, planned: int | None) -> dict[str, Any]:

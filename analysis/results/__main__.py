@@ -17,13 +17,14 @@ from analysis.claims.judge import verdict_table
 from analysis.results.findings import open_report
 from analysis.results.page import page
 from analysis.runs.sources import RECORDED, default_store, files_of
-from ffn_core.errors import InputError
+from ffn_core.errors import InputError, in_one_line
 from ffn_core.files import REPOSITORY
-from ffn_core.outputs import Outputs, add_overwrite, committed
+from ffn_core.files.outputs import Outputs, add_overwrite, committed
+from ffn_core.limits.arguments import CommandParser
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m analysis.results", description=__doc__)
+    parser = CommandParser(prog="python -m analysis.results", description=__doc__)
     parser.add_argument(
         "--store",
         help="MLflow tracking URI or folder of recorded studies; default: FFN_SCALING_STORE or "
@@ -41,8 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _arguments(argv)
     try:
         return _write(arguments)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+    except (InputError, OSError) as error:
+        print(f"error: {in_one_line(error)}", file=sys.stderr)
         return 2
 
 

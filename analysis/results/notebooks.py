@@ -22,9 +22,10 @@ from nbclient import NotebookClient
 from nbformat import NotebookNode
 
 from analysis.runs.sources import STORE_VARIABLE, default_store, files_of
-from ffn_core.errors import InputError
+from ffn_core.errors import InputError, in_one_line
 from ffn_core.files import REPOSITORY
-from ffn_core.outputs import Outputs, add_overwrite, committed
+from ffn_core.files.outputs import Outputs, add_overwrite, committed
+from ffn_core.limits.arguments import CommandParser
 
 NOTEBOOKS: Final = REPOSITORY / "analysis" / "notebooks"
 _TIMEOUT_S: Final = 120
@@ -73,9 +74,7 @@ def execute(script: Path, manager: KernelManager) -> NotebookNode:
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m analysis.results.notebooks", description=__doc__
-    )
+    parser = CommandParser(prog="python -m analysis.results.notebooks", description=__doc__)
     parser.add_argument("--store", help=f"MLflow tracking URI or folder; default: {STORE_VARIABLE}")
     parser.add_argument("--out", type=Path, default=NOTEBOOKS, help="folder of the .ipynb files")
     add_overwrite(parser)
@@ -95,8 +94,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         outputs.check(list(targets.values()))
         _write(targets, outputs)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+    except (InputError, OSError) as error:
+        print(f"error: {in_one_line(error)}", file=sys.stderr)
         return 2
     return 0
 

@@ -18,6 +18,7 @@ from mlflow.tracking import MlflowClient
 from analysis.runs.runs import Runs, column_of, runs_from_records
 from ffn_core import metric_names as names
 from ffn_core.errors import InputError
+from ffn_core.files.checked import database_damage
 from ffn_core.inference.sample import SegmentedSample
 
 _POINT_RUNS = f"tags.`{names.KIND}` = '{names.POINT}'"
@@ -36,7 +37,7 @@ def load_runs(tracking_uri: str, experiment: str | None = None) -> Runs:
         experiment: MLflow experiment name; None for every experiment with point runs.
 
     Raises:
-        InputError: no store, no such experiment, or no point run in it.
+        InputError: no store, no such experiment, no point run in it, or a damaged database.
     """
     _check_database(tracking_uri)
     try:
@@ -54,10 +55,16 @@ def load_runs(tracking_uri: str, experiment: str | None = None) -> Runs:
         else:
             history = _history_by_query(tracking_uri, wanted, runs)
         samples = _samples(client, runs)
-    except MlflowException as error:
+        loaded = runs_from_records([_record(run, experiments) for run in runs], history)
+    except InputError:
+        raise
+    except Exception as error:  # of a damaged database anything may be read, and stumbled over
+        if damage := database_damage(tracking_uri):
+            raise damage from error
+        if not isinstance(error, MlflowException | sqlalchemy.exc.SQLAlchemyError):
+            raise
         first_line = str(error).strip().splitlines()[0]
         raise InputError(f"cannot read the MLflow store {tracking_uri}: {first_line}") from error
-    loaded = runs_from_records([_record(run, experiments) for run in runs], history)
     return replace(loaded, samples=samples)
 
 
@@ -76,7 +83,9 @@ def _check_database(uri: str) -> None:
     try:
         known = sqlalchemy.inspect(engine).has_table("experiments")
     except sqlalchemy.exc.DatabaseError as error:
-        raise InputError(f"{path} is not an SQLite database: name an MLflow store") from error
+        if damage := database_damage(uri):
+            raise damage from error
+        raise InputError(f"{path} cannot be read: {error.orig}") from error
     finally:
         engine.dispose()
     if not known:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from pathlib import Path
@@ -40,6 +41,19 @@ def planned_points(experiment: str, size: str = "small", conf: Path = CONF) -> i
         _choices(_REFERENCE.sub(lambda found: str(values[found[1]]), str(value)))
         for value in swept.values()
     )
+
+
+def question(experiment: str, conf: Path = CONF) -> str:
+    """What the preset of this name is to answer: the text at its head, before its commands.
+
+    Empty where there is no such preset.
+    """
+    path = conf / "experiment" / f"{experiment}.yaml"
+    if not path.is_file():
+        return ""
+    header = itertools.takewhile(lambda line: line.startswith("#"), path.read_text().splitlines())
+    said = "\n".join(line.lstrip("# ") for line in header if "@package" not in line)
+    return said.partition("\n\n")[0].replace("\n", " ").strip()
 
 
 def pilot_target(conf: Path = CONF) -> float | None:

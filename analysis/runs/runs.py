@@ -9,8 +9,12 @@ from pathlib import Path
 import pandas as pd
 
 from ffn_core import metric_names as names
-from ffn_core.errors import InputError
+from ffn_core.errors import InputError, file_error
+from ffn_core.files import whole_file
+from ffn_core.files.checked import check_parquet, damaged, seal_parquet
 from ffn_core.inference.sample import SegmentedSample
+
+_REMEDY = "take it from where it was copied, or export the study again: python -m analysis.recorded"
 
 SAMPLES = "samples"
 """Folder of the samples of a recorded study, a file `RUN_ID.h5` each."""
@@ -69,6 +73,9 @@ RUN_COLUMNS = (
     "run_dir",
     "start_time",
 )
+_NEEDED_OF_RUNS = ("run_id", "experiment", "status")
+"""Columns that a recorded study of any version has."""
+
 HISTORY_COLUMNS = ("run_id", "metric", "fovs", "elapsed_s", "optimizer_step", "value")
 
 
@@ -120,9 +127,10 @@ class Runs:
 
     def to_parquet(self, directory: Path) -> None:
         """Write `runs.parquet` and `history.parquet`, which `from_recorded` reads back."""
-        directory.mkdir(parents=True, exist_ok=True)
-        self.table.to_parquet(directory / "runs.parquet", index=False, compression="zstd")
-        self.history.to_parquet(directory / "history.parquet", index=False, compression="zstd")
+        for name, table in (("runs", self.table), ("history", self.history)):
+            with whole_file(directory / f"{name}.parquet") as partial:
+                table.to_parquet(partial, index=False, compression="zstd")
+                seal_parquet(partial)
         self._write_samples(directory / SAMPLES)
 
     def to_csv(self, directory: Path) -> None:
@@ -147,21 +155,50 @@ class Runs:
         """Read what `to_parquet` or `to_csv` wrote; Parquet is preferred where both lie there.
 
         Raises:
-            InputError: the directory holds neither.
+            InputError: the directory holds neither, or one of them is damaged.
         """
         files = sorted((directory / SAMPLES).glob("*.h5"))
         samples = {path.stem: SegmentedSample.load(path) for path in files}
         if (directory / "runs.parquet").is_file():
-            table = pd.read_parquet(directory / "runs.parquet")
-            return cls(table, pd.read_parquet(directory / "history.parquet"), samples)
+            table = _read_parquet(directory / "runs.parquet", _NEEDED_OF_RUNS)
+            history = _read_parquet(directory / "history.parquet", HISTORY_COLUMNS)
+            return cls(table, history, samples)
         if (directory / "runs.csv").is_file():
             # "none" is a learning-rate rule and a warm-up, not a missing value.
-            table = pd.read_csv(directory / "runs.csv", keep_default_na=False, na_values=[""])
-            table["start_time"] = pd.to_datetime(table["start_time"])
-            return cls(table, pd.read_csv(directory / "history.csv.gz"), samples)
+            table = _read_csv(directory / "runs.csv", _NEEDED_OF_RUNS)
+            history = _read_csv(directory / "history.csv.gz", HISTORY_COLUMNS)
+            return cls(table, history, samples)
         raise InputError(
             f"no recorded runs in {directory}: it needs runs.parquet or runs.csv beside its history"
         )
+
+
+def _read_parquet(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    check_parquet(path, _REMEDY)
+    try:
+        return _with_columns(pd.read_parquet(path), columns)
+    except Exception as error:  # whatever Arrow makes of damaged bytes
+        raise damaged(path, str(error) or type(error).__name__, _REMEDY) from error
+
+
+def _read_csv(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    try:
+        # "none" is a learning-rate rule and a warm-up, not a missing value.
+        table = _with_columns(pd.read_csv(path, keep_default_na=False, na_values=[""]), columns)
+        if "start_time" in table:
+            table["start_time"] = pd.to_datetime(table["start_time"])
+        return table
+    except OSError as error:
+        raise file_error("read", path, error) from error
+    except Exception as error:  # whatever pandas makes of damaged bytes
+        raise damaged(path, str(error) or type(error).__name__, _REMEDY) from error
+
+
+def _with_columns(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    missing = [column for column in columns if column not in table]
+    if missing:
+        raise ValueError(f"without the column {missing[0]}")
+    return table
 
 
 def runs_from_records(records: Sequence[dict[str, object]], history: pd.DataFrame) -> Runs:

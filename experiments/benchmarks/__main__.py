@@ -22,8 +22,10 @@ from experiments.reporting import run_files
 from experiments.reporting.exit_codes import EXIT_INPUT
 from experiments.reporting.provenance import provenance
 from experiments.reporting.terminal import Terminal
-from ffn_core.errors import InputError
-from ffn_core.outputs import Outputs, add_overwrite
+from ffn_core.errors import InputError, in_one_line
+from ffn_core.files.outputs import Outputs, add_overwrite
+from ffn_core.limits.arguments import CommandParser, add_whole
+from ffn_core.limits.ranges import Range
 
 PARTS: dict[str, Callable[[Bench], list[Ratio]]] = {
     "paper": lambda bench: network(bench, PAPER),
@@ -56,8 +58,8 @@ def main(argv: list[str]) -> int:
             terminal.say(f"[{number}/{len(chosen)}] {name}")
             ratios += PARTS[name](bench)
             _write(outputs, arguments.out, ratios, facts)
-    except InputError as error:
-        terminal.error(str(error))
+    except (InputError, OSError) as error:
+        terminal.error(in_one_line(error))
         return EXIT_INPUT
     terminal.table("performance", COLUMNS, [row(one) for one in ratios])
     terminal.say(f"written to {arguments.out}")
@@ -66,12 +68,13 @@ def main(argv: list[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m experiments.benchmarks", description=__doc__)
+    parser = CommandParser(prog="python -m experiments.benchmarks", description=__doc__)
     parser.add_argument(
         "--out", type=Path, default=Path("benchmark"), metavar="DIR", help="default: %(default)s"
     )
     add_overwrite(parser)
-    parser.add_argument("--repeats", type=int, default=5, metavar="N", help="default: %(default)s")
+    repeats = Range(at_least=1, at_most=1000)
+    add_whole(parser, "--repeats", repeats, "default: %(default)s", default=5, metavar="N")
     parser.add_argument(
         "--only",
         nargs="+",

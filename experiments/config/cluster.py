@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from experiments.config.parsing import at_least_one, no_secret
+from experiments.config.parsing import no_secret
 from ffn_core.errors import InputError
+from ffn_core.limits.ranges import MOST_NODES, MOST_SECONDS, MOST_THREADS, number, option
 from ffn_core.training.node_group import NodeGroup
 
 BATCH_SYSTEMS = ("slurm",)
@@ -27,22 +28,38 @@ class ClusterConfig:
     takes a host in again when ``readmit_after_s`` have passed since its rank died.
     """
 
-    nodes: int = 1
-    ranks: int = 1
-    local_batch_size: int = 1
-    threads_per_rank: int | None = None
-    stall_timeout_s: float = 300.0
-    elastic: bool = False
-    min_ranks: int = 1
-    readmit_after_s: int = 60
-
-    def __post_init__(self) -> None:
-        if self.stall_timeout_s < 0:
-            raise InputError(
-                f"cluster.stall_timeout_s={self.stall_timeout_s} must be at least 0 (off)"
-            )
-        at_least_one("cluster", self, "nodes", "local_batch_size", "readmit_after_s")
-        at_least_one("cluster", self, "threads_per_rank")
+    nodes: int = number(
+        1, "logical nodes: what the training depends on", at_least=1, at_most=MOST_NODES
+    )
+    ranks: int = number(
+        1,
+        "processes that carry the nodes; 0: as many as fit where the run is started",
+        at_least=0,
+        at_most=MOST_NODES,
+    )
+    local_batch_size: int = number(1, "FOVs of one node in a step", at_least=1, at_most=MOST_NODES)
+    threads_per_rank: int | None = number(
+        None,
+        "compute threads of a rank; null: its share of the cores",
+        at_least=1,
+        at_most=MOST_THREADS,
+    )
+    stall_timeout_s: float = number(
+        300.0,
+        "the run ends when ranks have waited this long for others; 0: they wait for ever",
+        at_least=0,
+        at_most=MOST_SECONDS,
+    )
+    elastic: bool = option(False, "continue without ranks that died")
+    min_ranks: int = number(
+        1, "fewest ranks with which an elastic run continues", at_least=1, at_most=MOST_NODES
+    )
+    readmit_after_s: int = number(
+        60,
+        "seconds after which a host whose rank died is taken in again",
+        at_least=1,
+        at_most=MOST_SECONDS,
+    )
 
     @property
     def even_ranks(self) -> list[int]:
@@ -79,17 +96,25 @@ class LauncherConfig:
     that of the ranks, which they cannot.
     """
 
-    name: str = "gloo"
-    hosts: str | None = None
-    ranks_per_node: int = 1
-    cpus_per_rank: int | None = None
-    threads_per_core: int | None = None
-    mpi: str = "pmix"
-    arguments: list[str] = field(default_factory=list)
-    environment: dict[str, str] = field(default_factory=dict)
+    name: str = option("gloo", "what starts the ranks; see conf/launcher/")
+    hosts: str | None = option(None, "host:ranks,... of launchers that take hosts")
+    ranks_per_node: int = number(
+        1, "ranks on one node of an allocation", at_least=1, at_most=MOST_THREADS
+    )
+    cpus_per_rank: int | None = number(
+        None,
+        "cores of a rank in an allocation; null: cluster.threads_per_rank",
+        at_least=1,
+        at_most=MOST_THREADS,
+    )
+    threads_per_core: int | None = number(
+        None, "hardware threads of a core that are used", at_least=1, at_most=64
+    )
+    mpi: str = option("pmix", "process manager interface of srun")
+    arguments: list[str] = option([], "further arguments of the launcher")
+    environment: dict[str, str] = option({}, "further variables of the ranks' environment")
 
     def __post_init__(self) -> None:
-        at_least_one("launcher", self, "ranks_per_node", "cpus_per_rank", "threads_per_core")
         no_secret("launcher.arguments", self.arguments, "on the command line of the launcher")
 
 
@@ -97,31 +122,27 @@ class LauncherConfig:
 class BatchConfig:
     """How a point becomes a job of a batch system; without a ``system`` it runs where we are.
 
-    Attributes:
-        system: None or ``slurm``.
-        time_limit: of one job, as Slurm writes it: minutes, ``H:MM:SS`` or ``D-HH:MM:SS``.
-        account: what the job is charged to. As the next three: None leaves it to the site.
-        partition: where it queues.
-        qos: quality of service.
-        constraint: node features.
-        setup: lines of shell that a job runs first, such as ``module load openmpi``; used as they
-            are.
-        options: further options of sbatch, one argument each.
-        warning_s: how long before its time limit a job is asked to save a checkpoint.
-        requeues: how often a job goes back to the queue when it is preempted, reaches its time
-            limit or loses ranks; each time it continues from its checkpoint. 0: never.
+    A job is asked to save a checkpoint before its time limit. It goes back to the queue when it is
+    preempted, reaches its time limit or loses ranks, and continues from its checkpoint each time.
     """
 
-    system: str | None = None
-    time_limit: str = "1:00:00"
-    account: str | None = None
-    partition: str | None = None
-    qos: str | None = None
-    constraint: str | None = None
-    setup: list[str] = field(default_factory=list)
-    options: list[str] = field(default_factory=list)
-    warning_s: int = 180
-    requeues: int = 5
+    system: str | None = option(None, f"null or {' | '.join(BATCH_SYSTEMS)}")
+    time_limit: str = option("1:00:00", "of one job: minutes, H:MM:SS or D-HH:MM:SS")
+    account: str | None = option(None, "what a job is charged to; null: what the site has set")
+    partition: str | None = option(None, "where a job queues; null: what the site has set")
+    qos: str | None = option(None, "quality of service; null: what the site has set")
+    constraint: str | None = option(None, "node features; null: what the site has set")
+    setup: list[str] = option([], "lines of shell that a job runs first, used as they are")
+    options: list[str] = option([], "further options of sbatch, one argument each")
+    warning_s: int = number(
+        180,
+        "seconds before its time limit at which a job saves a checkpoint",
+        at_least=1,
+        at_most=MOST_SECONDS,
+    )
+    requeues: int = number(
+        5, "how often a job goes back to the queue; 0: never", at_least=0, at_most=10**4
+    )
 
     def __post_init__(self) -> None:
         if self.system is not None and self.system not in BATCH_SYSTEMS:
@@ -133,8 +154,5 @@ class BatchConfig:
             raise InputError(
                 f"batch.time_limit={self.time_limit!r} should be minutes, H:MM:SS or D-HH:MM:SS"
             )
-        at_least_one("batch", self, "warning_s")
         no_secret("batch.options", self.options, "on the command line of sbatch and in its queue")
         no_secret("batch.setup", self.setup, "in the script of the job")
-        if self.requeues < 0:
-            raise InputError(f"batch.requeues={self.requeues} must be at least 0 (never)")

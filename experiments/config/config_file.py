@@ -46,7 +46,8 @@ def without_secrets(values: dict[str, Any], not_needed: tuple[str, ...]) -> dict
     masked = redacted(values)
     before, after = flatten(values), flatten(masked)
     for name, value in before.items():
-        if value != after[name] and not name.startswith(not_needed):
+        # Compared as text: NaN differs from itself.
+        if repr(value) != repr(after[name]) and not name.startswith(not_needed):
             raise InputError(
                 f"{name} holds a secret ({after[name]}), which would be recorded with the run: use "
                 "a volume that needs none in its name"

@@ -18,16 +18,25 @@ from hydra.types import RunMode
 from omegaconf import MISSING, DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
+from experiments.config.hydra_messages import (
+    Schema,
+    apply_pair,
+    check_overrides,
+    one_line,
+    resolve,
+)
+from experiments.config.options import help_text
 from experiments.config.parsing import from_dict
 from experiments.config.schema import BudgetConfig, Config, DataConfig, ModelConfig
 from experiments.reporting.exit_codes import EXIT_INPUT, EXIT_INTERRUPTED
-from experiments.reporting.redaction import redacted_text
-from ffn_core.errors import InputError
+from ffn_core.errors import InputError, file_error, in_one_line
 from ffn_core.files import REPOSITORY
 
 T = TypeVar("T")
 
 CONF = REPOSITORY / "conf"
+RUN: Schema = {"": Config}
+"""Schema of the app that trains."""
 
 
 def register_schema() -> None:
@@ -71,19 +80,18 @@ def _unfreeze(node: Any) -> None:
 def to_config(composed: DictConfig) -> Config:
     """The typed config of what Hydra composed; nothing of Hydra goes further than here."""
     with open_dict(composed):  # a pair may name options that have no default
-        for name, value in (composed.sweep.pair or {}).items():
-            OmegaConf.update(composed, str(name), value)
+        apply_pair(composed, RUN)
         _unfreeze(composed)  # elements of lists came as frozen as their dataclass
-        OmegaConf.resolve(composed)
+        resolve(composed)
         composed.pop("size", None)  # has done its work through interpolations
     return to_typed(composed, Config)
 
 
-def to_typed(composed: DictConfig, cls: type[T]) -> T:
-    """`to_config` for the configuration ``cls`` of another app."""
+def to_typed(composed: DictConfig, cls: type[T], path: str = "") -> T:
+    """`to_config` for the configuration ``cls`` of another app, or of a section at ``path``."""
     values = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
     assert isinstance(values, dict)
-    return from_dict(cls, {str(k): v for k, v in values.items()})
+    return from_dict(cls, {str(k): v for k, v in values.items()}, path)
 
 
 def in_multirun() -> bool:
@@ -95,10 +103,11 @@ def run_app(
     task: Callable[[DictConfig], None],
     config_name: str = "config",
     then: Callable[[], None] | None = None,
+    schema: Schema = RUN,
 ) -> int:
     """Run a Hydra app over ``conf/<config_name>.yaml``; returns the process's exit code.
 
-    ``task`` is called for each point, ``then`` once after the last.
+    ``task`` is called for each point, ``then`` once after the last. ``schema`` is that of the app.
 
     Errors of composition, which Hydra reports in many lines and with exit code 1, become one line
     and exit code 2 like every other bad input. Bad input of one point does not end a sweep.
@@ -106,9 +115,12 @@ def run_app(
     register_schema()
     os.environ["HYDRA_FULL_ERROR"] = "1"  # let exceptions through to this function
     bad_input: list[Exception] = []
+    composing = True
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: stop ranks in order
 
     def guarded(composed: DictConfig) -> None:
+        nonlocal composing
+        composing = False
         if in_multirun():
             # Hydra's copy of the command line, secrets and all; every point keeps its own config.
             (Path(HydraConfig.get().sweep.dir) / "multirun.yaml").unlink(missing_ok=True)
@@ -116,39 +128,51 @@ def run_app(
             task(composed)
         except (InputError, OmegaConfBaseException) as error:
             bad_input.append(error)
+        except OSError as error:
+            bad_input.append(InputError(in_one_line(error)))
+        composing = True
 
     app = hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(guarded)
     try:
+        if {"-h", "--help"} & set(sys.argv[1:]):
+            print(help_text(schema, CONF))
+            return 0
+        check_overrides(sys.argv[1:], CONF, schema)
         app()
+        composing = False
         if then is not None:
             then()
     except (HydraException, OmegaConfBaseException, InputError) as error:
         bad_input.append(error)
+    except OSError as error:
+        # The only file without a name in its error is Hydra's, see conf/config.yaml.
+        nameless = error.filename is None and not isinstance(error, InputError)
+        said = file_error("write", "a file in runs_dir", error) if nameless else error
+        bad_input.append(InputError(in_one_line(said)))
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        if not composing:  # a fault of ours; while composing, Hydra's words for bad input
+            raise
+        bad_input.append(error)
     for problem in bad_input:
-        print(f"error: {one_line(problem)}", file=sys.stderr)
+        print(f"error: {one_line(problem, schema)}", file=sys.stderr)
     return EXIT_INPUT if bad_input else 0
+
+
+def preset_name(arguments: list[str]) -> str:
+    """The preset that ``arguments`` choose; empty without one."""
+    chosen = [a.removeprefix("experiment=") for a in arguments if a.startswith("experiment=")]
+    return chosen[-1] if chosen else ""
 
 
 def preset_question(arguments: list[str]) -> str:
     """The text at the head of the preset that ``arguments`` choose, for people who see the runs."""
-    names = [a.removeprefix("experiment=") for a in arguments if a.startswith("experiment=")]
-    path = CONF / "experiment" / f"{names[-1]}.yaml" if names else None
-    if path is None or not path.is_file():
+    path = CONF / "experiment" / f"{preset_name(arguments)}.yaml"
+    if not path.is_file():
         return ""
     header = itertools.takewhile(lambda line: line.startswith("#"), path.read_text().splitlines())
     return "\n".join(line.lstrip("# ") for line in header if "@package" not in line).strip()
-
-
-def one_line(error: Exception) -> str:
-    """The message of an exception, and of the one that caused it, on one line, without secrets."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    kept = (line for line in lines if not line.startswith(("Set the environment", "full_key")))
-    text = " ".join(kept)
-    if "Missing mandatory value" in text:
-        text += "; if it is one of conf/tuned/study.yaml, the study's pilot sets it: run that first"
-    return redacted_text(text)
 
 
 def register_section(name: str, cls: type[T]) -> None:
@@ -161,15 +185,16 @@ def register_section(name: str, cls: type[T]) -> None:
 def split_section(composed: DictConfig, name: str, cls: type[T]) -> tuple[T, Config]:
     """The section ``name``, and the config of a run, both typed."""
     with open_dict(composed):
-        OmegaConf.resolve(composed)  # the run's options may refer to the section
+        resolve(composed)  # the run's options may refer to the section
         section = composed.pop(name)
-    return to_typed(section, cls), to_config(composed)
+    return to_typed(section, cls, f"{name}."), to_config(composed)
 
 
 def run_section_app(name: str, cls: type[T], task: Callable[[T, Config], None]) -> int:
     """Run ``task`` on what ``conf/NAME.yaml`` and overrides make; returns the exit code."""
     register_section(name, cls)
-    return run_app(lambda composed: task(*split_section(composed, name, cls)), name)
+    schema = {**RUN, name: cls}
+    return run_app(lambda composed: task(*split_section(composed, name, cls)), name, schema=schema)
 
 
 def run_typed_app(
@@ -186,6 +211,7 @@ def run_typed_app(
     store_schema(f"{name}_schema", cls(**dict.fromkeys(required, MISSING)))
 
     def on_composed(composed: DictConfig) -> None:
+        resolve(composed)
         task(to_typed(composed, cls))
 
-    return run_app(on_composed, name)
+    return run_app(on_composed, name, schema={"": cls})

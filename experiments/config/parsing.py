@@ -8,8 +8,10 @@ import typing
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
+from experiments.config.options import closest, expected
 from experiments.reporting.redaction import holds_secret
 from ffn_core.errors import InputError
+from ffn_core.limits.ranges import ANY, Range, range_of, shown
 
 T = TypeVar("T")
 
@@ -17,18 +19,23 @@ T = TypeVar("T")
 def from_dict(cls: type[T], values: dict[str, Any], path: str = "") -> T:
     """Build the dataclass ``cls`` from nested plain values.
 
+    This is where every number of a configuration is checked against the range that stands with
+    its option, see `ffn_core.limits.ranges`.
+
     Raises:
-        InputError: for a key that is unknown or missing, or a value of the wrong type; the
-            message names it by its dotted path.
+        InputError: for a key that is unknown or missing, or a value of the wrong type or out of
+            range; the message names it by its dotted path, and says what it may be.
     """
     hints = typing.get_type_hints(cls)
     fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
     for key in values:
         if key not in fields:
-            raise InputError(
-                f"unknown option {path}{key}; {path or 'the config'} has {list(fields)}"
-            )
-    kwargs = {key: _convert(hints[key], value, f"{path}{key}") for key, value in values.items()}
+            hint = closest(key, fields) or f"; choose from {', '.join(fields)}"
+            raise InputError(f"unknown option {path}{key}{hint}")
+    kwargs = {
+        key: _convert(hints[key], value, f"{path}{key}", range_of(fields[key]))
+        for key, value in values.items()
+    }
     for name, f in fields.items():
         no_default = f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
         if no_default and name not in kwargs:
@@ -36,29 +43,28 @@ def from_dict(cls: type[T], values: dict[str, Any], path: str = "") -> T:
     return cls(**kwargs)
 
 
-def _convert(hint: Any, value: Any, path: str) -> Any:
+def _convert(hint: Any, value: Any, path: str, limits: Range | None) -> Any:
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
         if value is None:
             return None
-        (hint,) = (a for a in args if a is not type(None))
-        return _convert(hint, value, path)
+        (of,) = (a for a in args if a is not type(None))
+        return _convert(of, value, path, limits)
     if hint is Any:
         return value
     if dataclasses.is_dataclass(hint) and isinstance(value, dict):
         return from_dict(hint, value, f"{path}.")  # type: ignore[arg-type]
     if origin is list and isinstance(value, list | tuple):
-        return [_convert(args[0], v, f"{path}[{i}]") for i, v in enumerate(value)]
+        return [_convert(args[0], v, f"{path}[{i}]", limits) for i, v in enumerate(value)]
     if origin is dict and isinstance(value, dict):
-        return {str(k): _convert(args[1], v, f"{path}.{k}") for k, v in value.items()}
-    if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    if hint is int and isinstance(value, float) and value.is_integer():
-        return int(value)
-    if hint in (int, str, bool) and type(value) is hint:
+        return {str(k): _convert(args[1], v, f"{path}.{k}", limits) for k, v in value.items()}
+    if hint in (int, float) and isinstance(value, int | float) and not isinstance(value, bool):
+        whole = isinstance(value, int) or value.is_integer()
+        if (limits or ANY).holds(value) and (hint is float or whole):
+            return hint(value)
+    elif hint in (str, bool) and type(value) is hint:
         return value
-    wanted = getattr(hint, "__name__", str(hint))
-    raise InputError(f"{path}={value!r} should be of type {wanted}")
+    raise InputError(f"{path}={shown(value)} must be {expected(hint, limits)}")
 
 
 def flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -70,18 +76,6 @@ def flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             flat[f"{prefix}{key}"] = value
     return flat
-
-
-def at_least_one(section: str, config: Any, *names: str) -> None:
-    """Check that options are at least 1; None, an option left open, passes.
-
-    Raises:
-        InputError: names the first that is not, with its value.
-    """
-    for name in names:
-        value = getattr(config, name)
-        if value is not None and value < 1:
-            raise InputError(f"{section}.{name}={value} must be at least 1")
 
 
 def no_secret(option: str, values: Sequence[str], where: str) -> None:

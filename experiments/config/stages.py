@@ -3,32 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate
 
-from experiments.config.parsing import at_least_one
 from ffn_core.errors import InputError
+from ffn_core.limits.ranges import MOST_FOVS, MOST_NODES, SMALLEST, Range, described, number
 
 
 @dataclass(frozen=True)
 class StageConfig:
     """A stage of a run: ``fovs`` FOVs on ``nodes`` nodes.
 
-    ``base`` is the base rate there (None: ``learning_rate.base``), scaled by ``learning_rate.rule``
-    as everywhere; ``ranks`` the processes that carry the nodes (None: ``cluster.ranks``).
+    ``base`` is scaled by ``learning_rate.rule`` as everywhere.
     """
 
-    nodes: int
-    fovs: int
-    base: float | None = None
-    ranks: int | None = None
-
-    def __post_init__(self) -> None:
-        at_least_one("stages", self, "nodes", "fovs")
-        if self.base is not None and self.base <= 0:
-            raise InputError(f"stages.base={self.base} must be above 0")
-        if self.ranks is not None and self.ranks < 0:
-            raise InputError(f"stages.ranks={self.ranks} must be at least 0 (as many as fit)")
+    nodes: int = field(metadata=described("logical nodes", Range(at_least=1, at_most=MOST_NODES)))
+    fovs: int = field(
+        metadata=described("FOVs over all nodes", Range(at_least=1, at_most=MOST_FOVS))
+    )
+    base: float | None = number(
+        None, "rate of one node; null: learning_rate.base", at_least=SMALLEST, at_most=1e6
+    )
+    ranks: int | None = number(
+        None,
+        "processes; null: cluster.ranks, 0: as many as fit",
+        at_least=0,
+        at_most=MOST_NODES,
+    )
 
 
 def stage_ends(stages: Sequence[StageConfig]) -> list[int]:

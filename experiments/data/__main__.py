@@ -12,7 +12,8 @@ from rich.console import Console
 
 from experiments.data import coordinates, downsample, fetch, google_ffn, info, synthesize
 from experiments.reporting.exit_codes import EXIT_INPUT
-from ffn_core.errors import InputError
+from ffn_core.errors import InputError, in_one_line
+from ffn_core.limits.arguments import CommandParser
 from ffn_core.runtime import before_tensorflow
 
 COMMANDS = (fetch, synthesize, coordinates, downsample, info, google_ffn)
@@ -20,7 +21,7 @@ COMMANDS = (fetch, synthesize, coordinates, downsample, info, google_ffn)
 
 def build_parser() -> argparse.ArgumentParser:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.data", description=__doc__)
+    parser = CommandParser(prog="python -m experiments.data", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in COMMANDS:
         command.add(commands.add_parser)
@@ -34,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         arguments.run(arguments, Console())
     except (InputError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {in_one_line(error)}", file=sys.stderr)
         return EXIT_INPUT
     return 0
 

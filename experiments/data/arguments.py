@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeAlias
@@ -11,9 +12,9 @@ from rich.progress import Progress
 from rich.status import Status
 
 from ffn_core.errors import InputError
+from ffn_core.files.outputs import Outputs, add_overwrite
 from ffn_core.geometry import Zyx, as_zyx
-from ffn_core.outputs import Outputs, add_overwrite
-from ffn_core.volumes import Volume, check_pair, open_labels, open_volume, stored_at
+from ffn_core.volumes import Volume, check_pair, doubts, open_labels, open_volume, stored_at
 
 AddParser: TypeAlias = Callable[..., argparse.ArgumentParser]
 
@@ -73,14 +74,22 @@ def one_or_three(values: Sequence[int], option: str) -> Zyx:
 
 
 def open_pair(arguments: argparse.Namespace) -> tuple[Volume | None, Volume | None]:
-    """Open what ``add_pair`` was given, at least one of the two."""
+    """Open what ``add_pair`` was given, at least one of the two; say what is doubtful about it."""
     if not arguments.image and not arguments.labels:
         raise InputError("nothing to read: give --image VOLUME, --labels VOLUME or both")
     image = open_volume(arguments.image) if arguments.image else None
     labels = open_labels(arguments.labels) if arguments.labels else None
+    said = doubts(image, labels)
     if image is not None and labels is not None:
-        check_pair(image, labels)
+        said.append(check_pair(image, labels))
+    for doubt in filter(None, said):
+        warn(doubt)
     return image, labels
+
+
+def warn(text: str) -> None:
+    """A line on standard error that should not be missed."""
+    print(f"warning: {text}", file=sys.stderr)
 
 
 def status(text: str) -> Status:

@@ -8,7 +8,6 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-import h5py
 import numpy as np
 
 from ffn_core.files import digest
@@ -18,14 +17,17 @@ from ffn_core.sampling.partitions import PUBLISHED_MIN_SIZE, PUBLISHED_THRESHOLD
 from ffn_core.synthetic.neurites import synthesize
 from ffn_core.volumes import (
     DEFAULT_CACHE_BYTES,
+    UNKNOWN,
+    Placement,
     absolute_spec,
+    doubts,
     fingerprint,
     open_labels,
     open_mask,
     short_name,
     whole_file,
 )
-from ffn_core.volumes.hdf5 import CHECKED
+from ffn_core.volumes.hdf5 import new_hdf5
 
 
 def ensure_synthetic(
@@ -96,17 +98,22 @@ def prepare_coordinates(
     mask_spec: str | None = None,
     cache_bytes: int = DEFAULT_CACHE_BYTES,
     on_progress: Callable[[float], None] | None = None,
+    on_doubt: Callable[[str], object] | None = None,
 ) -> Coordinates:
     """Compute the training coordinates of labels, named as for `open_labels`.
 
     Voxels where the mask is false are left out; canvases may still reach into them.
-    ``on_progress`` is called now and then with the fraction done.
+    ``on_progress`` is called now and then with the fraction done, ``on_doubt`` with what a user
+    should know of labels and mask.
 
     Raises:
         InputError: Unusable labels or mask, a window that does not fit, or no coordinate left.
     """
     labels = open_labels(labels_spec, cache_bytes)
     mask = open_mask(mask_spec, cache_bytes) if mask_spec else None
+    if on_doubt is not None:
+        for said in doubts(labels, mask):
+            on_doubt(said)
     blocks = partition_blocks(
         labels, lom_radius_zyx, thresholds, min_size, mask, on_progress=on_progress
     )
@@ -119,11 +126,16 @@ def write_volumes(
     path: str | Path,
     volumes: Mapping[str, np.ndarray],
     attributes: Mapping[str, str | int | float] | None = None,
+    placements: Mapping[str, Placement] | None = None,
 ) -> None:
-    """Write named (z, y, x) arrays to one HDF5 file, complete or not at all."""
-    with whole_file(path) as partial, h5py.File(partial, "w", libver=CHECKED) as file:
+    """Write named (z, y, x) arrays to one HDF5 file, complete or not at all.
+
+    ``placements`` by the same names are written as attributes of the datasets.
+    """
+    with whole_file(path) as partial, new_hdf5(partial) as file:
         file.attrs.update(attributes or {})
         for name, array in volumes.items():
-            file.create_dataset(
+            dataset = file.create_dataset(
                 name, data=array, compression="gzip", compression_opts=1, fletcher32=True
             )
+            dataset.attrs.update((placements or {}).get(name, UNKNOWN).attributes)

@@ -11,9 +11,12 @@ from experiments.data.arguments import (
     checked_outputs,
     one_or_three,
     progress_bar,
+    warn,
 )
 from experiments.data.cache import prepare_coordinates
 from ffn_core.errors import InputError
+from ffn_core.limits.arguments import add_real, add_whole
+from ffn_core.limits.ranges import MOST_EXTENT, MOST_FOVS, Range
 from ffn_core.sampling.coordinates import Coordinates
 from ffn_core.sampling.google_ffn import read_published_partitions
 from ffn_core.sampling.partitions import PUBLISHED_MIN_SIZE, PUBLISHED_THRESHOLDS
@@ -28,13 +31,14 @@ def add(add_parser: AddParser) -> None:
     parser.add_argument(
         "--mask", metavar="VOLUME", help="center no canvas where it is false (bool or integer)"
     )
-    parser.add_argument(
+    add_whole(
+        parser,
         "--lom-radius",
-        type=int,
+        Range(at_least=0, at_most=MOST_EXTENT),
+        "half the training canvas in voxels, FOV // 2 + deltas:"
+        " one number or z y x; 24 for a FOV of 33 and deltas of 8",
         nargs="+",
         metavar="R",
-        help="half the training canvas in voxels, FOV // 2 + deltas:"
-        " one number or z y x; 24 for a FOV of 33 and deltas of 8",
     )
     parser.add_argument(
         "--partitions",
@@ -42,20 +46,22 @@ def add(add_parser: AddParser) -> None:
         help="take the classes from a partition volume of google/ffn compute_partitions.py"
         " instead of computing them; says its radius itself",
     )
-    parser.add_argument(
+    add_real(
+        parser,
         "--thresholds",
-        type=float,
+        Range(at_least=0, at_most=1),
+        "own-object fractions that separate the classes (default: the published ones)",
         nargs="+",
         default=PUBLISHED_THRESHOLDS,
         metavar="F",
-        help="own-object fractions that separate the classes (default: the published ones)",
     )
-    parser.add_argument(
+    add_whole(
+        parser,
         "--min-size",
-        type=int,
+        Range(at_least=0, at_most=MOST_FOVS),
+        "drop smaller objects (default: %(default)s)",
         default=PUBLISHED_MIN_SIZE,
         metavar="VOXELS",
-        help="drop smaller objects (default: %(default)s)",
     )
     parser.set_defaults(run=run)
 
@@ -95,6 +101,7 @@ def _computed(arguments: argparse.Namespace) -> Coordinates:
             arguments.thresholds,
             arguments.mask,
             on_progress=on_progress,
+            on_doubt=warn,
         )
 
 

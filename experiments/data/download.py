@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 import pooch
 
-from ffn_core.errors import InputError
+from ffn_core.errors import NO_PLACE, InputError, errno_of, file_error
 
 TIMEOUT_S = 30.0
 _CHUNK_BYTES = 256 * 1024
@@ -52,6 +52,8 @@ def download(
         try:
             _resume(url, partial, on_bytes)
         except (OSError, http.client.HTTPException) as error:
+            if errno_of(error) in NO_PLACE:
+                raise file_error("write", path, error) from error
             reason = getattr(error, "reason", None) or str(error) or type(error).__name__
             raise InputError(
                 f"cannot download {url}: {reason}; is there a network? Run the same command again"

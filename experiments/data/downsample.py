@@ -14,6 +14,8 @@ from experiments.data.arguments import (
     status,
 )
 from experiments.data.cache import write_volumes
+from ffn_core.limits.arguments import add_whole
+from ffn_core.limits.ranges import MOST_EXTENT, Range
 from ffn_core.volumes import downsample, downsample_image, downsample_labels
 
 
@@ -22,7 +24,8 @@ def add(add_parser: AddParser) -> None:
     text = "write an image (mean) and labels (one voxel of each cube) at a lower resolution"
     parser = add_parser("downsample", help=text, description=text)
     add_pair(parser)
-    parser.add_argument("--factor", type=int, default=2, help="(default: 2)")
+    factors = Range(at_least=1, at_most=MOST_EXTENT)
+    add_whole(parser, "--factor", factors, "along each axis (default: 2)", default=2)
     add_out(parser, "HDF5 file with datasets image and labels")
     parser.set_defaults(run=run)
 
@@ -39,6 +42,18 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
             volumes["labels"] = downsample(labels, arguments.factor, downsample_labels)
         sources = {"source": " ".join(v.source for v in (image, labels) if v is not None)}
         with outputs.place(arguments.out) as path:
-            write_volumes(path, volumes, {**sources, "factor": arguments.factor})
+            placements = {
+                name: volume.placement.coarser(arguments.factor)
+                for name, volume in (("image", image), ("labels", labels))
+                if volume is not None
+            }
+            write_volumes(path, volumes, {**sources, "factor": arguments.factor}, placements)
     for name, array in volumes.items():
         console.print(f"{arguments.out}:{name} shape zyx {array.shape}", soft_wrap=True)
+    whole = next(volume for volume in (image, labels) if volume is not None).shape_zyx
+    if dropped := [n % arguments.factor for n in whole if n % arguments.factor]:
+        console.print(
+            f"left out: the last {max(dropped)} voxels of axes whose extent in {whole} (zyx) is no"
+            f" multiple of {arguments.factor}",
+            soft_wrap=True,
+        )

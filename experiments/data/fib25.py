@@ -9,6 +9,7 @@ import contextlib
 import gzip
 import hashlib
 import shutil
+import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +19,9 @@ import numpy as np
 
 from experiments.data.cache import write_volumes
 from experiments.data.download import OnBytes, download
-from ffn_core.errors import InputError
-from ffn_core.output_list import LIST
-from ffn_core.outputs import work_folder
+from ffn_core.errors import InputError, errno_of
+from ffn_core.files.output_list import LIST
+from ffn_core.files.outputs import work_folder
 from ffn_core.volumes import open_volume, whole_file
 
 BUCKET_URL = "https://storage.googleapis.com/ffn-flyem-fib25"
@@ -154,7 +155,9 @@ def _write_labels(packed: Path, path: Path, sample: Sample) -> None:
                 shutil.copyfileobj(source, target)
             with h5py.File(partial) as file:
                 arrays = {name: file[name][...] for name in _ARRAYS[LABELS]}
-        except (OSError, EOFError, KeyError) as error:
+        except (OSError, EOFError, KeyError, zlib.error) as error:
+            if errno_of(error) is not None:
+                raise  # of the disk
             raise InputError(f"{packed} is damaged ({error}); delete it and run again") from error
         for name, array in arrays.items():
             _check(name, array, sample, packed)

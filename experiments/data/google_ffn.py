@@ -14,7 +14,8 @@ from experiments.data.arguments import (
     progress_bar,
     status,
 )
-from ffn_core.errors import InputError
+from ffn_core.limits.arguments import add_whole
+from ffn_core.limits.ranges import MOST_SEED, Range
 from ffn_core.sampling.coordinates import Coordinates
 from ffn_core.sampling.google_ffn import read_published_coordinates, write_published_coordinates
 from ffn_core.volumes import open_labels
@@ -35,12 +36,14 @@ def add(add_parser: AddParser) -> None:
     parser = add_parser("export-coordinates", help=text, description=text)
     parser.add_argument("--coordinates", required=True, metavar="FILE", help="of prepare")
     parser.add_argument("--name", required=True, help="label_volume_name of the records")
-    parser.add_argument("--seed", type=int, default=0, help="of the order (default: 0)")
-    parser.add_argument(
+    seeds = Range(at_least=0, at_most=MOST_SEED)
+    add_whole(parser, "--seed", seeds, "of the order (default: 0)", default=0)
+    add_whole(
+        parser,
         "--per-class",
-        type=int,
+        Range(at_least=1, at_most=10**9),
+        "records of each class (default: as many as the largest has)",
         metavar="N",
-        help="records of each class (default: as many as the largest has)",
     )
     add_out(parser, "TFRecord file")
     parser.set_defaults(run=run_export)
@@ -68,8 +71,6 @@ def run_import(arguments: argparse.Namespace, console: Console) -> None:
 
 def run_export(arguments: argparse.Namespace, console: Console) -> None:
     """Carry export-coordinates out."""
-    if arguments.per_class is not None and arguments.per_class < 1:
-        raise InputError(f"--per-class {arguments.per_class} must be at least 1")
     outputs = checked_outputs(arguments, "export-coordinates", files=[arguments.coordinates])
     coordinates = Coordinates.load(arguments.coordinates)
     rng = np.random.default_rng(arguments.seed)

@@ -64,6 +64,12 @@ def _volume_table(kind: str, volume: Volume) -> Table:
     table.add_row("shape zyx", " x ".join(str(n) for n in volume.shape_zyx))
     table.add_row("type", str(volume.dtype))
     table.add_row("voxels", f"{np.prod(volume.shape_zyx):,}")
+    where = volume.placement
+    if where.voxel_nm is not None:
+        table.add_row("voxel size zyx", " x ".join(f"{n:g}" for n in where.voxel_nm) + " nm")
+    if where.offset_zyx is not None:
+        offset = ", ".join(f"{n:g}" for n in where.offset_zyx)
+        table.add_row("first voxel zyx", f"({offset})")
     if volume.info:
         table.add_row("applied", volume.info)
     return table

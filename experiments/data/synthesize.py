@@ -9,7 +9,10 @@ from rich.console import Console
 
 from experiments.data.arguments import AddParser, add_out, checked_outputs, one_or_three, status
 from experiments.data.cache import write_volumes
-from ffn_core.synthetic.neurites import synthesize
+from ffn_core.limits.arguments import add_real, add_whole
+from ffn_core.limits.memory import require_memory, synthesis_bytes
+from ffn_core.limits.ranges import MOST_EXTENT, MOST_SEED, Range
+from ffn_core.synthetic.neurites import MIN_EXTENT, MIN_RADIUS_VX, synthesize
 from ffn_core.volumes import whole_file
 
 PREVIEW_PX = 480
@@ -40,35 +43,40 @@ def add(add_parser: AddParser) -> None:
     """Describe the command line."""
     text = "write a synthetic EM volume with ground truth, and a preview beside it"
     parser = add_parser("synthesize", help=text, description=text)
-    parser.add_argument(
+    add_whole(
+        parser,
         "--shape",
-        type=int,
+        Range(at_least=MIN_EXTENT, at_most=MOST_EXTENT),
+        "extent in voxels: one number or z y x (default: 128)",
         nargs="+",
         default=[128],
         metavar="N",
-        help="extent in voxels: one number or z y x (default: 128)",
     )
-    parser.add_argument("--seed", type=int, default=0, help="(default: 0)")
-    parser.add_argument(
+    seeds = Range(at_least=0, at_most=MOST_SEED)
+    add_whole(parser, "--seed", seeds, "of everything random (default: 0)", default=0)
+    add_real(
+        parser,
         "--radius",
-        type=float,
+        Range(at_least=MIN_RADIUS_VX, at_most=1e4),
+        "typical radius of a neurite (default: 11)",
         default=11.0,
         metavar="VOXELS",
-        help="typical radius of a neurite (default: 11)",
     )
-    parser.add_argument(
+    add_real(
+        parser,
         "--noise",
-        type=float,
+        Range(at_least=0, at_most=1e4),
+        "standard deviation of the noise (default: 10)",
         default=10.0,
         metavar="GRAY",
-        help="standard deviation of the noise (default: 10)",
     )
-    parser.add_argument(
+    add_real(
+        parser,
         "--extracellular",
-        type=float,
+        Range(at_least=0, at_most=1e4),
+        "label 0 up to this depth below each membrane (default: 0)",
         default=0.0,
         metavar="VOXELS",
-        help="label 0 up to this depth below each membrane (default: 0)",
     )
     add_out(parser, "HDF5 file with datasets image and labels")
     parser.set_defaults(run=run)
@@ -79,6 +87,8 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     shape_zyx = one_or_three(arguments.shape, "--shape")
     preview = arguments.out.with_name(f"{arguments.out.stem}_preview.png")
     outputs = checked_outputs(arguments, "synthesize", preview)
+    need = {f"--shape {' '.join(map(str, shape_zyx))}": synthesis_bytes(shape_zyx)}
+    require_memory(need, "the volume")
     with status(f"synthesizing {shape_zyx}"):
         image, labels = synthesize(
             shape_zyx,

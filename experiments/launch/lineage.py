@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.config.config_file import load_config
-from experiments.config.naming import point_name, run_directory
+from experiments.config.naming import run_directory, run_name
 from experiments.config.schema import Config
 from experiments.config.stages import stage_at
 from experiments.reporting import run_files
@@ -74,7 +74,7 @@ class EarlierRun:
 
     def lineage(self, kind: str) -> Lineage:
         """The record of another run that takes it over."""
-        name = point_name(self.config)
+        name = run_name(self.config)
         return Lineage(kind, str(self.run_dir), name, self.fovs, self.progress["step"])
 
     def require_fit(self, config: Config) -> None:
@@ -120,7 +120,8 @@ def current_stage(config: Config, run_dir: Path) -> int:
 def lineage_of(run_dir: Path) -> Lineage | None:
     """Which run the one in ``run_dir`` began with; None if it began by itself."""
     values = run_files.read_json(run_dir / run_files.LINEAGE)
-    return None if values is None else Lineage(**values)
+    path = run_dir / run_files.LINEAGE
+    return None if values is None else run_files.build(Lineage, values, path)
 
 
 def take_over(config: Config, run_dir: Path) -> str:
@@ -204,12 +205,13 @@ def _extend(shorter: EarlierRun, run_dir: Path) -> None:
     for name in (run_files.BEST, run_files.CANVASES):
         if (shorter.run_dir / name).is_dir():
             shutil.copytree(shorter.run_dir / name, run_dir / name, dirs_exist_ok=True)
+    records = []
+    for record in run_files.RunDirectory(shorter.run_dir).records():
+        # What summed it up does not sum up this one.
+        metrics = {k: v for k, v in record.metrics.items() if not k.startswith(SCORE)}
+        records.append(replace(record, metrics=metrics))
     with whole_file(run_dir / run_files.METRICS) as partial:
-        partial.touch()
-        for record in run_files.read_records(shorter.run_dir / run_files.METRICS):
-            # What summed it up does not sum up this one.
-            metrics = {k: v for k, v in record.metrics.items() if not k.startswith(SCORE)}
-            run_files.append(partial, replace(record, metrics=metrics))
+        run_files.write_records(partial, records)
     _write_lineage(shorter.lineage(EXTENDED), run_dir)
     target = run_dir / run_files.CHECKPOINTS / shorter.checkpoint.name
     hidden = target.with_name(f".{target.name}.partial")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,46 +14,63 @@ from experiments.config.schema import (
     ValidationConfig,
     VolumeConfig,
 )
+from experiments.config.schema.data import KINDS
 from experiments.config.trained_network import TrainedNetwork, find_network
 from experiments.data.cache import ensure_coordinates, ensure_synthetic
 from experiments.data.dataset import canvas_sources
 from experiments.launch.launchers import placement, rank_command
 from experiments.launch.lineage import earlier_run
+from experiments.launch.memory import network_need, runs_here, synthesis_need, volumes_need
 from ffn_core.errors import InputError
 from ffn_core.geometry import Zyx, as_zyx
+from ffn_core.limits.memory import require_memory
 from ffn_core.movement import POLICIES
 from ffn_core.runtime import available_cores
+from ffn_core.sampling.coordinates import Coordinates
 from ffn_core.training.optimizers import NAMES as OPTIMIZERS
+from ffn_core.training.optimizers import check_arguments
 from ffn_core.volumes import (
+    Volume,
     absolute_spec,
     check_pair,
+    doubts,
     image_statistics,
     open_labels,
     open_volume,
+    require_finite,
 )
 
-KINDS = ("synthetic", "files", "dummy")
 START = "model.checkpoint"
 SIDE_BY_SIDE = ("gloo", "mpi")
 """Launchers that start ranks on given hosts, and so several runs on one machine."""
 
 
-def prepare(config: Config) -> Config:
+def _on_stderr(text: str) -> None:
+    print(f"warning: {text}", file=sys.stderr)
+
+
+def prepare(config: Config, warn: Callable[[str], object] = _on_stderr) -> Config:
     """Make or find everything a run needs here and fill it in: data by absolute paths, ranks.
+
+    ``warn`` takes what a user should know of the data.
 
     Raises:
         InputError: for anything in the config that could not work on the ranks.
     """
     config = config.on(available_cores())
     check(config)
+    require_room(config)
     if config.model.checkpoint:
         checkpoint = str(find_network(config.model.checkpoint, START).path)
         config = replace(config, model=replace(config.model, checkpoint=checkpoint))
     if config.continue_from:
         config = replace(config, continue_from=str(Path(config.continue_from).absolute()))
     radius = config.model.geometry.canvas_radius_zyx
-    validation = _prepare_validation(config.validation, config.data, radius)
-    prepared = replace(config, data=_prepare_data(config.data, radius), validation=validation)
+    validation = _prepare_validation(config.validation, config.data, radius, warn)
+    data = _prepare_data(config.data, radius, warn)
+    prepared = replace(config, data=data, validation=validation)
+    if runs_here(prepared):
+        require_memory(network_need(prepared) | volumes_need(prepared), "this run")
     canvas_sources(prepared)  # raises here, once, what every rank would raise
     return prepared
 
@@ -62,14 +81,45 @@ def check(config: Config) -> None:
         _check_one(each.on(available_cores()))
 
 
+def require_room(config: Config) -> None:
+    """Check that this machine's memory suffices for a run, as far as its options say.
+
+    Raises:
+        InputError: it does not.
+    """
+    require_memory(synthesis_need(config), "this run")  # which is over when ranks start
+    if runs_here(config):
+        for each in config.each_stage():
+            require_memory(network_need(each.on(available_cores())), "this run")
+
+
+def check_values(config: Config) -> None:
+    """Validate what the options say by themselves, without a look at files or programs.
+
+    Raises:
+        InputError: for what cannot work.
+    """
+    for each in config.each_stage():
+        _check_values(each.on(available_cores()))
+
+
 def _check_one(config: Config) -> None:
     """`check` of a run that is not in stages, or of one of its stages."""
     rank_command(config, Path())
     if config.batch.system is None:  # or it is needed where the job runs, not here
         placement(config).require_program()
+    _check_values(config)
+    if config.model.checkpoint:
+        _check_start(config.model, find_network(config.model.checkpoint, START))
+    if config.continue_from:
+        earlier_run(config.continue_from).require_fit(config)
+
+
+def _check_values(config: Config) -> None:
     if config.sweep.parallel > 1:
         _check_side_by_side(config)
     _ = config.model.geometry, config.model.size, config.cluster.group
+    check_arguments(config.optimizer.arguments)
     config.schedule()
     if config.optimizer.name not in OPTIMIZERS:
         raise InputError(
@@ -81,10 +131,6 @@ def _check_one(config: Config) -> None:
             f"movement.policy={config.movement.policy!r} is unknown; choose from "
             f"{', '.join(POLICIES)}"
         )
-    if config.model.checkpoint:
-        _check_start(config.model, find_network(config.model.checkpoint, START))
-    if config.continue_from:
-        earlier_run(config.continue_from).require_fit(config)
     if config.data.kind not in KINDS:
         raise InputError(
             f"data.kind={config.data.kind!r} is unknown; choose from {', '.join(KINDS)}"
@@ -117,7 +163,7 @@ def _check_side_by_side(config: Config) -> None:
         )
 
 
-def _prepare_data(data: DataConfig, radius: Zyx) -> DataConfig:
+def _prepare_data(data: DataConfig, radius: Zyx, warn: Callable[[str], object]) -> DataConfig:
     if data.kind == "dummy":
         return data
     if data.kind == "synthetic":
@@ -126,7 +172,7 @@ def _prepare_data(data: DataConfig, radius: Zyx) -> DataConfig:
         size = as_zyx(data.size_zyx, "data.size_zyx")
         image, labels = ensure_synthetic(data.cache_dir, size, data.synthetic_seed)
         data = replace(data, image=image, labels=labels)
-    prepared = [_prepare_volume(source, data, radius) for source in data.sources]
+    prepared = [_prepare_volume(source, data, radius, warn) for source in data.sources]
     if data.volumes:
         return replace(data, volumes=prepared)
     (volume,) = prepared
@@ -142,7 +188,7 @@ def _prepare_data(data: DataConfig, radius: Zyx) -> DataConfig:
 
 
 def _prepare_validation(
-    validation: ValidationConfig, data: DataConfig, radius: Zyx
+    validation: ValidationConfig, data: DataConfig, radius: Zyx, warn: Callable[[str], object]
 ) -> ValidationConfig:
     """The same with all volumes that are held out as a whole under ``volumes``."""
     volumes, seeds = list(validation.volumes), validation.synthetic_seeds
@@ -156,18 +202,22 @@ def _prepare_validation(
     for seed in seeds:
         size = as_zyx(data.size_zyx, "data.size_zyx")
         volumes.append(VolumeConfig(*ensure_synthetic(data.cache_dir, size, seed)))
-    prepared = [_prepare_volume(volume, data, radius) for volume in volumes]
+    prepared = [_prepare_volume(volume, data, radius, warn) for volume in volumes]
     return replace(validation, volumes=prepared, synthetic_seeds=[])
 
 
-def _prepare_volume(source: VolumeConfig, data: DataConfig, radius: Zyx) -> VolumeConfig:
+def _prepare_volume(
+    source: VolumeConfig, data: DataConfig, radius: Zyx, warn: Callable[[str], object]
+) -> VolumeConfig:
     """The volume with absolute names and nothing left to prepare."""
     image = open_volume(source.image, data.cache_bytes)
-    check_pair(image, open_labels(source.labels, data.cache_bytes))
+    labels = open_labels(source.labels, data.cache_bytes)
+    for said in filter(None, [*doubts(image, labels), check_pair(image, labels)]):
+        warn(said)
     _check_room(image.shape_zyx, radius)
-    mean, stddev = source.mean, source.stddev
-    if mean is None or stddev is None:
-        mean, stddev = image_statistics(image)
+    mean, stddev = _statistics(source, image)
+    if source.coordinates:
+        _check_coordinates(source, data, labels, warn)
     coordinates = source.coordinates or ensure_coordinates(
         source.labels,
         radius,
@@ -185,6 +235,39 @@ def _prepare_volume(source: VolumeConfig, data: DataConfig, radius: Zyx) -> Volu
         mean=mean,
         stddev=stddev,
     )
+
+
+def _statistics(source: VolumeConfig, image: Volume) -> tuple[float, float]:
+    """Mean and standard deviation as given; what is not given is measured."""
+    if source.mean is not None and source.stddev is not None:
+        require_finite(image)  # as measuring would
+        return source.mean, source.stddev
+    mean, stddev = image_statistics(image)
+    return (
+        mean if source.mean is None else source.mean,
+        stddev if source.stddev is None else source.stddev,
+    )
+
+
+def _check_coordinates(
+    source: VolumeConfig, data: DataConfig, labels: Volume, warn: Callable[[str], object]
+) -> None:
+    """Check that coordinates that the user gave are of these labels, and of the other options."""
+    assert source.coordinates is not None
+    if source.mask:
+        raise InputError(
+            f"coordinates={source.coordinates} and mask={source.mask} are both given, but a mask"
+            " counts only where coordinates are computed: leave one of them out"
+        )
+    coordinates = Coordinates.load(source.coordinates)
+    if coordinates.shape_zyx != labels.shape_zyx:
+        return  # `open_dataset` says so
+    coordinates.check_labels(labels, source.coordinates)
+    if coordinates.min_size != data.min_object_voxels:
+        warn(
+            f"data.min_object_voxels={data.min_object_voxels} does not count:"
+            f" {source.coordinates} was prepared with {coordinates.min_size}"
+        )
 
 
 def _check_room(shape: Zyx, radius: Zyx) -> None:

@@ -105,7 +105,8 @@ JOB = "job.json"
 
 def job_ids(run_dir: Path) -> list[str]:
     """Jobs that a run was submitted as, the newest last."""
-    known = run_files.read_json(run_dir / FOLDER / JOB) or {}
+    remedy = "remove it: jobs of this run that are in the queue are then no longer known here"
+    known = run_files.read_json(run_dir / FOLDER / JOB, remedy, {"job_ids": list}) or {}
     return list(known.get("job_ids", []))
 
 

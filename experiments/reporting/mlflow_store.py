@@ -6,8 +6,8 @@ repeated: metrics carry the time at which they were recorded, and MLflow keeps e
 
 from __future__ import annotations
 
+import errno
 import fcntl
-import json
 import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,55 +19,15 @@ from alembic.util import CommandError
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
+from sqlalchemy.exc import SQLAlchemyError
 
+from experiments.reporting.mlflow_view import experiment_tags, run_page
 from experiments.reporting.run_files import Record
 from ffn_core import metric_names as names
+from ffn_core.errors import file_error
+from ffn_core.files import digest
+from ffn_core.files.outputs import require_writable
 from ffn_core.runtime import default_tracking_uri
-
-VIEW = "study"
-"""Name of the saved view; ``?viewStateShareKey=study`` opens the run table with it."""
-
-_METRICS_SHOWN = (
-    names.SCORE_FINAL,
-    names.AVERAGED_F1,
-    names.VALIDATION_F1,
-    names.THROUGHPUT,
-    names.PARALLEL_EFFICIENCY,
-    names.SPEEDUP,
-    names.NOISE_SCALE,
-)
-_PARAMETERS_SHOWN = (names.NODES, names.RATE_RULE, names.WARMUP, names.OPTIMIZER, names.SEED)
-_TAGS_SHOWN = (names.EMULATED, names.REASON)
-_COLUMNS = (
-    *(f"metrics.`{name}`" for name in _METRICS_SHOWN),
-    *(f"params.`{name}`" for name in _PARAMETERS_SHOWN),
-    *(f"tags.`{name}`" for name in _TAGS_SHOWN),
-)
-
-
-def experiment_tags() -> dict[str, str]:
-    """Tags of a new experiment: open on training runs, with the columns a study is read by."""
-    view = {
-        "selectedColumns": list(_COLUMNS),
-        "orderByKey": "attributes.start_time",
-        "orderByAsc": False,
-        "searchFilter": "",
-        "startTime": "ALL",
-        "lifecycleFilter": "Active",
-        "datasetsFilter": [],
-        "modelVersionFilter": "All Runs",
-        "runsExpanded": {},
-    }
-    return {
-        "mlflow.experimentKind": "custom_model_development",
-        f"mlflow.sharedViewState.{VIEW}": json.dumps(view),
-    }
-
-
-def page(experiment_id: str) -> str:
-    """Path of the experiment's run table in that view, below the address of the UI."""
-    return f"/#/experiments/{experiment_id}/runs?viewStateShareKey={VIEW}"
-
 
 # The client would ask a telemetry host and show its own progress; neither is wanted.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -80,7 +40,7 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
 _METRICS_PER_BATCH = 1000  # the tracking API's limit
 _PARAMS_PER_BATCH = 100
 
-StoreError = (MlflowException, CommandError, OSError)
+StoreError = (MlflowException, CommandError, SQLAlchemyError, OSError)
 """What any method may raise when the store cannot be reached, is locked or refuses."""
 
 
@@ -117,14 +77,39 @@ def _alone_with(uri: str) -> Iterator[None]:
         os.close(folder)
 
 
+def _require_database(path: Path) -> None:
+    """Check that a database can be written or made: the client would try for minutes.
+
+    Raises:
+        FileError: It cannot.
+    """
+    if not path.exists():
+        require_writable(path)
+    elif not os.access(path, os.R_OK | os.W_OK):
+        raise file_error("write", path, OSError(errno.EACCES, ""))
+
+
+def _database(uri: str) -> Path:
+    """File of an SQLite store."""
+    return Path(uri.removeprefix(_SQLITE))
+
+
 class Store:
     """An MLflow tracking store."""
 
-    def __init__(self, uri: str) -> None:
-        """Connect; creates the schema of a new SQLite store, which takes some seconds."""
+    def __init__(self, uri: str, create: bool = True) -> None:
+        """Connect; creates the schema of a new SQLite store, which takes some seconds.
+
+        Raises:
+            FileNotFoundError: there is no such SQLite store, and none is to be created.
+        """
         self.uri = uri
+        if not create and uri.startswith(_SQLITE) and not _database(uri).is_file():
+            raise FileNotFoundError(f"no file {_database(uri)}")
         for name in ("mlflow", "alembic"):
             logging.getLogger(name).setLevel(logging.WARNING)
+        if uri.startswith(_SQLITE):
+            _require_database(Path(uri.removeprefix(_SQLITE)))
         with _alone_with(uri):
             self._client = MlflowClient(uri)
 
@@ -145,6 +130,18 @@ class Store:
                 raise
             return experiment.experiment_id
 
+    def experiments(self) -> dict[str, str]:
+        """Id of each experiment by its name, the one that was changed last first."""
+        found = self._client.search_experiments(order_by=["last_update_time DESC"])
+        return {experiment.name: experiment.experiment_id for experiment in found}
+
+    def newest_run(self, experiment_id: str, kind: str) -> str | None:
+        """Id of the newest run of a kind, a point or a sweep, in an experiment; None without."""
+        wanted = f"tags.`{names.KIND}` = '{kind}'"
+        newest = ["attributes.start_time DESC"]
+        found = self._client.search_runs([experiment_id], wanted, max_results=1, order_by=newest)
+        return found[0].info.run_id if found else None
+
     def has_run(self, run_id: str) -> bool:
         """Whether the store knows ``run_id`` and it is not deleted."""
         try:
@@ -159,7 +156,7 @@ class Store:
         if not self.has_run(run_id):
             return None
         experiment = self._client.get_run(run_id).info.experiment_id
-        return f"#/experiments/{experiment}/runs/{run_id}"
+        return run_page(experiment, run_id).removeprefix("/")
 
     def start_run(
         self, experiment: str, name: str, tags: Mapping[str, str], parent: str | None = None
@@ -168,6 +165,7 @@ class Store:
         all_tags = dict(tags)
         if parent is not None:
             all_tags[names.PARENT] = parent
+        all_tags |= _noted(all_tags.pop(names.NOTE, ""))
         run = self._client.create_run(self.experiment_id(experiment), tags=all_tags, run_name=name)
         return run.info.run_id
 
@@ -195,6 +193,22 @@ class Store:
         """Set or replace tags."""
         self._client.log_batch(run_id, tags=[RunTag(k, v) for k, v in tags.items()])
 
+    def describe_run(self, run_id: str, note: str) -> None:
+        """Set the description of a run, in Markdown, unless a person has edited it."""
+        if _may_note(self._client.get_run(run_id).data.tags):
+            self.set_tags(run_id, _noted(note))
+
+    def describe_experiment(self, experiment_id: str, tags: Mapping[str, str]) -> None:
+        """Set tags of an experiment; a description among them as in `describe_run`."""
+        tags = dict(tags)
+        note = tags.pop(names.NOTE, "")
+        known = self._client.get_experiment(experiment_id).tags
+        if _may_note(known):
+            tags |= _noted(note)
+        for key, value in tags.items():
+            if known.get(key) != value:
+                self._client.set_experiment_tag(experiment_id, key, value)
+
     def log_artifact(self, run_id: str, path: Path, folder: str | None = None) -> None:
         """Copy a file, or the content of a folder, to the run's artifacts."""
         if path.is_dir():
@@ -209,3 +223,19 @@ class Store:
         else:
             end_ms = None if end_unix_s is None else round(end_unix_s * 1000)
             self._client.set_terminated(run_id, status, end_ms)
+
+
+_NOTE_LIMIT = 8000
+"""Characters of a tag that every store takes."""
+
+
+def _noted(note: str) -> dict[str, str]:
+    """Tags of a description, by which an edited one can be known; none of an empty one."""
+    note = note[:_NOTE_LIMIT]
+    return {names.NOTE: note, names.NOTE_DIGEST: digest(note)} if note else {}
+
+
+def _may_note(tags: Mapping[str, str]) -> bool:
+    """Whether there is no description yet, or it is still the one that was written here."""
+    note = tags.get(names.NOTE)
+    return not note or tags.get(names.NOTE_DIGEST) == digest(note)

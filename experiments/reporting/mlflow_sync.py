@@ -14,8 +14,9 @@ from experiments.reporting.mlflow_store import Store, StoreError
 from experiments.reporting.redaction import redacted_text
 from experiments.reporting.run_files import Record
 from ffn_core import metric_names as names
+from ffn_core.errors import InputError
 
-LINK = "mlflow.json"
+LINK = run_files.LINK
 _LATER = (run_files.SEGMENTATION_SCORES, run_files.SCALING)
 """Records that are made when the training is over."""
 
@@ -44,13 +45,20 @@ class RunIdentity:
 
 
 def linked_run(run_dir: Path, uri: str) -> str | None:
-    """Id of the MLflow run of ``run_dir`` in the store ``uri``, if one was made."""
+    """Id of the MLflow run of ``run_dir`` in the store ``uri``, if one was made.
+
+    Raises:
+        InputError: The file that says so is damaged.
+    """
     known = run_files.read_json(run_dir / LINK) or {}
     return known.get("run_id") if known.get("uri") == redacted_text(uri) else None
 
 
 class MlflowSync:
-    """Send what a run directory gains to MLflow. No failure of the store reaches the caller.
+    """Send what a run directory gains to MLflow.
+
+    No failure of the store reaches the caller, nor damage of the files it is sent from: ``error``
+    says it in one line.
 
     Identity and id of the MLflow run are kept in the directory, so that a resumed run, or an import
     later, completes the same one.
@@ -65,9 +73,11 @@ class MlflowSync:
         self._store: Store | None = None
         self._run_id: str | None = None
         self._offsets = dict.fromkeys((run_files.METRICS, *_LATER), 0)
+        self._lines = dict.fromkeys(self._offsets, 0)
         self._pending: list[Record] = []
         self._retry_at = 0.0
         self._last_unix_s: float | None = None
+        self._damage: str | None = None
         self.error: str | None = None
         run_files.RunDirectory(run_dir).write_identity(asdict(identity))
 
@@ -79,7 +89,11 @@ class MlflowSync:
         return fresh
 
     def finish(
-        self, status: str, artifacts: Mapping[Path, str | None], tags: Mapping[str, str]
+        self,
+        status: str,
+        artifacts: Mapping[Path, str | None],
+        tags: Mapping[str, str],
+        note: str = "",
     ) -> bool:
         """Send the rest, artifacts and final status; False if something could not be sent.
 
@@ -87,6 +101,7 @@ class MlflowSync:
             status: FINISHED, FAILED or KILLED.
             artifacts: files and the artifact folder of each.
             tags: added to the run.
+            note: what the run's page says of it, in Markdown, beside which run it began with.
         """
         self._take_up()
 
@@ -95,6 +110,9 @@ class MlflowSync:
             if tags:
                 store.set_tags(run_id, tags)
             self._send_all(artifacts)
+            if note:
+                earlier = self._earlier_run(store).get(names.NOTE)
+                store.describe_run(run_id, "\n\n".join(filter(None, (earlier, note))))
             store.set_status(run_id, status, self._last_unix_s)
 
         return self._attempt(send)
@@ -137,8 +155,14 @@ class MlflowSync:
             file.seek(self._offsets[name])
             content = file.read()
         whole = content[: content.rfind(b"\n") + 1]
+        before = self._lines[name]
         self._offsets[name] += len(whole)
-        return run_files.parse(whole.decode())
+        self._lines[name] += whole.count(b"\n")
+        try:
+            return run_files.parse(whole, path, before)
+        except InputError as error:
+            self._damage = str(error)
+            return []
 
     def _send_pending(self) -> None:
         store, run_id = self._connected()
@@ -188,16 +212,16 @@ class MlflowSync:
         }[earlier["kind"]]
         return {
             tag: run_id if path and run_id else earlier["name"],
-            "mlflow.note.content": f"{verb} {name}, from {earlier['fovs']:,} FOVs on.",
+            names.NOTE: f"{verb} {name}, from {earlier['fovs']:,} FOVs on.",
         }
 
     def _attempt(self, action: Callable[[], None]) -> bool:
         try:
             action()
-        except StoreError as error:
+        except (InputError, *StoreError) as error:
             self.error = redacted_text(str(error).splitlines()[0])
             self._retry_at = time.monotonic() + self.RETRY_S
             _log.debug("MLflow store %s: %s", redacted_text(self._uri), self.error)
             return False
-        self.error = None
-        return True
+        self.error = self._damage
+        return self.error is None

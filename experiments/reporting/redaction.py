@@ -18,7 +18,11 @@ _URL = re.compile(r"([a-z][a-z0-9+.-]*://[^/\s:@]*):[^/\s@]+@", re.IGNORECASE)
 _VALUE = r"(\"[^\"]*\"|'[^']*'|[^\s,&;}\]'\"]+)"
 # NAME=VALUE anywhere, NAME: VALUE in what looks like a dictionary.
 _ASSIGNED = re.compile(rf"([\w.-]*{_SECRET}[\w.-]*=){_VALUE}", re.IGNORECASE)
-_ENTRY = re.compile(rf"([{{,]\s*['\"]?[\w.-]*{_SECRET}[\w.-]*['\"]?\s*:\s*){_VALUE}", re.IGNORECASE)
+# A key that is only called so, as in {'key': 'seed'}, is the name of something.
+_PLAIN_KEY = r"(?!['\"]?keys?['\"]?\s*:)"
+_ENTRY = re.compile(
+    rf"([{{,]\s*{_PLAIN_KEY}['\"]?[\w.-]*{_SECRET}[\w.-]*['\"]?\s*:\s*){_VALUE}", re.IGNORECASE
+)
 _REFERENCE = re.compile(r"=[\"']?[$`]\S*")
 
 

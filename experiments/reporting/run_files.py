@@ -7,6 +7,7 @@
 ``progress.json``   how far the run is, replaced a few times a second
 ``failure.json``    why a rank ended badly, if one did
 ``result.json``     outcome and summary; there once the run is complete
+``inputs.json``     state of the files of its volumes when it began
 ``provenance.json`` versions, commit, host
 ``identity.json``   name, parameters and tags, as in MLflow
 ``checkpoints/``   what the run continues from
@@ -15,28 +16,32 @@
 ``lineage.json``    which run that was, or whose budget it raised
 ``canvases/``       pictures of held-out canvases along the run
 ``stop``            there while the ranks are asked to save and end
+
+The small files carry checksums, see `ffn_core.files.checked`: one that is damaged is named in one
+line with what to do, and never taken for whole. Those of older versions are read without.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
-import os
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
-
-import yaml
+from types import MappingProxyType
+from typing import Any, Final, Protocol, TypeVar
 
 from ffn_core.errors import InputError
-from ffn_core.files import digest, whole_file
+from ffn_core.files import checked, writing
+
+T = TypeVar("T")
 
 CONFIG = "config.yaml"
 METRICS = "metrics.jsonl"
 PROGRESS = "progress.json"
 FAILURE = "failure.json"
 RESULT = "result.json"
+INPUTS = "inputs.json"
 PROVENANCE = "provenance.json"
 IDENTITY = "identity.json"
 STOP = "stop"
@@ -50,7 +55,34 @@ SEGMENTATION_SCORES = "segmentation.jsonl"
 SCALING = "scaling.jsonl"
 LOGS = "logs"
 
-_HEAD = "# sha256 of what follows: "
+LINK = "mlflow.json"
+
+_TRAIN = "repeat the training command, which writes it again"
+_REMEDIES: Final = {
+    CONFIG: _TRAIN,
+    RESULT: "remove it and repeat the command: it continues from what is saved and writes it again",
+    PROGRESS: "it is replaced when the run continues; or remove it",
+    FAILURE: "see the logs for why the run ended; repeating the command forgets it",
+    IDENTITY: _TRAIN,
+    PROVENANCE: _TRAIN,
+    LINEAGE: "remove it: the run no longer says which one it began with, and continues",
+    LINK: "remove it: the run is sent to MLflow once more, as another run",
+}
+_RECORDS_REMEDY: Final = (
+    "leave that line empty: its values are missing from then on, and the rest stands; what MLflow "
+    "has of it already is whole there"
+)
+_MISSING_REMEDY: Final = (
+    "the weights are whole; bring the file back from a copy or from MLflow's artifacts, or remove "
+    "the run directory and train again"
+)
+_NEEDED: Final[Mapping[str, Mapping[str, type]]] = {
+    RESULT: {"outcome": str},
+    PROGRESS: {"step": int},
+    FAILURE: {"message": str},
+    IDENTITY: {"params": dict, "tags": dict},
+    LINK: {"run_id": str, "uri": str},
+}
 
 
 @dataclass(frozen=True)
@@ -81,9 +113,15 @@ class Recorder(Protocol):
     def progress(self, **values: Any) -> None:
         """Say how far the run is; may be dropped."""
 
+    @property
+    def count(self) -> int:
+        """Records that are kept."""
+
 
 class NullRecorder:
     """For ranks other than 0."""
+
+    count = 0
 
     def record(self, step: int, fovs: int, elapsed_s: float, metrics: dict[str, float]) -> None:
         """Do nothing."""
@@ -103,15 +141,23 @@ class FileRecorder:
         self._directory = RunDirectory(run_dir)
         self._progress_every_s = progress_every_s
         self._last_progress = float("-inf")
-        repair(self._path)
-        self._last_step = max((r.step for r in self._directory.records()), default=-1)
+        self._count = repair(self._path)
+        records = read_records(self._path)
+        self._last_step = max((record.step for record in records), default=-1)
+
+    @property
+    def count(self) -> int:
+        """Records in the file."""
+        return self._count
 
     def record(self, step: int, fovs: int, elapsed_s: float, metrics: dict[str, float]) -> None:
         """Append one line and flush it to the file system."""
         if step <= self._last_step:
             return
         self._last_step = step
-        append(self._path, Record(step, fovs, elapsed_s, time.time(), metrics))
+        record = Record(step, fovs, elapsed_s, time.time(), metrics)
+        write_records(self._path, [record], self._count)
+        self._count += 1
 
     def progress(self, **values: Any) -> None:
         """Replace the progress file, at most every ``progress_every_s`` seconds."""
@@ -122,56 +168,97 @@ class FileRecorder:
                 self._directory.write_progress(values)
 
 
+def write_records(path: Path, records: Sequence[Record], after: int = 0) -> None:
+    """Add lines to a file that has ``after`` of them, and flush them to the file system.
+
+    Raises:
+        FileError: It cannot be written.
+    """
+    lines = [checked.to_line(asdict(one), n) for n, one in enumerate(records, after + 1)]
+    with writing(path), path.open("a") as file:
+        file.write("".join(lines))
+
+
 def append(path: Path, record: Record) -> None:
-    """Add one line and flush it to the file system."""
-    with path.open("a") as file:
-        file.write(json.dumps(asdict(record)) + "\n")
+    """Add one line, after what a crash left of the last one; otherwise as `write_records`."""
+    with writing(path):
+        write_records(path, [record], repair(path))
 
 
-def repair(path: Path) -> None:
-    """Cut a last line off that a crash left incomplete."""
-    if path.is_file():
-        content = path.read_bytes()
-        whole = content.rfind(b"\n") + 1
-        if whole != len(content):
-            with path.open("r+b") as file:
-                file.truncate(whole)
+def repair(path: Path) -> int:
+    """Cut a last line off that a crash left incomplete; returns the number of the others."""
+    if not path.is_file():
+        return 0
+    content = path.read_bytes()
+    whole = content.rfind(b"\n") + 1
+    if whole != len(content):
+        with path.open("r+b") as file:
+            file.truncate(whole)
+    return content.count(b"\n")
 
 
 def read_records(path: Path) -> list[Record]:
-    """The complete records of a ``jsonl`` file; none if it is not there."""
-    return parse(path.read_text()) if path.is_file() else []
+    """The complete records of a ``jsonl`` file; none if it is not there.
+
+    Raises:
+        InputError: A record is damaged.
+    """
+    return parse(path.read_bytes(), path) if path.is_file() else []
 
 
-def parse(lines: str) -> list[Record]:
-    """Records of complete lines; an incomplete last one is left out."""
-    return [
-        Record(**json.loads(line)) for line in lines.splitlines(keepends=True) if line[-1] == "\n"
-    ]
+def parse(lines: bytes, path: Path, after: int = 0) -> list[Record]:
+    """Records of complete lines of ``path`` that follow the first ``after``.
+
+    An incomplete last line is left out, and so are empty ones.
+
+    Raises:
+        InputError: A record is damaged.
+    """
+    records = []
+    for number, line in enumerate(lines.split(b"\n")[:-1], after + 1):
+        if not line:
+            continue
+        try:
+            record = Record(**checked.from_line(line.decode(), number))
+            if not isinstance(record.metrics, dict):
+                raise ValueError("metrics have no names")
+        except (ValueError, TypeError) as error:
+            raise checked.damaged(path, f"line {number}: {error}", _RECORDS_REMEDY) from None
+        records.append(record)
+    return records
 
 
-def to_json(values: Any) -> str:
-    """Text of a JSON file of a run directory."""
-    return json.dumps(values, indent=1)
+def write_json(path: Path, values: Any, lasting: bool = True) -> None:
+    """Replace ``path`` whole or not at all, see `ffn_core.files.checked`."""
+    checked.write_json(path, values, lasting)
 
 
-def write_json(path: Path, values: Any) -> None:
-    """Replace ``path`` atomically."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
+def read_json(
+    path: Path, remedy: str | None = None, needed: Mapping[str, type | tuple] = MappingProxyType({})
+) -> Any:
+    """Content of ``path``; None if it is not there.
+
+    Raises:
+        InputError: It is damaged, or lacks what is ``needed``; says what to do. By the name of the
+            file, where no ``remedy`` is given.
+    """
+    if remedy is not None:
+        return checked.read_json(path, remedy, needed)
+    known = _REMEDIES.get(path.name, checked.REPEAT)
+    return checked.read_json(path, known, _NEEDED.get(path.name, {}))
+
+
+def build(cls: type[T], values: dict[str, Any], path: Path) -> T:
+    """Build a dataclass of the content of ``path``.
+
+    Raises:
+        InputError: It holds other names.
+    """
     try:
-        partial.write_text(to_json(values))
-        partial.replace(path)
-    except OSError:
-        partial.unlink(missing_ok=True)
-        raise
-
-
-def read_json(path: Path) -> Any:
-    """Content of ``path``; None if it is not there."""
-    try:
-        return json.loads(path.read_text())
-    except FileNotFoundError:
-        return None
+        return cls(**values)
+    except TypeError as error:
+        said = _REMEDIES.get(path.name, checked.REPEAT)
+        raise checked.damaged(path, str(error).replace("__init__() ", ""), said) from None
 
 
 @dataclass(frozen=True)
@@ -179,7 +266,8 @@ class RunDirectory:
     """One run's files, read and written.
 
     Each call looks at the file again. Contents of a JSON file that is not there are an empty
-    dictionary; files are replaced whole or not at all.
+    dictionary; files are replaced whole or not at all. Whatever reads raises `InputError` where a
+    file is damaged, whatever writes `FileError` where that is not possible.
 
     Attributes:
         path: the folder.
@@ -210,40 +298,18 @@ class RunDirectory:
     def config(self) -> dict[str, Any]:
         """Options, nested. A file without a checksum (written by hand) is taken as it is.
 
-        A file cut short is often still valid YAML, and what is missing would silently become a
-        default. That is why there is a checksum.
-
         Raises:
             InputError: The file cannot be read, is damaged, or holds no options.
         """
         path = self.path / CONFIG
-        advice = "repeat the training command, which writes it again"
-        try:
-            head, _, text = path.read_text().partition("\n")
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"{path} cannot be read ({error}); {advice}") from None
-        if not head.startswith(_HEAD):
-            text = f"{head}\n{text}"
-        elif head.removeprefix(_HEAD) != digest(text):
-            raise InputError(
-                f"{path} is damaged or was edited (checksum differs); {advice}, or remove its first"
-                " line if the change is meant"
-            )
-        try:
-            values = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            said = " ".join(str(error).split())
-            raise InputError(f"{path} is damaged ({said}); {advice}") from None
-        if not isinstance(values, dict):
-            raise InputError(f"{path} is damaged (holds no options); {advice}")
+        values = checked.read_yaml(path, _TRAIN)
+        if values is None:
+            raise InputError(f"{path} cannot be read (it is not there); {_TRAIN}")
         return values
 
     def write_config(self, values: dict[str, Any], private: bool = False) -> None:
         """Write options; in a ``private`` file only its owner may read them."""
-        text = yaml.safe_dump(values, sort_keys=False)
-        with whole_file(self.path / CONFIG) as partial:
-            partial.touch(mode=0o600 if private else 0o666)  # less what the umask takes
-            partial.write_text(f"{_HEAD}{digest(text)}\n{text}")
+        checked.write_yaml(self.path / CONFIG, values, private)
 
     def result(self) -> dict[str, Any]:
         """Outcome and summary of a complete run."""
@@ -271,7 +337,7 @@ class RunDirectory:
 
     def write_progress(self, values: dict[str, Any]) -> None:
         """Replace the progress."""
-        write_json(self.path / PROGRESS, values)
+        write_json(self.path / PROGRESS, values, lasting=False)
 
     def progress_age_s(self) -> float:
         """Seconds since the progress was written; infinite if it never was."""
@@ -293,12 +359,20 @@ class RunDirectory:
         write_json(self.path / PROVENANCE, facts)
 
     def records(self, name: str = METRICS) -> list[Record]:
-        """Complete records of one of the ``jsonl`` files; none if it is not there."""
-        return read_records(self.path / name)
+        """Complete records of one of the ``jsonl`` files; none if it is not there.
+
+        Raises:
+            InputError: One is damaged, or records of a complete run are missing.
+        """
+        found, path = read_records(self.path / name), self.path / name
+        made = self.result().get("records", 0) if name == METRICS else 0
+        if len(found) < made:
+            missing = f"{made - len(found)} of {made} records are missing"
+            raise checked.damaged(path, missing, _MISSING_REMEDY)
+        return found
 
     def append(self, record: Record, name: str = METRICS) -> None:
         """Add a record to one of the ``jsonl`` files, after what a crash left of the last one."""
-        repair(self.path / name)
         append(self.path / name, record)
 
     def request_stop(self) -> None:

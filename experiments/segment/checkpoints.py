@@ -16,10 +16,12 @@ from experiments.reporting.mlflow_sync import LINK, MlflowSync, RunIdentity
 from experiments.reporting.redaction import MASK
 from experiments.reporting.run_files import (
     CONFIG,
+    IDENTITY,
     SEGMENTATION_SCORES,
     SEGMENTATIONS,
     Record,
     RunDirectory,
+    build,
     read_json,
 )
 from experiments.reporting.terminal import Terminal
@@ -29,6 +31,7 @@ from experiments.segment.folder import check_folder, inputs_of
 from experiments.segment.pipeline import carry_out
 from experiments.segment.resolve import resolve
 from ffn_core.errors import InputError
+from ffn_core.files.outputs import Outputs
 from ffn_core.inference.evaluation import Evaluation
 from ffn_core.inference.sample import SegmentedSample
 from ffn_core.metric_names import (
@@ -40,7 +43,6 @@ from ffn_core.metric_names import (
     SEGMENTATION_SEGMENTS,
     segmentation_metric,
 )
-from ffn_core.outputs import Outputs
 from ffn_core.training import checkpoint as checkpoints
 from ffn_core.volumes import open_labels, open_volume, short_name
 
@@ -188,7 +190,7 @@ def _send(run_dir: Path, folder: Path, terminal: Terminal) -> None:
         return
     # A password is not kept: then the store must be named by MLFLOW_TRACKING_URI again.
     uri = absolute_uri(None) if MASK in link["uri"] else link["uri"]
-    sync = MlflowSync(uri, run_dir, RunIdentity(**who))
+    sync = MlflowSync(uri, run_dir, build(RunIdentity, who, run_dir / IDENTITY))
     artifacts = {folder / name: SEGMENTATION_FOLDER for name in (SCORES, SAMPLE_FILE, CONFIG)}
     if sync.send(artifacts):
         terminal.say(f"scores: {folder / SCORES}, and segmentation/* in {link['uri']}")

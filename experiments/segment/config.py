@@ -8,16 +8,34 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from experiments.config.cluster import LauncherConfig
 from experiments.config.schema import WEIGHTS
+from experiments.config.schema.data import MOST_INTENSITY
+from experiments.config.schema.model import DELTA, FOV_EDGE
 from ffn_core.errors import InputError
 from ffn_core.files import digest
 from ffn_core.geometry import Box, FovGeometry, as_zyx
 from ffn_core.inference.settings import FloodSettings
 from ffn_core.inference.subvolumes import Grid
+from ffn_core.limits.ranges import (
+    MOST_BYTES,
+    MOST_EXTENT,
+    MOST_FOVS,
+    MOST_NODES,
+    MOST_SECONDS,
+    MOST_THREADS,
+    SMALLEST,
+    Range,
+    described,
+    number,
+    numbers,
+    option,
+)
 from ffn_core.model_size import PRECISIONS
 from ffn_core.seed import SeedValues
 from ffn_core.volumes import short_name
@@ -27,15 +45,22 @@ from ffn_core.volumes import short_name
 class RegionConfig:
     """The part of the image to segment; without ``size_zyx`` all from ``start_zyx`` on."""
 
-    start_zyx: list[int] = field(default_factory=lambda: [0, 0, 0])
-    size_zyx: list[int] | None = None
+    start_zyx: list[int] = numbers(
+        [0, 0, 0], "first voxel of it in the image", at_least=0, at_most=MOST_EXTENT
+    )
+    size_zyx: list[int] | None = number(
+        None, "its extents in voxels; null: to the end", at_least=1, at_most=MOST_EXTENT
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class ResolvedRegion(RegionConfig):
     """A part of an image that lies in it."""
 
-    size_zyx: list[int] = field()  # or the default of the base class would stay
+    # Or the default of the base class would stay.
+    size_zyx: list[int] = field(
+        metadata=described("its extents in voxels", Range(at_least=1, at_most=MOST_EXTENT))
+    )
 
     @property
     def box(self) -> Box:
@@ -48,21 +73,39 @@ class ResolvedRegion(RegionConfig):
 class SeedsConfig:
     """Where objects are started: ``peaks``, or ``manual`` at ``points`` (z, y, x) of the image."""
 
-    policy: str = "peaks"
-    points: list[list[int]] = field(default_factory=list)
+    policy: str = option("peaks", "peaks | manual, at points")
+    points: list[list[int]] = numbers(
+        [], "z, y, x of each in the image", at_least=0, at_most=MOST_EXTENT
+    )
 
 
 @dataclass(frozen=True)
 class FloodConfig:
     """How objects are filled and which are kept; see `FloodSettings`."""
 
-    init: float = 0.95
-    pad: float = 0.05
-    move: float = 0.9
-    segment: float = 0.6
-    min_segment_size: int = 1000
-    min_boundary_dist_zyx: list[int] = field(default_factory=lambda: [1, 1, 1])
-    disco_seed_threshold: float = 0.0
+    init: float = number(0.95, "probability at the seed point", above=0, below=1)
+    pad: float = number(0.05, "probability where nothing was predicted yet", above=0, below=1)
+    move: float = number(
+        0.9, "a position is visited only from this probability on", above=0, below=1
+    )
+    segment: float = number(
+        0.6, "a voxel belongs to the object from this probability on", above=0, below=1
+    )
+    min_segment_size: int = number(
+        1000, "objects with fewer voxels are dropped", at_least=1, at_most=MOST_FOVS
+    )
+    min_boundary_dist_zyx: list[int] = numbers(
+        [1, 1, 1],
+        "a seed point this many voxels or fewer away from an object is not tried",
+        at_least=0,
+        at_most=MOST_EXTENT,
+    )
+    disco_seed_threshold: float = number(
+        0.0,
+        "share of the FOV from which what was separated stays separated; negative: off",
+        at_least=-1,
+        at_most=1,
+    )
 
     @property
     def settings(self) -> FloodSettings:
@@ -84,13 +127,18 @@ class SubvolumeConfig:
     neighbors are joined from an intersection over union of ``min_iou`` on.
     """
 
-    size_zyx: list[int] | None = None
-    overlap_zyx: list[int] | None = None
-    min_iou: float = 0.5
-
-    def __post_init__(self) -> None:
-        if not 0.0 < self.min_iou <= 1.0:
-            raise InputError(f"subvolume.min_iou={self.min_iou} must be above 0 and at most 1")
+    size_zyx: list[int] | None = number(
+        None, "extents of one in voxels; null: the whole region", at_least=1, at_most=MOST_EXTENT
+    )
+    overlap_zyx: list[int] | None = number(
+        None, "voxels that neighbors share; null: two FOV edges", at_least=0, at_most=MOST_EXTENT
+    )
+    min_iou: float = number(
+        0.5,
+        "objects of neighbors are joined from this intersection over union on",
+        above=0,
+        at_most=1,
+    )
 
 
 @dataclass(frozen=True)
@@ -98,51 +146,75 @@ class SegmentConfig:
     """One segmentation, as a user asks for it.
 
     ``checkpoint`` is a run directory or checkpoint folder of this project, or the path of a
-    google/ffn TensorFlow 1 checkpoint without its extension. ``weights`` of it: ``averaged`` (over
-    the last steps, where it has them) or ``raw``. ``fov_zyx``, ``deltas_zyx``, ``mean``,
-    ``stddev`` and ``precision`` (of the convolutions) are those of the training run unless given.
-    ``image`` and ``labels`` are names of volumes (``ffn_core.volumes.opening``); without an image
-    both are those of the run, and without a region it is the part that the run held out.
+    google/ffn TensorFlow 1 checkpoint without its extension. ``image`` and ``labels`` are names of
+    volumes (``ffn_core.volumes.opening``); without an image both are those of the run, and without
+    a region it is the part that the run held out.
 
-    What is left changes the speed, not the result. ``batch_size``: FOVs per forward pass.
-    ``processes`` share the subvolumes, started by ``launcher`` (gloo without hosts: directly on
-    this machine); 0 starts none and leaves that to a person. ``cache_bytes``: of the image and of
-    the labels, how much a process keeps in memory.
+    From ``batch_size`` to ``save_every_s`` the speed changes, not the result. ``processes`` share
+    the subvolumes, started by ``launcher`` (gloo without hosts: directly on this machine).
 
     ``overwrite`` replaces an earlier segmentation, or scores against other labels, in the folder
     ``out``. What is there of anybody else is never replaced.
     """
 
-    checkpoint: str
-    weights: str = "averaged"
-    image: str | None = None
-    labels: str | None = None
-    mean: float | None = None
-    stddev: float | None = None
-    fov_zyx: list[int] | None = None
-    deltas_zyx: list[int] | None = None
-    precision: str | None = None
+    checkpoint: str = field(metadata=described("run directory, checkpoint folder or TF 1 path"))
+    weights: str = option("averaged", f"of the checkpoint: {' | '.join(WEIGHTS)}")
+    image: str | None = option(None, "name of a volume; null: the part the run held out")
+    labels: str | None = option(None, "name of a ground truth to be scored against")
+    mean: float | None = number(
+        None,
+        "subtracted from intensities; null: as in training",
+        at_least=-MOST_INTENSITY,
+        at_most=MOST_INTENSITY,
+    )
+    stddev: float | None = number(
+        None,
+        "intensities are divided by it; null: as in training",
+        at_least=SMALLEST,
+        at_most=MOST_INTENSITY,
+    )
+    fov_zyx: list[int] | None = field(
+        default=None, metadata=described("edges of the FOV; null: as in training", FOV_EDGE)
+    )
+    deltas_zyx: list[int] | None = field(
+        default=None, metadata=described("voxels of one move; null: as in training", DELTA)
+    )
+    precision: str | None = option(
+        None, f"of convolutions: {' | '.join(PRECISIONS)}; null: as in training"
+    )
     region: RegionConfig = field(default_factory=RegionConfig)
     seeds: SeedsConfig = field(default_factory=SeedsConfig)
     flood: FloodConfig = field(default_factory=FloodConfig)
     subvolume: SubvolumeConfig = field(default_factory=SubvolumeConfig)
-    batch_size: int = 1
-    processes: int = 1
-    threads_per_process: int | None = None
+    batch_size: int = number(1, "FOVs per forward pass", at_least=1, at_most=10**6)
+    processes: int = number(
+        1, "that share the subvolumes; 0 starts none", at_least=0, at_most=MOST_NODES
+    )
+    threads_per_process: int | None = number(
+        None,
+        "compute threads of each; null: its share of the cores",
+        at_least=1,
+        at_most=MOST_THREADS,
+    )
     launcher: LauncherConfig = field(default_factory=LauncherConfig)
-    cache_bytes: int = 256 * 1024**2
-    save_every_s: float = 60.0
-    pictures: bool = True
-    out: str | None = None
-    out_root: str = "segmentations"
-    overwrite: bool = False
+    cache_bytes: int = number(
+        256 * 1024**2,
+        "of image and labels each, kept in memory by a process",
+        at_least=0,
+        at_most=MOST_BYTES,
+    )
+    save_every_s: float = number(
+        60.0,
+        "seconds between two saves of an unfinished subvolume",
+        at_least=0,
+        at_most=MOST_SECONDS,
+    )
+    pictures: bool = option(True, "draw a picture of the result")
+    out: str | None = option(None, "folder of the result; null: one below out_root")
+    out_root: str = option("segmentations", "folder of the folders of results")
+    overwrite: bool = option(False, "replace another segmentation in out")
 
     def __post_init__(self) -> None:
-        least = {"batch_size": 1, "threads_per_process": 1, "processes": 0, "cache_bytes": 0}
-        for name, limit in (least | {"save_every_s": 0}).items():
-            value = getattr(self, name)
-            if value is not None and value < limit:
-                raise InputError(f"{name}={value} must be at least {limit}")
         if self.weights not in WEIGHTS:
             raise InputError(
                 f"weights={self.weights!r} is unknown; choose from {', '.join(WEIGHTS)}"
@@ -151,8 +223,11 @@ class SegmentConfig:
             raise InputError(
                 f"precision={self.precision!r} is unknown; choose from {', '.join(PRECISIONS)}"
             )
-        if self.stddev is not None and self.stddev <= 0:
-            raise InputError(f"stddev={self.stddev} must be above 0")
+
+
+def _given(name: str) -> Mapping[str, Any]:
+    """Description and range of an option of `SegmentConfig`."""
+    return next(f.metadata for f in dataclasses.fields(SegmentConfig) if f.name == name)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,10 +240,10 @@ class ResolvedSegment(SegmentConfig):
 
     # Without field() each would keep the default of the base class, which leaves it open.
     image: str = field()
-    mean: float = field()
-    stddev: float = field()
-    fov_zyx: list[int] = field()
-    deltas_zyx: list[int] = field()
+    mean: float = field(metadata=_given("mean"))
+    stddev: float = field(metadata=_given("stddev"))
+    fov_zyx: list[int] = field(metadata=_given("fov_zyx"))
+    deltas_zyx: list[int] = field(metadata=_given("deltas_zyx"))
     region: ResolvedRegion = field()
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Sequence
@@ -22,7 +23,7 @@ from ffn_core.geometry import Box
 from ffn_core.inference import seeds
 from ffn_core.inference.segmentation import Batch, Forward, Segmenter
 from ffn_core.inference.subvolumes import Subvolume
-from ffn_core.volumes import Volume, open_volume
+from ffn_core.volumes import Volume, open_volume, read_normalized
 
 PROGRESS_EVERY_S = 1.0
 
@@ -67,7 +68,9 @@ class Worker:
 
     def _start(self, subvolume: Subvolume) -> _Job:
         config, box = self._config, subvolume.box
-        image = read_normalized(self._image, box, config.mean, config.stddev)
+        image = read_normalized(
+            self._image, box.start_zyx, box.shape_zyx, config.mean, config.stddev
+        )
         points = seed_points(config, image, box, self._image)
         segmenter = Segmenter(image, points, self._geometry, config.flood.settings)
         partial = partial_path(self._folder, subvolume.index)
@@ -108,24 +111,17 @@ class _Job:
         self._write_progress(fovs_per_second=0.0)
 
     def _write_progress(self, fovs_per_second: float) -> None:
-        write_progress(
-            self._folder,
-            self._index,
-            fraction=self.segmenter.progress(),
-            fovs=self.segmenter.fovs,
-            objects=self.segmenter.objects,
-            fovs_per_second=fovs_per_second,
-            unix_s=time.time(),
-        )
+        with contextlib.suppress(OSError):  # a full disk ends it where it matters: at the state
+            write_progress(
+                self._folder,
+                self._index,
+                fraction=self.segmenter.progress(),
+                fovs=self.segmenter.fovs,
+                objects=self.segmenter.objects,
+                fovs_per_second=fovs_per_second,
+                unix_s=time.time(),
+            )
         self._written_s, self._written_fovs = time.monotonic(), self.segmenter.fovs
-
-
-def read_normalized(image: Volume, box: Box, mean: float, stddev: float) -> np.ndarray:
-    """The (z, y, x) float32 intensities of a box, as the network was trained on them."""
-    window = image.read(box.start_zyx, box.shape_zyx).astype(np.float32)
-    window -= np.float32(mean)
-    window /= np.float32(stddev)
-    return window
 
 
 def seed_points(config: ResolvedSegment, image: np.ndarray, box: Box, volume: Volume) -> np.ndarray:

@@ -1,5 +1,8 @@
 """Whether a segmentation may be written to a folder: a new one, its own, or by request another's.
 
+Its own is of the same settings and the same image and labels. These may change in place, and one
+file may hold both: when sizes or times of files are other ones, the voxels of the region decide.
+
 A folder of `experiments.segment` is known by its ``config.yaml``, which no other program writes.
 In any other folder with something in it nothing is written or removed.
 """
@@ -14,10 +17,21 @@ from pathlib import Path
 from experiments.reporting import run_files
 from experiments.segment import segmentation_files
 from experiments.segment.config import ResolvedSegment
-from experiments.segment.segmentation_files import EVALUATION
-from ffn_core.errors import InputError
-from ffn_core.outputs import clash, real_path
-from ffn_core.volumes import stored_at
+from experiments.segment.segmentation_files import EVALUATION, INPUTS
+from ffn_core.errors import DamagedError, InputError
+from ffn_core.files import writing
+from ffn_core.files.outputs import clash, real_path
+from ffn_core.volumes import (
+    IDS,
+    INTENSITIES,
+    check_pair,
+    doubts,
+    open_labels,
+    open_volume,
+    state_of,
+    stored_at,
+    voxel_digest,
+)
 
 _SMALL_FILES = (
     run_files.RESULT,  # first: without it nothing counts as complete
@@ -25,8 +39,14 @@ _SMALL_FILES = (
     run_files.STOP,
     run_files.FAILURE,
     segmentation_files.TODO,
+    segmentation_files.INPUTS,
     segmentation_files.SEGMENTATION,
 )
+_FILES, _VOXELS = "files", "voxels"
+
+State = dict[str, dict[str, str]]
+"""For ``image`` and ``labels``: state of their files, and of their voxels in the region."""
+
 _SUBVOLUME = re.compile(r"\d{5}(\.partial\.npz|\.npz|\.json)")
 
 
@@ -51,8 +71,8 @@ def check_folder(
         scores: name of the file that scores against the labels are in.
 
     Raises:
-        InputError: It touches an input, holds other files, or a segmentation that differs, and
-            ``overwrite`` was not given.
+        InputError: It touches an input, holds other files, or a segmentation that differs or is of
+            an image that has changed since, and ``overwrite`` was not given.
     """
     place = real_path(folder)
     if reason := clash(place, inputs):
@@ -71,6 +91,9 @@ def check_folder(
     if earlier.identity != config.identity:
         differs = segmentation_files.has_results(folder) or (folder / scores).exists()
         what = "a segmentation with other settings"
+    elif "image" in changed_inputs(folder, config):
+        differs = segmentation_files.has_results(folder)
+        what = f"a segmentation of {config.image} as it was before it changed"
     else:
         differs = earlier.labels != config.labels and (folder / scores).exists()
         what = "scores against other labels"
@@ -90,16 +113,23 @@ def claim_folder(config: ResolvedSegment, say: Callable[[str], object]) -> None:
     folder = config.directory
     if check_folder(folder, config, inputs_of(config)):
         _replace(folder, config, say)
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in (run_files.STOP, run_files.FAILURE, run_files.RESULT):
-        (folder / name).unlink(missing_ok=True)
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in (run_files.STOP, run_files.FAILURE, run_files.RESULT):
+            (folder / name).unlink(missing_ok=True)
     segmentation_files.write_config(folder, replace(config, overwrite=False))
 
 
 def _earlier(folder: Path) -> ResolvedSegment | None:
-    """Config of the segmentation in a folder; None if there is none."""
+    """Config of the segmentation in a folder; None if there is none.
+
+    Raises:
+        DamagedError: There is one, which is not as it was written.
+    """
     try:
         return segmentation_files.load_config(folder)
+    except DamagedError:
+        raise
     except InputError:
         return None
 
@@ -107,7 +137,8 @@ def _earlier(folder: Path) -> ResolvedSegment | None:
 def _replace(folder: Path, config: ResolvedSegment, say: Callable[[str], object]) -> None:
     """Remove the files of an earlier segmentation, or its scores alone; others stay."""
     earlier = segmentation_files.load_config(folder)
-    if earlier.identity == config.identity:
+    same_image = "image" not in changed_inputs(folder, config)
+    if earlier.identity == config.identity and same_image:
         say(f"replacing the scores in {folder}: they are against {earlier.labels}")
         (folder / EVALUATION).unlink()
         return
@@ -117,3 +148,55 @@ def _replace(folder: Path, config: ResolvedSegment, say: Callable[[str], object]
     for path in (folder / segmentation_files.SUBVOLUMES).glob("*"):
         if _SUBVOLUME.fullmatch(path.name):
             path.unlink()
+
+
+def check_inputs(config: ResolvedSegment, warn: Callable[[str], object]) -> State:
+    """Read what a segmentation is made of once; returns its state.
+
+    ``warn`` takes what is doubtful about it.
+
+    Raises:
+        InputError: Nothing of it is stored; intensities of the region are not finite, or labels no
+            ids.
+    """
+    image = open_volume(config.image, cache_bytes=0)
+    labels = open_labels(config.labels, cache_bytes=0) if config.labels else None
+    said = doubts(image, labels)
+    if labels is not None:
+        said.append(check_pair(image, labels))
+    for doubt in filter(None, said):
+        warn(doubt)
+    files = _files(config)
+    return {name: {_FILES: files[name], _VOXELS: _voxels(config, name)} for name in files}
+
+
+def write_inputs(folder: Path, state: State) -> None:
+    """Keep the state of what a segmentation, or its scores, are made of."""
+    run_files.write_json(folder / INPUTS, state)
+
+
+def changed_inputs(folder: Path, config: ResolvedSegment) -> set[str]:
+    """Which of ``image`` and ``labels`` have changed since the results in a folder were made.
+
+    Of volumes on servers, and of folders from before this was kept, that is not known.
+    """
+    known: State = run_files.read_json(folder / INPUTS) or {}
+    return {
+        name
+        for name, files in _files(config).items()
+        if name in known
+        and known[name][_FILES] != files
+        and known[name][_VOXELS] != _voxels(config, name)
+    }
+
+
+def _files(config: ResolvedSegment) -> dict[str, str]:
+    specs = {"image": config.image, "labels": config.labels}
+    return {name: state_of(spec) for name, spec in specs.items() if spec}
+
+
+def _voxels(config: ResolvedSegment, name: str) -> str:
+    region = config.region.box
+    if name == "image":
+        return voxel_digest(open_volume(config.image, cache_bytes=0), region, INTENSITIES)
+    return voxel_digest(open_labels(str(config.labels), cache_bytes=0), region, IDS)

@@ -15,6 +15,7 @@ import numpy as np
 from experiments.reporting import run_files
 from experiments.reporting.terminal import Terminal
 from experiments.segment import segmentation_files
+from experiments.segment.folder import changed_inputs
 from experiments.segment.precomputed import (
     IMAGE,
     SEGMENTATION,
@@ -26,9 +27,9 @@ from experiments.segment.precomputed import (
 )
 from experiments.segment.segmentation_files import load_config
 from ffn_core.errors import InputError
-from ffn_core.geometry import Box
-from ffn_core.outputs import Outputs
-from ffn_core.volumes import Volume, open_labels, open_volume, stored_at
+from ffn_core.files.outputs import Outputs
+from ffn_core.geometry import Box, to_zyx
+from ffn_core.volumes import Placement, Volume, open_labels, open_volume, stored_at
 
 SHOWN_AS_SURFACES = 10
 """How many of the largest segments are chosen, and so have their surface shown."""
@@ -146,10 +147,23 @@ def layers_of(folder: Path) -> tuple[Box, list[Layer], list[Path]]:
     return region, layers, [path for spec in sources if spec for path in stored_at(spec)]
 
 
+def exported(folder: Path, out: Path) -> list[Path]:
+    """Folders of all layers of a segmentation below ``out``; empty unless all were exported."""
+    written = [out.absolute() / layer.name for layer in layers_of(folder)[1]]
+    return written if all((path / "info").is_file() for path in written) else []
+
+
 def export(
-    folder: Path, out: Path, voxel_nm: Size, terminal: Terminal, overwrite: bool = False
+    folder: Path, out: Path, voxel_nm: Size | None, terminal: Terminal, overwrite: bool = False
 ) -> list[Path]:
     """Write every layer of a segmentation's folder below ``out``; returns their folders.
+
+    Args:
+        folder: of the segmentation.
+        out: folder of the export.
+        voxel_nm: edges of a voxel; None for what the image says.
+        terminal: where it is said what was written, and what is doubtful.
+        overwrite: replace an earlier export.
 
     Raises:
         InputError: A layer would touch a volume it is made from, or anything else that is there;
@@ -159,14 +173,30 @@ def export(
     outputs = Outputs("experiments.export_neuroglancer", inputs, overwrite, terminal.say)
     written = [out.absolute() / layer.name for layer in layers]
     outputs.check(written)
+    for name in sorted(changed_inputs(folder, load_config(folder))):
+        terminal.warn(f"the {name} of {folder} has changed since: exported as it is now")
+    placement = layers[0].volume.placement
+    voxel_nm = _voxel_nm(voxel_nm, placement, terminal)
+    first = to_zyx(round(n) for n in placement.offset_zyx or (0, 0, 0))
+    start = to_zyx(a + b for a, b in zip(first, region.start_zyx, strict=True))
     for path, layer in zip(written, layers, strict=True):
         with outputs.place(path) as partial:
-            write_precomputed(
-                partial, layer.volume, layer.box, layer.kind, voxel_nm, region.start_zyx
-            )
+            write_precomputed(partial, layer.volume, layer.box, layer.kind, voxel_nm, start)
         count = scales(path)
         terminal.say(f"{layer.name}: {path} ({count} scale{'s' if count > 1 else ''})")
     return written
+
+
+def _voxel_nm(given: Size | None, placement: Placement, terminal: Terminal) -> Size:
+    """The size of voxels as given, or as the image says; a difference is said."""
+    said = placement.voxel_nm
+    if given is None:
+        if said is None:
+            terminal.warn("the image does not say how large its voxels are: 1 nm; --voxel-size-nm")
+        return said or (1.0, 1.0, 1.0)
+    if said is not None and not np.allclose(given, said, rtol=0.01):
+        terminal.warn(f"--voxel-size-nm is {given}, the image says {said}: written as given")
+    return given
 
 
 def view(volumes: Sequence[Path], terminal: Terminal) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any, TypeVar
 
 from experiments.config.parsing import from_dict
 from experiments.reporting import run_files
@@ -11,12 +12,26 @@ from experiments.reporting.figures import draw_pictures
 from experiments.reporting.terminal import Terminal
 from experiments.segment import segmentation_files
 from experiments.segment.config import ResolvedSegment
-from experiments.segment.folder import check_folder, claim_folder, inputs_of
+from experiments.segment.folder import (
+    changed_inputs,
+    check_folder,
+    check_inputs,
+    claim_folder,
+    inputs_of,
+    write_inputs,
+)
 from experiments.segment.processes import WORKER, leave_to_others, run_workers
 from experiments.segment.result import Summary, assemble, score
+from ffn_core.errors import InputError
+from ffn_core.files.checked import REPEAT, damaged
 from ffn_core.geometry import Box
 from ffn_core.inference.evaluation import Agreement, Evaluation
 from ffn_core.runtime import warn_of_precision
+
+T = TypeVar("T")
+
+RESULT_HOLDS = {"segments": int, "fovs": int, "subvolumes": int}
+EVALUATION_HOLDS = {"foreground": dict, "assigned": dict}
 
 _HEADER = ["voxels", "ARE", "precision", "recall", "VOI split", "VOI merge"]
 
@@ -28,8 +43,8 @@ def segment(config: ResolvedSegment, terminal: Terminal) -> None:
     if warning := warn_of_precision(str(config.precision)):
         terminal.warn(warning)
     terminal.say(f"{len(grid.subvolumes)} subvolume(s) of {grid.size_zyx} voxels (zyx) in {folder}")
-    if not config.processes and _read_back(config, folder) is None:
-        claim_folder(config, terminal.say)
+    if not config.processes and _read_back(config, folder, terminal) is None:
+        _begin(config, terminal)
         if left := leave_to_others(config):
             terminal.say(
                 f"{left} subvolumes left: have srun, mpirun, horovodrun or a job array run"
@@ -55,9 +70,9 @@ def carry_out(
     ``what`` stands before the progress bar.
     """
     folder = config.directory
-    if (done := _read_back(config, folder)) is not None:
+    if (done := _read_back(config, folder, terminal)) is not None:
         return done
-    claim_folder(config, terminal.say)
+    _begin(config, terminal)
     run_workers(config, terminal.console, what)
     summary = assemble(config)
     evaluation = score(config, config.labels) if config.labels else None
@@ -65,16 +80,52 @@ def carry_out(
     return summary, evaluation
 
 
-def _read_back(config: ResolvedSegment, folder: Path) -> tuple[Summary, Evaluation | None] | None:
-    """Results of the same segmentation against the same labels; None without them."""
-    result = run_files.read_json(folder / run_files.RESULT)
+def _begin(config: ResolvedSegment, terminal: Terminal) -> None:
+    """Check the volumes, and make the folder of a segmentation its own."""
+    check_folder(config.directory, config, inputs_of(config))
+    state = check_inputs(config, terminal.warn)
+    claim_folder(config, terminal.say)
+    write_inputs(config.directory, state)
+
+
+def _read_back(
+    config: ResolvedSegment, folder: Path, terminal: Terminal
+) -> tuple[Summary, Evaluation | None] | None:
+    """Results of the same segmentation against the same labels; None without them.
+
+    If the labels have changed since, it is scored again.
+
+    Raises:
+        InputError: One of their files is damaged.
+    """
+    result = run_files.read_json(folder / run_files.RESULT, REPEAT, RESULT_HOLDS)
     if result is None:
         return None
     before = segmentation_files.load_config(folder)
-    if (before.identity, before.labels) != (config.identity, config.labels):
+    changed = changed_inputs(folder, config)
+    if (before.identity, before.labels) != (config.identity, config.labels) or "image" in changed:
         return None
-    scores = run_files.read_json(folder / segmentation_files.EVALUATION) if config.labels else None
-    return from_dict(Summary, result), from_dict(Evaluation, scores) if scores else None
+    if not segmentation_files.is_readable(folder, config.grid.region.shape_zyx):
+        return None
+    summary = _built(Summary, result, folder / run_files.RESULT)
+    if not config.labels:
+        return summary, None
+    if "labels" in changed:
+        terminal.say(f"{config.labels} have changed since {folder} was scored: scoring again")
+        state = check_inputs(config, terminal.warn)
+        evaluation = score(config, config.labels)
+        write_inputs(folder, state)
+        return summary, evaluation
+    path = folder / segmentation_files.EVALUATION
+    scores = run_files.read_json(path, REPEAT, EVALUATION_HOLDS)
+    return None if scores is None else (summary, _built(Evaluation, scores, path))
+
+
+def _built(cls: type[T], values: dict[str, Any], path: Path) -> T:
+    try:
+        return from_dict(cls, values)
+    except (InputError, AttributeError) as error:
+        raise damaged(path, str(error), REPEAT) from None
 
 
 def print_evaluation(evaluation: Evaluation, terminal: Terminal) -> None:

@@ -21,6 +21,7 @@ from experiments.segment.config import ResolvedSegment
 from experiments.segment.segmentation_files import read_progress, unfinished, write_todo
 from ffn_core.child_process import python_module, start
 from ffn_core.errors import InputError
+from ffn_core.files import writing
 
 WORKER = "experiments.segment_worker"
 
@@ -90,7 +91,8 @@ class SegmentBar:
         """Read what the workers have written, and show it."""
         for index, last in enumerate(self._last):
             if last.get("fraction") != 1.0:  # of thousands only those under way are read again
-                self._last[index] = read_progress(self._folder, index)
+                with contextlib.suppress(InputError):  # a damaged one is replaced soon
+                    self._last[index] = read_progress(self._folder, index)
         known = [progress for progress in self._last if progress]
         fraction = sum(p["fraction"] for p in known) / len(self._last)
         fovs = sum(p["fovs"] for p in known)
@@ -166,7 +168,8 @@ def _stop(folder: Path, processes: list[_Process]) -> None:
     """Have those that still run save and end; by a file too, which is seen on other machines."""
     running = [process for process in processes if process.running]
     if running:
-        (folder / run_files.STOP).touch()
+        with contextlib.suppress(OSError):  # a full disk: they get the signal
+            (folder / run_files.STOP).touch()
     for process in running:
         process.stop(STOP_GRACE_S)
 
@@ -179,8 +182,9 @@ class _Process:
     ) -> None:
         self._folder = folder
         self._log = folder / run_files.LOGS / f"worker-{number:03d}.log"
-        self._log.parent.mkdir(parents=True, exist_ok=True)
-        self._log.unlink(missing_ok=True)
+        with writing(self._log):
+            self._log.parent.mkdir(parents=True, exist_ok=True)
+            self._log.unlink(missing_ok=True)
         # A session of its own: Ctrl-C reaches us alone, and we let the workers save.
         self._process = start(command, self._log, environment=environment, own_session=True)
 
@@ -212,6 +216,10 @@ class _Process:
         failure = run_files.read_json(self._folder / run_files.FAILURE) or {}
         if failure.get("exit_code") == EXIT_INPUT:
             raise InputError(failure["message"])
-        tail = "\n".join(self._log.read_text(errors="replace").splitlines()[-15:])
+        lines = self._log.read_text(errors="replace").splitlines()[-15:]
+        if code == EXIT_INPUT:  # on a full disk there may be no more than that, or nothing
+            said = lines[-1].removeprefix("error: ") if lines else "a worker could not even say why"
+            raise InputError(said)
+        tail = "\n".join(lines)
         reason = failure.get("traceback") or tail
         raise RuntimeError(f"a worker ended with exit code {code}; {self._log}:\n{reason}")

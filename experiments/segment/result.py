@@ -8,18 +8,18 @@ import json
 from dataclasses import dataclass
 from typing import Final
 
-import h5py
 import numpy as np
 
 from experiments.reporting import run_files
 from experiments.reporting.redaction import redacted
 from experiments.segment import segmentation_files
 from experiments.segment.config import ResolvedSegment
+from ffn_core.files.outputs import Outputs
 from ffn_core.geometry import Box
 from ffn_core.inference.evaluation import Evaluation, evaluate_volumes
 from ffn_core.inference.reconcile import reconcile
-from ffn_core.outputs import Outputs
-from ffn_core.volumes import open_labels
+from ffn_core.volumes import open_labels, open_volume
+from ffn_core.volumes.hdf5 import new_hdf5
 
 _KEPT_SUBVOLUMES: Final = 2
 """In memory while subvolumes are reconciled: the two sides of a seam."""
@@ -48,7 +48,7 @@ def assemble(config: ResolvedSegment) -> Summary:
     outputs = Outputs("experiments.segment", overwrite=True)
     with (
         outputs.place(folder / segmentation_files.SEGMENTATION) as partial,
-        h5py.File(partial, "w") as file,
+        new_hdf5(partial) as file,
     ):
         dataset = file.create_dataset(
             segmentation_files.DATASET,
@@ -57,6 +57,7 @@ def assemble(config: ResolvedSegment) -> Summary:
             chunks=tuple(min(64, n) for n in region.shape_zyx),
             compression="gzip",
             compression_opts=1,
+            fletcher32=True,
         )
 
         def write(core: Box, ids: np.ndarray) -> None:
@@ -65,6 +66,8 @@ def assemble(config: ResolvedSegment) -> Summary:
         least, min_iou = config.flood.min_segment_size, config.subvolume.min_iou
         count = reconcile(grid, read, write, least, min_iou)
         dataset.attrs["start_zyx"] = region.start_zyx
+        image = open_volume(config.image, cache_bytes=0)
+        dataset.attrs.update(image.placement.at(region.start_zyx).attributes)
         dataset.attrs["settings"] = json.dumps(redacted(dataclasses.asdict(config)))
     return Summary(count, sum(map(segmentation_files.load_fovs, files)), len(files))
 

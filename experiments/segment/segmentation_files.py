@@ -1,6 +1,7 @@
 """The files of a segmentation's folder.
 
 ``config.yaml``            resolved configuration, enough to start a worker
+``inputs.json``            state of image and labels when it was made
 ``todo.json``              subvolumes that were left to do when `experiments.segment` last looked
 ``subvolumes/00012.npz``   one finished subvolume
 ``subvolumes/00012.partial.npz``  one under way, replaced every so often
@@ -16,13 +17,11 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-import yaml
 from numpy.lib.npyio import NpzFile
 
 from experiments.config.config_file import without_secrets
@@ -30,16 +29,20 @@ from experiments.config.parsing import from_dict
 from experiments.reporting import run_files
 from experiments.segment.config import ResolvedSegment
 from ffn_core.errors import InputError
+from ffn_core.files import checked, patient_file, whole_file
+from ffn_core.geometry import Zyx
 from ffn_core.inference.canvas import FloodState
 from ffn_core.inference.segmentation import State
-from ffn_core.volumes import whole_file
+from ffn_core.volumes import open_labels
 
 SEGMENTATION = "segmentation.h5"
 DATASET = "segmentation"
 EVALUATION = "evaluation.json"
 TODO = "todo.json"
+INPUTS = run_files.INPUTS
 SUBVOLUMES = "subvolumes"
 _FLOOD = "flood/"
+_CONFIG_REMEDY = "move the folder away and repeat the command, which begins from the start"
 
 _Part = TypeVar("_Part")
 
@@ -49,6 +52,21 @@ def result(folder: Path) -> str:
     return f"{folder / SEGMENTATION}:{DATASET}"
 
 
+def is_readable(folder: Path, shape_zyx: Zyx) -> bool:
+    """Whether the result is there, with the extents it should have; False if not.
+
+    Raises:
+        InputError: It is there, but damaged, or of other extents.
+    """
+    path = folder / SEGMENTATION
+    if not path.is_file():
+        return False
+    found = open_labels(result(folder)).shape_zyx
+    if found != shape_zyx:
+        raise checked.damaged(path, f"{found} voxels, not {shape_zyx}", checked.REPEAT)
+    return True
+
+
 def write_config(folder: Path, config: ResolvedSegment) -> None:
     """Write the config of a folder, whole or not at all; secrets of the launcher are masked.
 
@@ -56,8 +74,7 @@ def write_config(folder: Path, config: ResolvedSegment) -> None:
         InputError: An option that workers need holds a secret.
     """
     values = without_secrets(dataclasses.asdict(config), ("launcher.",))
-    with whole_file(folder / run_files.CONFIG) as partial:
-        partial.write_text(yaml.safe_dump(values, sort_keys=False))
+    checked.write_yaml(folder / run_files.CONFIG, values)
 
 
 def load_config(folder: Path) -> ResolvedSegment:
@@ -66,14 +83,16 @@ def load_config(folder: Path) -> ResolvedSegment:
     Raises:
         InputError: There is none, or it is damaged.
     """
-    try:
-        values = yaml.safe_load((folder / run_files.CONFIG).read_text())
-    except (OSError, yaml.YAMLError) as error:
+    path = folder / run_files.CONFIG
+    values = checked.read_yaml(path, _CONFIG_REMEDY)
+    if values is None:
         raise InputError(
-            f"{folder} is no folder of experiments.segment, or damaged"
-            f" ({' '.join(str(error).split())})"
-        ) from None
-    return from_dict(ResolvedSegment, values)
+            f"{folder} is no folder of experiments.segment (no {run_files.CONFIG} in it)"
+        )
+    try:
+        return from_dict(ResolvedSegment, values)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
 
 
 def write_todo(folder: Path, subvolumes: Sequence[int]) -> None:
@@ -83,8 +102,13 @@ def write_todo(folder: Path, subvolumes: Sequence[int]) -> None:
 
 def read_todo(folder: Path) -> list[int]:
     """What `write_todo` said; all subvolumes if it never did."""
-    todo = run_files.read_json(folder / TODO)
-    return todo if todo is not None else list(range(len(load_config(folder).grid.subvolumes)))
+    remedy = "repeat experiments.segment, which writes it again"
+    todo = run_files.read_json(folder / TODO, remedy)
+    if todo is None:
+        return list(range(len(load_config(folder).grid.subvolumes)))
+    if not isinstance(todo, list):
+        raise checked.damaged(folder / TODO, "it is no list", remedy)
+    return todo
 
 
 def unfinished(folder: Path, subvolumes: int) -> list[int]:
@@ -95,8 +119,10 @@ def unfinished(folder: Path, subvolumes: int) -> list[int]:
 def leave_failure(folder: Path, code: int, message: str, trace: str) -> None:
     """Leave the reason of a worker that failed, unless another one was first."""
     failure = {"exit_code": code, "message": message, "traceback": trace}
-    with contextlib.suppress(FileExistsError), (folder / run_files.FAILURE).open("x") as file:
-        file.write(run_files.to_json(failure))
+    path = folder / run_files.FAILURE
+    with contextlib.suppress(OSError):  # a full disk; the log has it too
+        if not path.exists():
+            run_files.write_json(path, failure)
 
 
 def finished_path(folder: Path, index: int) -> Path:
@@ -123,7 +149,7 @@ def save_state(path: Path, state: State) -> None:
     }
     if state.flood is not None:
         arrays |= {f"{_FLOOD}{key}": array for key, array in vars(state.flood).items()}
-    with whole_file(path) as partial, partial.open("wb") as file:
+    with whole_file(path) as partial, patient_file(partial) as file:
         np.savez_compressed(file, allow_pickle=False, **arrays)
 
 
@@ -163,19 +189,26 @@ def _state(arrays: NpzFile) -> State:
 
 def _load(path: Path, part: Callable[[NpzFile], _Part]) -> _Part:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return part(arrays)
-    except (OSError, KeyError, ValueError, TypeError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path} is damaged ({error}); delete it and repeat the command") from None
+    except Exception as error:  # whatever NumPy and zipfile make of damaged bytes
+        reason = str(error) or type(error).__name__
+        raise checked.damaged(path, reason, "remove it and repeat the command") from None
 
 
 def write_progress(folder: Path, index: int, **values: Any) -> None:
     """Write how far a subvolume is."""
     path = finished_path(folder, index).with_suffix(".json")
     path.parent.mkdir(parents=True, exist_ok=True)
-    run_files.write_json(path, values)
+    run_files.write_json(path, values, lasting=False)
 
 
 def read_progress(folder: Path, index: int) -> dict[str, Any]:
-    """What was last written of a subvolume; empty before the first time."""
-    return run_files.read_json(finished_path(folder, index).with_suffix(".json")) or {}
+    """What was last written of a subvolume; empty before the first time.
+
+    Raises:
+        InputError: It is damaged.
+    """
+    path = finished_path(folder, index).with_suffix(".json")
+    remedy = "remove it: it only says how far a subvolume is"
+    return run_files.read_json(path, remedy, {"fraction": (int, float), "fovs": int}) or {}

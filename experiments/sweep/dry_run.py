@@ -6,8 +6,7 @@ import os
 import shlex
 import statistics
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,18 +42,23 @@ class CostModel:
     first is most of it.
     """
 
-    def __init__(self, runs_dir: Path) -> None:
+    def __init__(self, runs_dir: Path, warn: Callable[[str], object]) -> None:
+        """Read what the runs below ``runs_dir`` took; ``warn`` of those that cannot be read."""
         # Seconds per step of earlier runs, by what they ran on and by FOVs per step.
         self._measured: dict[tuple[object, ...], dict[int, list[float]]] = {}
         self._gemm_flops: float | None = None
         for run in run_directories(runs_dir, RESULT):
-            if rate := run.result().get("fovs_per_second"):
-                with suppress(InputError, KeyError):  # no config, or a damaged one
+            try:
+                if rate := run.result().get("fovs_per_second"):
                     values = run.config()
                     cluster = values["cluster"]
                     fovs = int(cluster["nodes"]) * int(cluster["local_batch_size"])
                     sizes = self._measured.setdefault(_key(values["model"], cluster), {})
                     sizes.setdefault(fovs, []).append(fovs / rate)
+            except InputError as error:
+                warn(f"left out of the estimate: {error}")
+            except KeyError:
+                pass  # of an older version
 
     def estimate(self, config: Config, cores: int) -> Estimate:
         """Training time of ``config`` on this machine, without start-up and validation."""
@@ -120,8 +124,8 @@ def _key(model: Mapping[str, object], cluster: Mapping[str, object]) -> tuple[ob
 class SweepPlan:
     """The points of one command, none of which is run."""
 
-    def __init__(self, runs_dir: Path) -> None:
-        self._costs = CostModel(runs_dir)
+    def __init__(self, runs_dir: Path, warn: Callable[[str], object]) -> None:
+        self._costs = CostModel(runs_dir, warn)
         self._planned: list[tuple[Config, Estimate]] = []
 
     def add(self, config: Config) -> None:
@@ -176,6 +180,9 @@ def what_would_run(config: Config) -> list[str]:
 
 def _state(run_dir: Path) -> str:
     run = RunDirectory(run_dir)
-    if run.finished:
-        return "finished"
+    try:
+        if run.result():
+            return "finished"
+    except InputError:
+        return "damaged"
     return "to resume" if run.checkpoints.is_dir() else "to run"

@@ -14,8 +14,10 @@ from pathlib import Path
 
 from experiments.reporting.mlflow_store import Store
 from experiments.reporting.mlflow_sync import linked_run
+from experiments.reporting.point_summary import efficiency_shown
 from experiments.reporting.run_files import IDENTITY, SCALING, Record, RunDirectory
 from ffn_core import metric_names as names
+from ffn_core.files import whole_file
 from ffn_core.parallel_efficiency import (
     WEAK,
     WORK,
@@ -135,7 +137,7 @@ class SweepScaling:
     def write_table(self, path: Path) -> None:
         """Write a CSV file with a row for each node count of each curve."""
         fields = ("nodes", "repeats", "fovs_per_second", "speedup", "parallel_efficiency")
-        with path.open("w", newline="") as file:
+        with whole_file(path) as partial, partial.open("w", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(["kind", "batch_size", *fields, "baseline_nodes", *WORK])
             for curve in self.curves:
@@ -159,13 +161,16 @@ def send(run_dirs: Sequence[Path], store: Store) -> None:
     """
     for run_dir in run_dirs:
         if (run_id := linked_run(run_dir, store.uri)) is not None:
-            store.log_records(run_id, RunDirectory(run_dir).records(SCALING))
+            records = RunDirectory(run_dir).records(SCALING)
+            store.log_records(run_id, records)
+            store.set_tags(run_id, efficiency_shown(records))
 
 
 def _metrics(values: NodeCount) -> dict[str, float]:
     return {
         names.PARALLEL_EFFICIENCY: values.parallel_efficiency,
         names.SPEEDUP: values.speedup,
+        names.REAL_THROUGHPUT: values.fovs_per_second,
         names.BASELINE_NODES: float(values.baseline_nodes),
     }
 

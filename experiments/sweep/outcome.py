@@ -8,6 +8,7 @@ from pathlib import Path
 from experiments.reporting import run_files
 from experiments.reporting.exit_codes import EXIT_DIVERGED, EXIT_INPUT
 from experiments.reporting.mlflow_sync import MlflowSync, RunIdentity
+from experiments.reporting.point_summary import description, results_shown
 from experiments.reporting.score_history import score_line
 from ffn_core.errors import InputError
 from ffn_core.metric_names import OUTCOME, REASON
@@ -81,7 +82,19 @@ def send_outcome(sync: MlflowSync, outcome: Outcome) -> bool:
     tags = {OUTCOME: outcome.outcome}
     if outcome.message:
         tags[REASON] = outcome.message[:_TAG_LIMIT]
-    return sync.finish(_STATUS.get(outcome.outcome, "FAILED"), artifacts, tags)
+    identity, score = run.identity(), run.result().get("score")
+    tags |= results_shown(outcome.outcome, score, all_records(run))
+    known = identity.get("params", {}), identity.get("tags", {})
+    note = description(*known, outcome.outcome, outcome.message, score)
+    return sync.finish(_STATUS.get(outcome.outcome, "FAILED"), artifacts, tags, note)
+
+
+def all_records(run: run_files.RunDirectory) -> list[run_files.Record]:
+    """Records of the training and then of its comparison with others; none of damaged files."""
+    try:
+        return [*run.records(), *run.records(run_files.SCALING)]
+    except (OSError, ValueError, TypeError):
+        return []
 
 
 def find_runs(roots: list[Path]) -> list[Path]:
@@ -100,7 +113,16 @@ def find_runs(roots: list[Path]) -> list[Path]:
 
 
 def import_run(run_dir: Path, uri: str) -> str | None:
-    """Make the store say what ``run_dir`` says; returns the store's error, if any."""
-    who = RunIdentity(**run_files.RunDirectory(run_dir).identity())
-    sync = MlflowSync(uri, run_dir, who)
-    return None if send_outcome(sync, conclude(who.name, run_dir)) else sync.error
+    """Make the store say what ``run_dir`` says.
+
+    Returns:
+        The error of the store, or what is damaged, in one line; None if all went well.
+    """
+    try:
+        run = run_files.RunDirectory(run_dir)
+        who = run_files.build(RunIdentity, run.identity(), run_dir / run_files.IDENTITY)
+        run.records()  # all that there should be
+        sync = MlflowSync(uri, run_dir, who)
+        return None if send_outcome(sync, conclude(who.name, run_dir)) else sync.error
+    except InputError as error:
+        return str(error)

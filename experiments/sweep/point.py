@@ -13,16 +13,18 @@ from dataclasses import asdict
 from pathlib import Path
 
 from experiments.config.config_file import write_config
-from experiments.config.naming import identity_of, point_name, run_directory
+from experiments.config.naming import identity_of, run_directory, run_name
 from experiments.config.parsing import flatten
 from experiments.config.schema import Config
 from experiments.config.stages import in_words
+from experiments.launch.data_state import changed_data
 from experiments.launch.lineage import current_stage, lineage_of, take_over
 from experiments.launch.prepare import prepare
 from experiments.launch.ranks import Ranks
 from experiments.reporting.exit_codes import EXIT_STOPPED
 from experiments.reporting.mlflow_store import absolute_uri
 from experiments.reporting.mlflow_sync import MlflowSync, RunIdentity
+from experiments.reporting.point_summary import settings_shown
 from experiments.reporting.provenance import provenance
 from experiments.reporting.redaction import redacted
 from experiments.reporting.run_files import RunDirectory
@@ -30,7 +32,7 @@ from experiments.reporting.score_history import score_line
 from experiments.reporting.terminal import PointBar, Terminal
 from experiments.sweep.outcome import STAGE_DONE, Outcome, conclude, send_outcome
 from ffn_core import metric_names as names
-from ffn_core.errors import InputError
+from ffn_core.errors import InputError, in_one_line
 from ffn_core.runtime import available_cores
 
 STOP_GRACE_S = 120.0
@@ -73,7 +75,7 @@ class Point:
         self._only_stage = stage
         self._cores = available_cores() if ranks is None else ranks
         self._started = config.each_stage()[0].on(self._cores)
-        self.name = point_name(config)
+        self.name = run_name(config)
         self.run_dir = run_directory(config)
         self._files = RunDirectory(self.run_dir)
         self.outcome: Outcome | None = None
@@ -101,23 +103,28 @@ class Point:
             interruptible: within its context Ctrl-C raises KeyboardInterrupt; preparing data may
                 take long, and is given up then.
         """
-        if done := self._files.result():
-            before, score = f"{done['outcome']} before", score_line(done.get("score"))
-            self._end(Outcome(self.name, self.run_dir, "skipped", before, score))
-            return
         with self._failing_alone():
+            if done := self._files.result():
+                before, score = f"{done['outcome']} before", score_line(done.get("score"))
+                self._end(Outcome(self.name, self.run_dir, "skipped", before, score))
+                return
             prepared = None
             if self._parent is None:
                 with interruptible():
-                    prepared = prepare(self._started)
+                    prepared = prepare(self._started, self._terminal.warn)
             self._lock_directory()
             if said := take_over(self.config, self.run_dir):
                 self._terminal.say(f"{self.name}: {said}")
             self._start_sync()
             if prepared is None:
                 with interruptible():
-                    prepared = prepare(self._started)
+                    prepared = prepare(self._started, self._terminal.warn)
             self._prepared = prepared
+            for spec in changed_data(self.run_dir, prepared):
+                self._terminal.warn(
+                    f"{self.name}: files of {spec} have changed since this run began; it continues"
+                    " with them as they are now"
+                )
             self._bar = self._terminal.bar(self.name)
             if self._is_done_with_stage():
                 self._end(self._conclusion())
@@ -165,7 +172,11 @@ class Point:
         self._stopping = True
         self._deadline = min(self._deadline, time.monotonic() + STOP_GRACE_S)
         if self.outcome is None:
-            self._files.request_stop()
+            try:
+                self._files.request_stop()
+            except OSError:  # a full disk: then without a file, to those that are here
+                if self._ranks is not None:
+                    self._ranks.terminate()
 
     def terminate(self) -> None:
         """Send the ranks SIGTERM, and do not wait for them."""
@@ -208,8 +219,8 @@ class Point:
             if self._ranks is not None:
                 raise
             self._end(conclude(self.name, self.run_dir))
-        except InputError as error:
-            self._end(Outcome(self.name, self.run_dir, "input", str(error)))
+        except (InputError, OSError) as error:
+            self._end(Outcome(self.name, self.run_dir, "input", in_one_line(error)))
         except Exception as error:
             reason = {"message": str(error), "traceback": traceback.format_exc()}
             with suppress(OSError):  # which may be what went wrong
@@ -245,7 +256,8 @@ class Point:
         assert self._sync is not None
         fresh = self._sync.poll()
         if self._bar is not None:
-            self._bar.update(self._files.progress(), fresh)
+            with suppress(InputError):  # a damaged one is replaced within a second
+                self._bar.update(self._files.progress(), fresh)
 
     def _end(self, outcome: Outcome) -> None:
         """Leave no process behind, complete the MLflow run, and keep the outcome."""
@@ -295,9 +307,10 @@ def _run_identity(
         names.SOURCE: "experiments.train",
         names.COMMIT: facts["git.commit"],
     }
+    tags |= settings_shown(params, emulated)
     tags |= {key: facts[key] for key in ("host.name", "host.cpu", "version.tensorflow-cpu")}
     if job_id := os.environ.get("SLURM_JOB_ID"):
         tags[names.SLURM_JOB] = job_id
-    experiment, name = config.tracking.experiment, point_name(config)
+    experiment, name = config.tracking.experiment, run_name(config)
     earlier = None if lineage is None else asdict(lineage)
     return RunIdentity(experiment, name, params, tags, parent, earlier)

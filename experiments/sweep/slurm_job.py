@@ -7,7 +7,6 @@ checkpoint and goes back into the queue; when ranks vanish with their node, like
 
 from __future__ import annotations
 
-import argparse
 import os
 import signal
 import subprocess
@@ -27,17 +26,18 @@ from experiments.reporting.terminal import Terminal
 from experiments.sweep.outcome import STAGE_DONE, Outcome
 from experiments.sweep.scheduler import run_point
 from ffn_core.errors import InputError
+from ffn_core.limits.arguments import CommandParser, add_whole
+from ffn_core.limits.ranges import MOST_NODES, Range
 
 
 def main(arguments: list[str]) -> int:
     """Carry out the point of this job; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m experiments.sweep.slurm_job", description=__doc__
-    )
+    parser = CommandParser(prog="python -m experiments.sweep.slurm_job", description=__doc__)
     parser.add_argument("run_dir", type=Path)
     parser.add_argument("--parent", default="", help="MLflow run of the sweep")
-    parser.add_argument("--ranks", type=int, help="where the config leaves them to the machine")
-    parser.add_argument("--stage", type=int, help="the only one to be carried out, from 0")
+    ranks, stages = Range(at_least=1, at_most=MOST_NODES), Range(at_least=0, at_most=10**6)
+    add_whole(parser, "--ranks", ranks, "where the config leaves them to the machine")
+    add_whole(parser, "--stage", stages, "the only one to be carried out, from 0")
     given = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from experiments.config.config_file import write_config
-from experiments.config.naming import point_name, run_directory
+from experiments.config.naming import run_directory, run_name
 from experiments.config.schema import Config
 from experiments.launch import slurm
 from experiments.launch.lineage import current_stage
@@ -15,6 +15,7 @@ from experiments.launch.slurm import FOLDER, add_job, after, job_ids, jobs
 from experiments.reporting.mlflow_store import absolute_uri
 from experiments.reporting.run_files import RunDirectory
 from experiments.sweep.outcome import Outcome
+from ffn_core.files import whole_file, writing
 
 
 def submit_point(config: Config, parent: str | None) -> Outcome:
@@ -29,7 +30,7 @@ def submit_point(config: Config, parent: str | None) -> Outcome:
     Raises:
         InputError: for bad input, or a job that Slurm does not take.
     """
-    run_dir, name = run_directory(config), point_name(config)
+    run_dir, name = run_directory(config), run_name(config)
     run = RunDirectory(run_dir)
     if done := run.result():
         return Outcome(name, run_dir, "skipped", f"{done['outcome']} before")
@@ -40,8 +41,9 @@ def submit_point(config: Config, parent: str | None) -> Outcome:
             return Outcome(name, run_dir, "submitted", f"job {earlier[-1]} is {state.state}")
     prepare(config)
     folder = run_dir / FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
-    run.logs.mkdir(exist_ok=True)
+    with writing(run_dir):
+        folder.mkdir(parents=True, exist_ok=True)
+        run.logs.mkdir(exist_ok=True)
     run.forget_failure()
     # The store by its absolute name: a job's environment may name another one.
     uri = absolute_uri(config.tracking.uri)
@@ -49,7 +51,8 @@ def submit_point(config: Config, parent: str | None) -> Outcome:
     first = current_stage(config, run_dir) if config.stages else 0
     submitted: list[str] = []
     for made in jobs(config, name, run_dir, Path.cwd(), parent)[first:]:
-        (folder / made.script_name).write_text(made.script)
+        with whole_file(folder / made.script_name) as partial:
+            partial.write_text(made.script)
         job_id = slurm.submit(after(made.command, submitted[-1]) if submitted else made.command)
         add_job(run_dir, job_id, made.command)
         submitted.append(job_id)

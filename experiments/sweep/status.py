@@ -9,6 +9,9 @@ from typing import Any
 
 from experiments.launch.slurm import WAITING, JobState, job_ids
 from experiments.reporting.run_files import RunDirectory
+from ffn_core.errors import InputError
+
+DAMAGED = "damaged"
 
 FRESH_S = 60.0
 """A run without a job counts as running while its progress is no older than this."""
@@ -19,11 +22,11 @@ class PointState:
     """One line of a sweep's status.
 
     Attributes:
-        state: ``finished``, ``diverged``, ``running``, ``queued``, ``failed``, ``stopped`` or
-            ``not submitted``.
+        state: ``finished``, ``diverged``, ``running``, ``queued``, ``failed``, ``stopped``,
+            ``not submitted``, or `DAMAGED` where a file of the run is.
         job: id of its newest job, if any.
         progress: share of the budget done, 0 to 1; None before the first step.
-        reason: why it waits or failed.
+        reason: why it waits or failed, or what to do about the damage.
     """
 
     state: str
@@ -34,6 +37,13 @@ class PointState:
 
 def point_state(run_dir: Path, jobs: Mapping[str, JobState]) -> PointState:
     """State of the run in ``run_dir``, given the states of jobs by id."""
+    try:
+        return _point_state(run_dir, jobs)
+    except InputError as error:
+        return PointState(DAMAGED, reason=str(error))
+
+
+def _point_state(run_dir: Path, jobs: Mapping[str, JobState]) -> PointState:
     run = RunDirectory(run_dir)
     job = _job_of(run_dir, jobs)
     if result := run.result():

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from experiments.config.naming import point_name, run_directory
+from experiments.config.naming import run_directory, run_name, sweep_names
 from experiments.config.schema import Config
-from experiments.reporting import run_files
+from experiments.launch.memory import runs_here
+from experiments.launch.prepare import check_values, require_room
 from experiments.reporting.figures import draw_figures
-from experiments.reporting.mlflow_store import Store, StoreError, absolute_uri, page
-from experiments.reporting.redaction import redacted_text, typed_command
+from experiments.reporting.mlflow_store import Store, StoreError, absolute_uri
+from experiments.reporting.mlflow_view import address_of, charts_page, study_note, table_page
+from experiments.reporting.redaction import typed_command
+from experiments.reporting.run_files import IDENTITY, RunDirectory
 from experiments.reporting.terminal import Terminal
 from experiments.sweep.dry_run import SweepPlan
 from experiments.sweep.efficiency import COLUMNS, TABLE, SweepScaling, send
 from experiments.sweep.outcome import Outcome
+from experiments.sweep.parent import REPORT, SweepRun, point_result, sweep_note
 from experiments.sweep.point import Point
 from experiments.sweep.scheduler import carry_out
 from experiments.sweep.slurm_submit import submit_point
-from ffn_core import metric_names as names
-from ffn_core.errors import InputError
+from ffn_core.errors import InputError, in_one_line
 from ffn_core.files import digest
 from ffn_core.runtime import warn_of_precision
 
@@ -30,22 +35,25 @@ FAILURES = ("failed", "input")
 class Sweep:
     """The points of one command: `add` them all, `run` them, and `close` whatever happened."""
 
-    def __init__(self, arguments: list[str], terminal: Terminal, question: str = "") -> None:
+    def __init__(
+        self, arguments: list[str], terminal: Terminal, question: str = "", preset: str = ""
+    ) -> None:
         """Nothing is created before the first point.
 
         Args:
             arguments: the command line, by which a repeated sweep is recognized.
             terminal: the terminal.
             question: what the sweep is to answer, shown in MLflow.
+            preset: what it is named for; empty for the name of its experiment.
         """
         self._arguments = arguments
         self._terminal = terminal
         self._question = question
+        self._preset = preset
         self._waiting: dict[Path, Config] = {}
         self._in_sweep = False
         self._baseline_nodes: int | None = None
-        self._parent: str | None = None
-        self._store: Store | None = None
+        self._parent: SweepRun | None = None
         self._plan: SweepPlan | None = None
         self._warnings: set[str] = set()
         self.outcomes: list[Outcome] = []
@@ -65,14 +73,19 @@ class Sweep:
         """Note a point, to be dealt with as its ``sweep`` section says; the same one counts once.
 
         Raises:
-            InputError: in a dry run, for a launcher that is unknown, or needs more of the config.
+            InputError: in a dry run, for options that cannot work.
         """
         self.uri = absolute_uri(config.tracking.uri)
         self._in_sweep = in_sweep
         self._baseline_nodes = config.sweep.baseline_nodes
-        self._warn_once(warn_of_precision(config.model.precision) if _runs_here(config) else None)
+        self._warn_once(warn_of_precision(config.model.precision) if runs_here(config) else None)
         if config.sweep.dry_run:
-            self._plan = self._plan or SweepPlan(Path(config.runs_dir))
+            check_values(config)
+            try:
+                require_room(config)
+            except InputError as error:  # it may be meant for another machine
+                self._warn_once(str(error))
+            self._plan = self._plan or SweepPlan(Path(config.runs_dir), self._terminal.warn)
             self._plan.add(config)
         else:
             self._waiting.setdefault(run_directory(config), config)
@@ -89,6 +102,8 @@ class Sweep:
             InputError: for bad input of a run that is not part of a sweep.
             KeyboardInterrupt: when the user ended it; all points have ended, too.
         """
+        if self._in_sweep:
+            self._waiting = named_for_sweep(self._waiting)
         limit = min((config.sweep.parallel for config in self._waiting.values()), default=1)
         carry_out(self._to_run(), limit, self._take_in)
 
@@ -97,7 +112,7 @@ class Sweep:
         for config in self._waiting.values():
             if config.sweep.fail_fast and self.failed:
                 reason = "not started: an earlier point failed and sweep.fail_fast is set"
-                self._add(Outcome(point_name(config), run_directory(config), "left out", reason))
+                self._add(Outcome(run_name(config), run_directory(config), "left out", reason))
                 continue
             parent = self._parent_of(config) if self._in_sweep else None
             if config.batch.system == "slurm":
@@ -116,8 +131,8 @@ class Sweep:
     def _submit(self, config: Config, parent: str | None) -> Outcome:
         try:
             return submit_point(config, parent)
-        except InputError as error:
-            return Outcome(point_name(config), run_directory(config), "input", str(error))
+        except (InputError, OSError) as error:
+            return Outcome(run_name(config), run_directory(config), "input", in_one_line(error))
 
     def _add(self, outcome: Outcome) -> None:
         if outcome.outcome == "input" and not self._in_sweep:
@@ -135,28 +150,38 @@ class Sweep:
         if self._plan is not None:
             self._plan.show(self._terminal)
         if any(o.outcome != "input" for o in self.outcomes):
-            self._terminal.say(f"runs: {self.outcomes[-1].run_dir.parent}")
-            self._terminal.say(f"compare them: {self._ui_command()}")
+            self._terminal.say(f"runs: {self._folder}")
+            self._say_where()
         if any(o.outcome == "submitted" for o in self.outcomes):
             follow = ["python", "-m", "experiments.sweep_status", *self._arguments]
             self._terminal.say(f"how far they are: {shlex.join(follow)}")
             return  # jobs are to run yet: a repeat that finds them done concludes the parent run
         if self._in_sweep and self.outcomes and not interrupted:
-            self._compare()
-        if self._parent is None or self._store is None:
+            try:
+                self._compare()
+            except (InputError, OSError) as error:
+                self._terminal.warn(f"no comparison was kept: {in_one_line(error)}")
+        parent = self._parent
+        if parent is None:
             return
-        status = "KILLED" if interrupted else "FAILED" if self.failed else "FINISHED"
         try:
-            figures = None if interrupted else self._draw_figures()
-            if figures is not None:
-                self._store.log_artifact(self._parent, figures, "figures")
-            self._store.set_status(self._parent, status)
+            report = not interrupted and self._draw(parent)
+            points = [point_result(outcome) for outcome in self.outcomes]
+            parent.show(points, self._question, self.command, report)
+            self._arrange(parent, [dict(point.params) for point in points])
+            status = "KILLED" if interrupted else "FAILED" if self.failed else "FINISHED"
+            parent.store.set_status(parent.run_id, status)
         except StoreError as error:
             self._warn_of_store(error)
 
+    @property
+    def _folder(self) -> Path:
+        """Folder of the study's run directories."""
+        return self.outcomes[-1].run_dir.parent
+
     def _compare(self) -> None:
         """Speed-up and parallel efficiency of the points: shown, recorded and sent to MLflow."""
-        folder = self.outcomes[-1].run_dir.parent
+        folder = self._folder
         scaling = SweepScaling(folder, [o.run_dir for o in self.outcomes], self._baseline_nodes)
         best = scaling.best()
         if best is None:
@@ -165,63 +190,77 @@ class Sweep:
             self._terminal.table(title, COLUMNS, rows)
         compared = scaling.keep()
         scaling.write_table(folder / TABLE)
-        if self._parent is None or self._store is None:
+        if self._parent is None:
             return
+        store, run_id = self._parent.store, self._parent.run_id
         try:
-            send(compared, self._store)
-            self._store.log_records(self._parent, [best])
-            self._store.log_artifact(self._parent, folder / TABLE)
+            send(compared, store)
+            store.log_records(run_id, [best])
+            store.log_artifact(run_id, folder / TABLE)
         except StoreError as error:
             self._warn_of_store(error)
 
-    def _draw_figures(self) -> Path | None:
-        """Draw the study's figures into its folder; None if that did not work."""
-        folder = self.outcomes[-1].run_dir.parent
-        target = folder / "figures"
-        drawn = draw_figures(folder.name, target, self.uri, self._terminal, self._baseline_nodes)
-        return target if drawn else None
+    def _draw(self, parent: SweepRun) -> bool:
+        """Draw the study's figures and its report, and attach both; whether there is a report."""
+        folder = self._folder
+        figures, report = folder / "figures", folder / REPORT
+        terminal, baseline = self._terminal, self._baseline_nodes
+        if not draw_figures(folder.name, figures, self.uri, terminal, baseline, report):
+            return False
+        parent.store.log_artifact(parent.run_id, figures, "figures")
+        parent.store.log_artifact(parent.run_id, report)
+        return True
 
-    def _ui_command(self) -> str:
-        command = f"mlflow ui --host 127.0.0.1 --backend-store-uri {self.uri}"
+    def _say_where(self) -> None:
+        """Say how the runs are looked at in a browser."""
         try:
-            experiment = Store(self.uri).experiment_id(self.outcomes[-1].run_dir.parent.name)
+            study = Store(self.uri).experiment_id(self._folder.name)
         except StoreError:
-            return command
-        return f"{command}, then open http://127.0.0.1:5000{page(experiment)}"
+            return
+        command, address = address_of(self.uri)
+        if command:
+            self._terminal.say(f"compare them: {command}, then open")
+        self._terminal.say(f"  table:  {address}{table_page(study)}")
+        self._terminal.say(f"  charts: {address}{charts_page(study)}")
 
     def _parent_of(self, config: Config) -> str:
         """Id of the parent run; empty while the store does not answer."""
         if self._parent is None:
+            key = digest("\n".join(sorted(self._arguments)))[:8]
+            experiment = config.tracking.experiment
+            folder = Path(config.runs_dir).absolute() / experiment
+            note = sweep_note(self._question, self.command)
             try:
-                self._store = Store(self.uri)
-                self._parent = self._find_or_start(self._store, config)
+                store, title = Store(self.uri), self._preset or experiment
+                self._parent = SweepRun(store, experiment, folder, key, title, note)
+                self._arrange(self._parent, [])
             except StoreError as error:
                 self._warn_of_store(error)
-        return self._parent or ""
+        return self._parent.run_id if self._parent is not None else ""
 
-    def _find_or_start(self, store: Store, config: Config) -> str:
-        key = digest("\n".join(sorted(self._arguments)))[:8]
-        folder = Path(config.runs_dir).absolute() / config.tracking.experiment
-        link = folder / f"sweep-{key}.json"
-        known = run_files.read_json(link) or {}
-        run_id = str(known.get("run_id"))
-        uri = redacted_text(self.uri)
-        if known.get("uri") == uri and store.has_run(run_id):
-            store.set_status(run_id, "RUNNING")
-            return run_id
-        note = f"{self._question}\n\n```\n{self.command}\n```".strip()
-        tags = {names.KIND: names.SWEEP, names.NOTE: note}
-        run_id = store.start_run(config.tracking.experiment, f"sweep {key}", tags)
-        folder.mkdir(parents=True, exist_ok=True)
-        run_files.write_json(link, {"uri": uri, "run_id": run_id})
-        return run_id
+    def _arrange(self, parent: SweepRun, params: list[dict[str, Any]]) -> None:
+        """Arrange how the study opens in MLflow, for parameters of its points as far as known."""
+        shown = [run_name(config) for config in self._waiting.values()]
+        score = next(iter(self._waiting.values())).score.name
+        parent.open_study(params, shown, score, study_note(self._question, score))
 
     def _warn_of_store(self, error: Exception) -> None:
         self._terminal.warn(f"MLflow store {self.uri}: {str(error).splitlines()[0]}")
 
 
-def _runs_here(config: Config) -> bool:
-    """Whether all ranks are processes of this machine; others look at their own."""
-    launcher = config.launcher
-    elsewhere = config.batch.system or launcher.hosts or launcher.name not in ("gloo", "mpi")
-    return not elsewhere
+def named_for_sweep(points: Mapping[Path, Config]) -> dict[Path, Config]:
+    """Name the points of a sweep by what varies in it; a run keeps the name it has.
+
+    Args:
+        points: configs by run directory, of one study.
+    """
+    folders = {path.parent for path in points}
+    beside = [RunDirectory(path.parent) for f in folders for path in f.glob(f"*/{IDENTITY}")]
+    known = {run.path: str(run.identity().get("name")) for run in beside}
+    fresh = sweep_names(list(points.values()), set(known.values()))
+    named = {}
+    for (run_dir, config), name in zip(points.items(), fresh, strict=True):
+        given = f"{config.tracking.name} {name}" if config.tracking.name else name
+        tracking = replace(config.tracking, name=known.get(run_dir, given))
+        named[run_dir] = replace(config, tracking=tracking)
+    return named

@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from ffn_core.limits.host import Host
+
 BUSY = 0.25
 """Load per core from which other programs are likely to disturb."""
 
@@ -41,7 +43,7 @@ def read_machine(sys_root: Path = Path("/sys")) -> Machine:
     return Machine(
         len(cpus),
         physical_cores(cpus, sys_root),
-        cpu_quota(sys_root),
+        Host(sys=sys_root).cpu_quota(),
         os.getloadavg()[0],
         # Not set counts as on: `ffn_core.runtime.before_tensorflow` turns it on.
         os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1").lower() not in ("0", "false"),
@@ -56,15 +58,6 @@ def physical_cores(cpus: list[int], sys_root: Path) -> int:
         # A list names all threads of the core, so equal texts are the same core.
         siblings.add(path.read_text().strip() if path.is_file() else f"cpu{cpu}")
     return len(siblings)
-
-
-def cpu_quota(sys_root: Path) -> float | None:
-    """Processors' worth of time that the control group (version 2) allows; None if unlimited."""
-    path = sys_root / "fs/cgroup/cpu.max"
-    if not path.is_file():
-        return None
-    quota, period = path.read_text().split()
-    return None if quota == "max" else int(quota) / int(period)
 
 
 def warnings_before(machine: Machine, ranks: int, threads_per_rank: int) -> list[str]:

@@ -41,7 +41,7 @@ from experiments.throughput.tables import (
     warnings_after,
 )
 from ffn_core import metric_names as names
-from ffn_core.outputs import new_folder
+from ffn_core.files.outputs import new_folder
 from ffn_core.runtime import warn_of_precision
 
 
@@ -121,7 +121,7 @@ class MeasurementSeries:
         for shape in self._plan.shapes:
             check(self._run_config(shape, 0))
         # Data that cannot be used are found before anything is recorded.
-        prepare(self._run_config(self._plan.shapes[0], 0))
+        prepare(self._run_config(self._plan.shapes[0], 0), terminal.warn)
         self._measurements: list[Measurement] = []
         self._warnings = warnings_before(
             self._machine, self._plan.ranks_per_host, self._plan.threads_per_rank

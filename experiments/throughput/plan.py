@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from experiments.config.naming import run_directory
 from experiments.config.schema import BudgetConfig, Config
 from ffn_core.errors import InputError
+from ffn_core.limits.ranges import MOST_NODES, number, numbers, option
 from ffn_core.training.batches import micro_batch_size
 
 WEAK, STRONG = "weak", "strong"
@@ -23,29 +24,34 @@ RECORDS_PER_RUN = 10
 class ThroughputConfig:
     """What to measure; see ``conf/throughput.yaml``."""
 
-    ranks: list[int] = field(default_factory=lambda: [1, 2])
-    mode: str = "both"
-    repeats: int = 3
-    steps: int = 200
-    coupling: bool = True
-    peak: bool = True
-    timeline: bool = False
+    ranks: list[int] = numbers(
+        [1, 2],
+        "real processes, one logical node each; the smallest count is the baseline",
+        at_least=1,
+        at_most=MOST_NODES,
+    )
+    mode: str = option("both", "weak (same FOVs per rank) | strong (same FOVs in all) | both")
+    repeats: int = number(3, "runs of each", at_least=1, at_most=1000)
+    steps: int = number(
+        200,
+        f"of each run; a multiple of {RECORDS_PER_RUN}",
+        at_least=2 * RECORDS_PER_RUN,
+        at_most=10**6,
+    )
+    coupling: bool = option(True, "also run as many uncoupled processes at the same time")
+    peak: bool = option(True, "also measure the bare step and the GEMM rate")
+    timeline: bool = option(False, "write Horovod's timeline into each run directory")
 
     def __post_init__(self) -> None:
-        if not self.ranks or min(self.ranks) < 1 or len(set(self.ranks)) != len(self.ranks):
-            raise InputError(
-                f"throughput.ranks={self.ranks} must be different counts of at least 1, as [1,2]"
-            )
+        if not self.ranks or len(set(self.ranks)) != len(self.ranks):
+            raise InputError(f"throughput.ranks={self.ranks} must be different counts, as [1,2]")
         if self.mode not in MODES:
             raise InputError(
                 f"throughput.mode={self.mode!r} is unknown; choose from {', '.join(MODES)}"
             )
-        if self.repeats < 1:
-            raise InputError(f"throughput.repeats={self.repeats} must be at least 1")
-        if self.steps < 2 * RECORDS_PER_RUN or self.steps % RECORDS_PER_RUN:
+        if self.steps % RECORDS_PER_RUN:
             raise InputError(
-                f"throughput.steps={self.steps} must be a multiple of {RECORDS_PER_RUN}, "
-                f"{2 * RECORDS_PER_RUN} or more"
+                f"throughput.steps={self.steps} must be a multiple of {RECORDS_PER_RUN}"
             )
 
     @property

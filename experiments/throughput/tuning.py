@@ -6,7 +6,7 @@ import dataclasses
 import json
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,9 @@ from experiments.reporting.provenance import provenance
 from experiments.reporting.terminal import Terminal
 from experiments.throughput.machine import Machine, read_machine, warnings_before
 from ffn_core.errors import InputError
+from ffn_core.files.outputs import new_folder
+from ffn_core.limits.ranges import MOST_THREADS, number, numbers, option
 from ffn_core.model_size import PRECISIONS
-from ffn_core.outputs import new_folder
 from ffn_core.runtime import available_cores, cpu_flags, native_bfloat16, warn_of_precision
 
 
@@ -115,17 +116,26 @@ def recommended(trials: Sequence[Trial]) -> Trial:
 class TuneConfig:
     """What to try; see ``conf/tune.yaml``."""
 
-    ranks: list[int] = field(default_factory=list)
-    micro_batches: list[int] = field(default_factory=lambda: [1, 2, 4, 8, 16])
-    precisions: list[str] = field(default_factory=list)
-    repeats: int = 3
-    block_s: float = 1.0
+    ranks: list[int] = numbers(
+        [],
+        "processes on this machine; none given: powers of two up to its cores",
+        at_least=1,
+        at_most=MOST_THREADS,
+    )
+    micro_batches: list[int] = numbers(
+        [1, 2, 4, 8, 16], "FOVs in one pass", at_least=1, at_most=10**6
+    )
+    precisions: list[str] = option(
+        [], "of convolutions; none given: that of the model, and bfloat16 where the CPU has it"
+    )
+    repeats: int = number(3, "measurements of each", at_least=1, at_most=1000)
+    block_s: float = number(1.0, "seconds of one measurement", at_least=1e-3, at_most=3600)
 
     def __post_init__(self) -> None:
         for name in ("ranks", "micro_batches"):
             values = getattr(self, name)
-            if any(v < 1 for v in values) or len(set(values)) != len(values):
-                raise InputError(f"tune.{name}={values} must be different counts of at least 1")
+            if len(set(values)) != len(values):
+                raise InputError(f"tune.{name}={values} must be different counts")
         known = [name for name in self.precisions if name in PRECISIONS]
         if self.precisions != known or len(set(known)) != len(known):
             raise InputError(
@@ -134,10 +144,6 @@ class TuneConfig:
             )
         if not self.micro_batches:
             raise InputError("tune.micro_batches=[] leaves nothing to try; give sizes, as [1,2,4]")
-        if self.repeats < 1:
-            raise InputError(f"tune.repeats={self.repeats} must be at least 1")
-        if not self.block_s > 0:
-            raise InputError(f"tune.block_s={self.block_s} must be seconds above 0")
 
 
 RESULTS = "tune.json"

@@ -106,7 +106,7 @@ def _tinted(picture: np.ndarray, mask: np.ndarray, color: tuple[int, int, int]) 
 
 
 def _column(canvas: Canvas, threshold: float) -> list[np.ndarray]:
-    """The views, enlarged by a whole number so that voxels stay squares."""
+    """The views, enlarged by an integer so that voxels stay squares."""
     views = section_views(canvas, threshold)
     zoom = -(-_TILE_PX // max(views[0].shape[:2]))
     return [view.repeat(zoom, axis=0).repeat(zoom, axis=1) for view in views]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from typing import Any
 
 import psutil
@@ -84,10 +83,10 @@ class Meter:
         }
         if topology.local_rank:
             return memory
-        host = socket.gethostname()
+        rank, used = topology.rank, psutil.virtual_memory().used
         return memory | {
-            names.host_metric(host, "cpu_percent"): psutil.cpu_percent(None),
-            names.host_metric(host, "memory_used_gib"): psutil.virtual_memory().used / _GIB,
+            names.host_metric(rank, "cpu_percent"): psutil.cpu_percent(None),
+            names.host_metric(rank, "memory_used_gib"): used / _GIB,
         }
 
     def state(self) -> dict[str, Any]:

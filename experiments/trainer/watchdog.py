@@ -21,6 +21,7 @@ from pathlib import Path
 import psutil
 
 from experiments.reporting import run_files
+from ffn_core.errors import InputError
 from ffn_core.training.distributed import Collectives
 
 FOLDER = "ranks"
@@ -66,9 +67,16 @@ class Stall:
 
 
 def read_presence(folder: Path, rank: int) -> Presence | None:
-    """What ``rank`` said last; None if it never did."""
-    values = run_files.read_json(folder / f"{rank:05d}.json")
-    return Presence(**values) if values else None
+    """What ``rank`` said last; None if it never did, or that is damaged.
+
+    A rank that is there replaces a damaged file at its next beat.
+    """
+    path = folder / f"{rank:05d}.json"
+    try:
+        values = run_files.read_json(path)
+        return run_files.build(Presence, values, path) if values else None
+    except InputError:
+        return None
 
 
 def missing_ranks(
@@ -84,7 +92,7 @@ def missing_ranks(
     missing = {}
     for rank, (old, new) in enumerate(zip(before, after, strict=True)):
         if new is None:
-            missing[rank] = f"rank {rank} (never heard of)"
+            missing[rank] = f"rank {rank} (nothing heard of it)"
         elif new.left:
             missing[rank] = f"rank {rank} (host {new.host}: has left)"
         elif old is not None and new.beat == old.beat:
@@ -137,7 +145,8 @@ class Watchdog:
         rank, entered = self._collectives.topology.rank, self._collectives.entered
         presence = Presence(rank, socket.gethostname(), os.getpid(), self._beat, entered, left)
         with contextlib.suppress(OSError):  # a full disk ends a run where it matters, not here
-            run_files.write_json(self._folder / f"{rank:05d}.json", asdict(presence))
+            path = self._folder / f"{rank:05d}.json"
+            run_files.write_json(path, asdict(presence), lasting=False)
 
     def _run(self) -> None:
         while not self._stop.wait(self._every_s):

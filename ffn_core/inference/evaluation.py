@@ -15,7 +15,7 @@ import numpy as np
 from ffn_core.errors import InputError
 from ffn_core.geometry import Zyx, to_zyx
 from ffn_core.inference.contingency import Contingency
-from ffn_core.volumes import Volume, iter_blocks
+from ffn_core.volumes import IDS, Volume, iter_blocks
 
 _BLOCK_BYTES: Final = 16 * 1024**2
 """Counting takes some 12 times as much memory as the block it counts."""
@@ -73,13 +73,15 @@ def evaluate(truth: np.ndarray, segmentation: np.ndarray) -> Evaluation:
     """Compare two (z, y, x) id volumes of one shape; 0 is background in both.
 
     Raises:
-        InputError: The shapes differ, or the truth has no foreground.
+        InputError: The shapes differ, the truth has no foreground, or an id is below 0.
     """
     if truth.shape != segmentation.shape:
         raise InputError(
             f"ground truth of shape {truth.shape} does not match the segmentation's"
             f" {segmentation.shape}; both must cover the same voxels"
         )
+    IDS.require(truth, (0, 0, 0), "ground truth")
+    IDS.require(segmentation, (0, 0, 0), "segmentation")
     return _evaluate(Contingency.of(truth, segmentation))
 
 
@@ -98,7 +100,8 @@ def evaluate_volumes(
         block_bytes: About how much of the segmentation is in memory at a time.
 
     Raises:
-        InputError: The truth ends before the segmentation, or has no foreground there.
+        InputError: The truth ends before the segmentation, has no foreground there, or an id is
+            below 0.
     """
     for start, extent, limit in zip(
         start_zyx, segmentation.shape_zyx, truth.shape_zyx, strict=True
@@ -111,9 +114,11 @@ def evaluate_volumes(
 
     def table(corner: Zyx, ids: np.ndarray) -> Contingency:
         place = to_zyx(a + b for a, b in zip(start_zyx, corner, strict=True))
-        return Contingency.of(truth.read(place, to_zyx(ids.shape)), ids)
+        true_ids = truth.read(place, to_zyx(ids.shape))
+        IDS.require(true_ids, place, truth.source)
+        return Contingency.of(true_ids, ids)
 
-    blocks = iter_blocks(segmentation, block_bytes)
+    blocks = iter_blocks(segmentation, block_bytes, rule=IDS)
     return _evaluate(Contingency.total(table(corner, ids) for corner, ids in blocks))
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from ffn_core.errors import InputError
 from ffn_core.geometry import Box, Zyx, to_zyx
 from ffn_core.volumes import Volume, whole_file
+from ffn_core.volumes.hdf5 import new_hdf5
 
 MOST_EDGE: Final = 128
 """Longest edge of a sample in voxels; of a larger region it is the middle."""
@@ -61,9 +62,10 @@ class SegmentedSample:
 
     def save(self, path: Path) -> None:
         """Write as compressed HDF5, whole or not at all."""
-        with whole_file(path) as partial, h5py.File(partial, "w") as file:
+        with whole_file(path) as partial, new_hdf5(partial) as file:
             for name in ("segmentation", "truth", "section"):
-                file.create_dataset(name, data=getattr(self, name), compression="gzip")
+                array = getattr(self, name)
+                file.create_dataset(name, data=array, compression="gzip", fletcher32=True)
             file.attrs.update(z=self.z, start_zyx=self.start_zyx, step=self.step)
 
     @classmethod
@@ -83,5 +85,5 @@ class SegmentedSample:
                     start_zyx=to_zyx(int(n) for n in file.attrs["start_zyx"]),
                     step=int(file.attrs["step"]),
                 )
-        except (OSError, KeyError) as error:
-            raise InputError(f"{path} is no segmented sample: {error}") from error
+        except Exception as error:  # whatever HDF5 makes of damaged bytes
+            raise InputError(f"{path} is damaged, or no segmented sample: {error}") from error

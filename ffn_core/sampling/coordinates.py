@@ -1,5 +1,6 @@
 """Training coordinates: where canvases may be centered, grouped by partition class."""
 
+import hashlib
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -11,11 +12,14 @@ import numpy as np
 from ffn_core.errors import InputError
 from ffn_core.geometry import Zyx, as_zyx
 from ffn_core.sampling.partitions import Block
-from ffn_core.volumes import whole_file
-from ffn_core.volumes.hdf5 import CHECKED
+from ffn_core.volumes import Volume, whole_file
+from ffn_core.volumes.hdf5 import new_hdf5
 
 MOST_PER_CLASS = 4_000_000
 """Far more canvases than a training run draws; 13 classes of them take 416 MB at the most."""
+
+_LOOKED_AT = 64
+"""Coordinates that are compared with the labels they are said to be of."""
 
 _SECTIONS = 16
 """Sections that are handled at a time; keeps index arrays small."""
@@ -71,6 +75,7 @@ def _hash(indices: np.ndarray) -> np.ndarray:
     return mixed ^ (mixed >> np.uint64(31))
 
 
+_CHECKSUM = "sha256"
 _FORMAT = "ffn-scaling coordinates 1"
 
 
@@ -191,9 +196,29 @@ class Coordinates:
             )
         return replace(self, indices=indices)
 
+    def check_labels(self, labels: Volume, source: str) -> None:
+        """Check on some coordinates that they may be of ``labels``, which have the same shape.
+
+        Args:
+            labels: Object ids.
+            source: What the coordinates are called.
+
+        Raises:
+            InputError: One of them lies on background.
+        """
+        everything = np.concatenate(self.indices)
+        chosen = everything[:: max(1, len(everything) // _LOOKED_AT)]
+        for index in chosen:
+            z, y, x = (int(n) for n in np.unravel_index(int(index), self.shape_zyx))
+            if labels.read((z, y, x), (1, 1, 1))[0, 0, 0] == 0:
+                raise InputError(
+                    f"coordinates {source} are not of labels {labels.source}: voxel zyx"
+                    f" {(z, y, x)} is background there; prepare them again"
+                )
+
     def save(self, path: str | Path) -> None:
         """Write an HDF5 file, complete or not at all."""
-        with whole_file(path) as partial, h5py.File(partial, "w", libver=CHECKED) as file:
+        with whole_file(path) as partial, new_hdf5(partial) as file:
             file.attrs["format"] = _FORMAT
             file.attrs["shape_zyx"] = self.shape_zyx
             file.attrs["lom_radius_zyx"] = self.lom_radius_zyx
@@ -201,7 +226,10 @@ class Coordinates:
             file.attrs["min_size"] = self.min_size
             file.attrs["labels_source"] = self.labels_source
             for number, members in enumerate(self.indices, start=1):
-                file.create_dataset(_class_name(number), data=members, fletcher32=len(members) > 0)
+                data = file.create_dataset(
+                    _class_name(number), data=members, fletcher32=len(members) > 0
+                )
+                data.attrs[_CHECKSUM] = _checksum(members)
 
     @classmethod
     def load(cls, path: str | Path) -> "Coordinates":
@@ -217,7 +245,7 @@ class Coordinates:
         try:
             with h5py.File(path, "r") as file:
                 coordinates = cls._from_file(file)
-        except (OSError, KeyError, TypeError, ValueError) as error:
+        except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
             raise InputError(
                 f"{path} is not a coordinate file, or is damaged; delete it and prepare it again"
                 f" ({error})"
@@ -231,8 +259,11 @@ class Coordinates:
             raise ValueError(f"its format is not {_FORMAT!r}")
         shape_zyx = as_zyx(attributes["shape_zyx"], "shape_zyx")
         thresholds = tuple(float(t) for t in attributes["thresholds"])
-        indices = tuple(file[_class_name(i)][...] for i in range(1, len(thresholds) + 2))
-        for members in indices:
+        classes = [file[_class_name(i)] for i in range(1, len(thresholds) + 2)]
+        indices = tuple(data[...] for data in classes)
+        for data, members in zip(classes, indices, strict=True):
+            if data.attrs.get(_CHECKSUM) not in (None, _checksum(members)):  # None: an older file
+                raise ValueError(f"{data.name} has another checksum")
             if len(members) and int(members[-1]) >= math.prod(shape_zyx):
                 raise ValueError("a coordinate lies outside the volume")
         return cls(
@@ -243,6 +274,11 @@ class Coordinates:
             int(attributes["min_size"]),
             str(attributes["labels_source"]),
         )
+
+
+def _checksum(members: np.ndarray) -> str:
+    """SHA-256 of the indices of a class. That of HDF5 takes a block of zeros for whole."""
+    return hashlib.sha256(np.ascontiguousarray(members).data).hexdigest()
 
 
 def _class_name(number: int) -> str:

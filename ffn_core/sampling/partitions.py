@@ -18,7 +18,7 @@ import numpy as np
 from ffn_core.errors import InputError
 from ffn_core.geometry import Zyx
 from ffn_core.sampling.own_fraction import classify_block
-from ffn_core.volumes import ArrayVolume, Volume, check_pair, iter_blocks
+from ffn_core.volumes import IDS, ArrayVolume, Volume, check_pair, iter_blocks
 
 PUBLISHED_THRESHOLDS = (0.025, 0.05, 0.075, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 PUBLISHED_MIN_SIZE = 10_000
@@ -119,9 +119,13 @@ def partition_blocks(
 
 
 def object_sizes(labels: Volume) -> tuple[np.ndarray, np.ndarray]:
-    """All object ids but 0, ascending, and their sizes in voxels."""
+    """All object ids but 0, ascending, and their sizes in voxels.
+
+    Raises:
+        UnusableVoxels: Some voxels hold no object id; counts them.
+    """
     sizes: dict[int, int] = {}
-    for _, block in iter_blocks(labels):
+    for _, block in iter_blocks(labels, rule=IDS):
         for object_id, count in zip(*_unique_counts(block), strict=True):
             sizes[object_id] = sizes.get(object_id, 0) + count
     sizes.pop(0, None)

@@ -20,6 +20,9 @@ from ffn_core.synthetic.rendering import render
 MIN_EXTENT = 8
 """Smallest extent of a synthetic volume along any axis, in voxels."""
 
+MIN_RADIUS_VX = 3
+"""Smallest typical radius of a neurite, in voxels."""
+
 
 def synthesize(
     shape_zyx: Zyx,
@@ -46,8 +49,8 @@ def synthesize(
     """
     if min(shape_zyx) < MIN_EXTENT:
         raise InputError(f"synthetic volume {shape_zyx}: use at least {MIN_EXTENT} voxels per axis")
-    if object_radius_vx < 3:
-        raise InputError(f"object radius {object_radius_vx} voxels: use at least 3")
+    if not object_radius_vx >= MIN_RADIUS_VX:
+        raise InputError(f"object radius {object_radius_vx} voxels: use at least {MIN_RADIUS_VX}")
     if seed < 0:
         raise InputError(f"seed {seed} must not be negative")
     rng = np.random.default_rng(seed)

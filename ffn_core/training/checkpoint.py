@@ -21,8 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from ffn_core.errors import InputError
-from ffn_core.files import digest
+from ffn_core.errors import NO_PLACE, InputError, errno_of
+from ffn_core.files import digest, patient_file
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -141,7 +141,8 @@ def _attempt(stage: Callable[[], dict[str, str]]) -> dict[str, Any]:
     try:
         return {"files": stage()}
     except OSError as error:
-        return {"error": str(error)}
+        number = errno_of(error)
+        return {"error": os.strerror(number) if number in NO_PLACE else str(error)}
 
 
 def _write(
@@ -165,10 +166,8 @@ def _write(
 
 
 def _write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> str:
-    with path.open("wb") as file:
+    with patient_file(path) as file:
         np.savez(file, allow_pickle=False, **arrays)
-        file.flush()
-        os.fsync(file.fileno())
     return _checksum(path)
 
 

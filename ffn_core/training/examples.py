@@ -14,7 +14,7 @@ from ffn_core.sampling.coordinates import Coordinates
 from ffn_core.scores.voxel_counts import VoxelCounts
 from ffn_core.seed import SeedValues
 from ffn_core.training.augmentation import check_permutable, draw_augmentation
-from ffn_core.volumes import Volume
+from ffn_core.volumes import Volume, read_normalized
 
 Window = tuple[slice, slice, slice]
 
@@ -122,9 +122,7 @@ class CanvasSource:
         shape = self.geometry.canvas_zyx
         labels = volume.labels.read((z, y, x), shape)
         is_object = labels == volume.labels.read(center, (1, 1, 1))[0, 0, 0]
-        image = volume.image.read((z, y, x), shape).astype(np.float32)
-        image -= np.float32(volume.mean)
-        image /= np.float32(volume.stddev)
+        image = read_normalized(volume.image, (z, y, x), shape, volume.mean, volume.stddev)
         return Canvas(
             image=np.ascontiguousarray(augment(image)),
             is_object=np.ascontiguousarray(augment(is_object)),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import ClassVar, Self
 
 from ffn_core.errors import InputError
+from ffn_core.limits.ranges import MOST_FOVS, number, range_of
 
 RULES = ("none", "linear", "sqrt", "power")
 
@@ -88,33 +89,27 @@ class Schedule:
 
 @dataclass(frozen=True)
 class _Ramp:
-    """Length of a ramp, given in exactly one unit; all None means there is none.
-
-    Attributes:
-        steps: optimizer steps.
-        fovs: FOVs processed, summed over nodes.
-        fraction: share of the run's budget.
-    """
+    """Length of a ramp, given in exactly one unit; all None means there is none."""
 
     OPTION: ClassVar[str]
 
-    steps: int | None = None
-    fovs: int | None = None
-    fraction: float | None = None
+    steps: int | None = number(None, "optimizer steps", at_least=0, at_most=MOST_FOVS)
+    fovs: int | None = number(None, "FOVs over all nodes", at_least=0, at_most=MOST_FOVS)
+    fraction: float | None = number(None, "share of the budget", at_least=0, at_most=1)
 
     def __post_init__(self) -> None:
         given = {
-            name: value
-            for name in ("steps", "fovs", "fraction")
-            if (value := getattr(self, name)) is not None
+            declared.name: value
+            for declared in fields(self)
+            if (value := getattr(self, declared.name)) is not None
         }
         if len(given) > 1:
-            raise InputError(
-                f"{self.OPTION} has {len(given)} units {given}; keep one, null the rest"
-            )
-        for name, value in given.items():
-            if value < 0 or (name == "fraction" and value > 1):
-                raise InputError(f"{self.OPTION}.{name}={value} is out of range")
+            units = " ".join(f"{self.OPTION}.{name}={value}" for name, value in given.items())
+            raise InputError(f"{units}: keep one unit, and set the others to null")
+        for declared in fields(self):
+            limits = range_of(declared)
+            if limits is not None and declared.name in given:
+                limits.check(given[declared.name], f"{self.OPTION}.{declared.name}=")
 
     def in_steps(self, fovs_per_step: int, budget_steps: int | None) -> int:
         """Convert to whole optimizer steps.

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ffn_core.errors import InputError
+from ffn_core.limits.ranges import Range
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -26,6 +27,30 @@ def _factories() -> dict[str, Any]:
 
 
 NAMES = ("sgd", "momentum", "adagrad", "adam", "adamw", "rmsprop", "lamb")
+
+
+_SHARE = Range(at_least=0, below=1)
+ARGUMENTS = {
+    "beta_1": _SHARE,
+    "beta_2": _SHARE,
+    "momentum": _SHARE,
+    "rho": _SHARE,
+    "epsilon": Range(at_least=0, at_most=1e6),
+    "weight_decay": Range(at_least=0, at_most=1e6),
+    "initial_accumulator_value": Range(at_least=0, at_most=1e6),
+}
+"""Ranges of the arguments of Keras' classes that have a range; Keras does not check most."""
+
+
+def check_arguments(arguments: Mapping[str, Any]) -> None:
+    """Check the numbers among the arguments of an optimizer.
+
+    Raises:
+        InputError: names the first that is out of its range.
+    """
+    for name, value in arguments.items():
+        if name in ARGUMENTS:
+            ARGUMENTS[name].check(value, f"optimizer.arguments.{name}=")
 
 
 def make_optimizer(name: str, arguments: Mapping[str, Any], weights: list[tf.Variable]) -> Any:

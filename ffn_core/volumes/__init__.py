@@ -12,28 +12,47 @@ from ffn_core.volumes.hdf5 import BodyVolume, Hdf5Volume, split_spec
 from ffn_core.volumes.opening import (
     DEFAULT_CACHE_BYTES,
     absolute_spec,
+    doubts,
     fingerprint,
     open_labels,
     open_mask,
     open_volume,
     short_name,
+    state_of,
     stored_at,
+    stored_start,
 )
+from ffn_core.volumes.placement import UNKNOWN, Placement, Size
+from ffn_core.volumes.rules import IDS, INTENSITIES, UnusableVoxels
 from ffn_core.volumes.stacks import StackVolume
 from ffn_core.volumes.stores import StoreVolume
-from ffn_core.volumes.traversal import image_statistics, iter_blocks, iter_slabs
+from ffn_core.volumes.traversal import (
+    image_statistics,
+    iter_blocks,
+    iter_slabs,
+    read_normalized,
+    require_finite,
+    voxel_digest,
+)
 from ffn_core.volumes.volume import ArrayVolume, Volume, check_pair
 
 __all__ = [
     "DEFAULT_CACHE_BYTES",
+    "IDS",
+    "INTENSITIES",
+    "UNKNOWN",
     "ArrayVolume",
     "BodyVolume",
     "Hdf5Volume",
+    "Placement",
+    "Size",
     "StackVolume",
     "StoreVolume",
+    "UnusableVoxels",
     "Volume",
     "absolute_spec",
     "check_pair",
+    "doubts",
     "downsample",
     "downsample_image",
     "downsample_labels",
@@ -44,8 +63,13 @@ __all__ = [
     "open_labels",
     "open_mask",
     "open_volume",
+    "read_normalized",
+    "require_finite",
     "short_name",
     "split_spec",
+    "state_of",
     "stored_at",
+    "stored_start",
+    "voxel_digest",
     "whole_file",
 ]

@@ -40,7 +40,9 @@ def downsample_image(image: np.ndarray, factor: int) -> np.ndarray:
     Voxels of an incomplete cube at the far end of an axis are dropped.
     """
     cubes = _cubes(image, factor)
-    mean = cubes.mean(axis=(1, 3, 5), dtype=np.float32)
+    # float32 holds integers of up to 24 bits.
+    wide = np.float32 if image.dtype.itemsize <= 2 or image.dtype == np.float32 else np.float64
+    mean = cubes.mean(axis=(1, 3, 5), dtype=wide)
     return (np.rint(mean) if image.dtype.kind in "iu" else mean).astype(image.dtype)
 
 

@@ -2,30 +2,23 @@
 
 import functools
 import glob
-import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-import tifffile
-from PIL import Image, UnidentifiedImageError
 
 from ffn_core.errors import InputError
-from ffn_core.geometry import Zyx
-from ffn_core.volumes.volume import check_stored, window_slices
+from ffn_core.volumes.placement import UNKNOWN, Placement
+from ffn_core.volumes.tiff import open_tiff, read_with_pillow
+from ffn_core.volumes.volume import StoredVolume, check_stored
 
 TIFF = (".tif", ".tiff")
 SUFFIXES = (".png", *TIFF)
 
-# Sections of electron micrographs are larger than what Pillow takes for an attack.
-Image.MAX_IMAGE_PIXELS = None
 
-
-class StackVolume:
+class StackVolume(StoredVolume):
     """Sections along z, each decoded as a whole; the ones used last are kept."""
-
-    info = ""
 
     def __init__(
         self,
@@ -33,31 +26,40 @@ class StackVolume:
         depth: int,
         source: str,
         cache_bytes: int,
+        placement: Placement = UNKNOWN,
+        doubts: str = "",
     ) -> None:
         """Stack ``depth`` sections, (y, x) arrays of equal shape and type."""
         first = read_section(0)
         self.source = source
-        self.dtype = first.dtype
+        self.placement = placement
+        self.dtype = first.dtype.newbyteorder("=")
         check_stored(source, (depth, *first.shape), first.dtype)
-        self.shape_zyx: Zyx = (depth, first.shape[0], first.shape[1])
-        self.chunk_zyx: Zyx = (1, first.shape[0], first.shape[1])
+        self.shape_zyx = (depth, first.shape[0], first.shape[1])
+        self.chunk_zyx = (1, first.shape[0], first.shape[1])
         # What fits as a whole is about to be read into memory, each section once.
         fits = depth * first.nbytes <= cache_bytes
         kept = 1 if fits else max(1, cache_bytes // first.nbytes)
+        self._doubts = doubts
         self._read_section = read_section
         self._section = functools.lru_cache(kept)(self._checked_section)
 
-    def read(self, start_zyx: Zyx, shape_zyx: Zyx) -> np.ndarray:
-        """Read the window, section by section; see :meth:`Volume.read`."""
-        sections, *window = window_slices(start_zyx, shape_zyx, self.shape_zyx)
-        result = np.empty(shape_zyx, self.dtype)
+    @property
+    def doubts(self) -> str:
+        """What a user should know; see :attr:`Volume.doubts`."""
+        return self._doubts
+
+    def _read(self, window: tuple[slice, slice, slice]) -> np.ndarray:
+        sections, y, x = window
+        shape = (sections.stop - sections.start, y.stop - y.start, x.stop - x.start)
+        result = np.empty(shape, self.dtype)
         for row, z in enumerate(range(sections.start, sections.stop)):
-            result[row] = self._section(z)[tuple(window)]
+            result[row] = self._section(z)[y, x]
         return result
 
     def _checked_section(self, z: int) -> np.ndarray:
         section = self._read_section(z)
-        if section.shape != self.shape_zyx[1:] or section.dtype != self.dtype:
+        if section.shape != self.shape_zyx[1:] or section.dtype.newbyteorder("=") != self.dtype:
             raise InputError(
                 f"section {z} of {self.source} is {section.dtype} of {section.shape} pixels, the"
                 f" first one {self.dtype} of {self.shape_zyx[1:]}; all must be alike"
@@ -77,9 +79,13 @@ def open_stack(spec: str, cache_bytes: int) -> StackVolume:
     """
     files = stack_files(spec)
     if len(files) == 1 and files[0].suffix.lower() in TIFF:
-        depth, read_page = _tiff_pages(files[0])
-        return StackVolume(read_page, depth, spec, cache_bytes)
-    return StackVolume(lambda z: _read_image(files[z]), len(files), spec, cache_bytes)
+        tiff = open_tiff(files[0])
+        return StackVolume(
+            tiff.read_page, tiff.depth, spec, cache_bytes, tiff.placement, tiff.doubts
+        )
+    return StackVolume(
+        lambda z: _read_image(files[z]), len(files), spec, cache_bytes, doubts=_gaps(files)
+    )
 
 
 def stack_files(spec: str) -> list[Path]:
@@ -112,52 +118,34 @@ def _natural_key(path: Path) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
 
 
+def _gaps(files: Sequence[Path]) -> str:
+    """What numbered sections leave out, in words; empty if nothing, or if that cannot be known."""
+    names = [re.split(r"(\d+)", path.name) for path in files]
+    if len({tuple(name[::2]) for name in names}) > 1:
+        return ""
+    columns = [
+        [int(number) for number in column] for column in zip(*(n[1::2] for n in names), strict=True)
+    ]
+    counting = [column for column in columns if len(set(column)) > 1]
+    if len(counting) != 1:
+        return ""
+    (numbers,) = counting
+    steps = np.diff(numbers)
+    step = int(steps.min())
+    if step < 1 or (steps % step).any() or (steps == step).all():
+        return ""
+    absent = sorted(set(range(numbers[0], numbers[-1], step)) - set(numbers))
+    return (
+        f"section {', '.join(map(str, absent[:5]))}{' ...' if len(absent) > 5 else ''} is not among"
+        f" the files: those before and after lie next to each other"
+    )
+
+
 def _read_image(path: Path) -> np.ndarray:
     """One section as a (y, x) array."""
     if path.suffix.lower() in TIFF:
-        depth, read_page = _tiff_pages(path)
-        if depth != 1:
-            raise InputError(f"{path} has {depth} pages; a file of a stack has one")
-        return read_page(0)
-    return _read_with_pillow(path, 0)
-
-
-def _tiff_pages(path: Path) -> tuple[int, Callable[[int], np.ndarray]]:
-    """Number of pages, and a function that reads one as a (y, x) array."""
-    try:
-        with tifffile.TiffFile(path) as file:
-            series = file.series[0]
-            colors = series.keyframe.samplesperpixel
-            *lead, height, width = series.shape if colors == 1 else (1, 1, 1)
-            contiguous = series.dataoffset is not None
-    except (tifffile.TiffFileError, OSError, IndexError, ValueError) as error:
-        raise InputError(f"{path} is not a readable TIFF file: {error}") from error
-    if colors != 1:
-        raise InputError(f"{path} has {colors} channels; a section has one gray channel")
-    depth = math.prod(lead)
-    if contiguous:
-        pages = tifffile.memmap(path, mode="r").reshape(depth, height, width)
-        return depth, lambda z: pages[z].astype(pages.dtype.newbyteorder("="), copy=False)
-    return depth, functools.partial(_read_tiff_page, path)
-
-
-def _read_tiff_page(path: Path, page: int) -> np.ndarray:
-    with tifffile.TiffFile(path) as file:
-        stored = file.series[0].pages[page]
-        assert stored is not None, "only contiguous series leave pages out"
-        try:
-            return stored.asarray()
-        except ValueError:  # a compression that tifffile leaves to an optional package
-            return _read_with_pillow(path, page)
-
-
-def _read_with_pillow(path: Path, page: int) -> np.ndarray:
-    try:
-        with Image.open(path) as image:
-            image.seek(page)
-            mode, pixels = image.mode, np.asarray(image)
-    except (UnidentifiedImageError, OSError, EOFError, SyntaxError) as error:
-        raise InputError(f"{path} is not a readable image: {error}") from error
-    if pixels.ndim != 2 or mode == "P":
-        raise InputError(f"{path} is a color image (mode {mode}); a section has one gray channel")
-    return pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
+        tiff = open_tiff(path)
+        if tiff.depth != 1:
+            raise InputError(f"{path} has {tiff.depth} pages; a file of a stack has one")
+        return tiff.read_page(0)
+    return read_with_pillow(path, 0)

@@ -13,8 +13,9 @@ import numpy as np
 import tensorstore as ts
 
 from ffn_core.errors import InputError
-from ffn_core.geometry import Zyx
-from ffn_core.volumes.volume import check_stored, window_slices
+from ffn_core.volumes import store_chunks, store_metadata
+from ffn_core.volumes.placement import UNKNOWN, Placement
+from ffn_core.volumes.volume import StoredVolume, check_stored
 
 OPEN_TIMEOUT_S = 30.0
 """How long a server may take to describe an array. Later reads wait out failures for minutes."""
@@ -38,6 +39,11 @@ class _Format:
     x_first: bool
     metadata: str
 
+    @property
+    def is_zarr(self) -> bool:
+        """Whether OME-Zarr groups are of this format."""
+        return self.driver in ("zarr", "zarr3")
+
 
 FORMATS = {
     "zarr": _Format("zarr", "Zarr v2", False, ".zarray"),
@@ -48,24 +54,33 @@ FORMATS = {
 }
 
 
-class StoreVolume:
+class StoreVolume(StoredVolume):
     """An array of a TensorStore driver, read window by window, in zyx order."""
 
-    info = ""
+    def __init__(self, store: Any, source: str, stored: Any, placement: Placement) -> None:
+        """Wrap a ``tensorstore.TensorStore`` of domain [0, shape) in zyx order.
 
-    def __init__(self, store: Any, source: str) -> None:
-        """Wrap a ``tensorstore.TensorStore`` of domain [0, shape) in zyx order."""
-        self._store = store
+        Args:
+            store: The array.
+            source: Its name.
+            stored: The same as it is stored, with all its axes.
+            placement: Where it lies.
+        """
+        self._store, self._stored = store, stored
         self.source = source
+        self.placement = placement
         self.dtype = np.dtype(store.dtype.numpy_dtype)
         z, y, x = store.shape
-        self.shape_zyx: Zyx = (z, y, x)
+        self.shape_zyx = (z, y, x)
         z, y, x = (n or 1 for n in store.chunk_layout.read_chunk.shape)
-        self.chunk_zyx: Zyx = (z, y, x)
+        self.chunk_zyx = (z, y, x)
 
-    def read(self, start_zyx: Zyx, shape_zyx: Zyx) -> np.ndarray:
-        """Read the window through the cache; see :meth:`Volume.read`."""
-        window = window_slices(start_zyx, shape_zyx, self.shape_zyx)
+    @property
+    def doubts(self) -> str:
+        """What a user should know; see :attr:`Volume.doubts`."""
+        return store_chunks.missing(self._stored, self.source)
+
+    def _read(self, window: tuple[slice, slice, slice]) -> np.ndarray:
         try:
             return self._store[window].read().result()
         except (ValueError, OSError) as error:
@@ -78,7 +93,7 @@ def open_store(spec: str, cache_bytes: int) -> StoreVolume:
     Args:
         spec: ``zarr:``, ``zarr3:``, ``n5:`` or ``precomputed:`` and the path of a folder or a
             ``http(s)://``, ``gs://`` or ``s3://`` URL; ``#1`` at its end is the second scale of a
-            precomputed volume.
+            precomputed volume or OME-Zarr group.
         cache_bytes: Size of the cache.
 
     Raises:
@@ -91,13 +106,48 @@ def open_store(spec: str, cache_bytes: int) -> StoreVolume:
     store = _open(request, 0, form, location, spec)
     if store.size * store.dtype.numpy_dtype.itemsize > cache_bytes:  # else read whole, once
         store = _open(request, cache_bytes, form, location, spec)
-    return StoreVolume(_to_zyx(store, form, spec), spec)
+    if form.driver == "neuroglancer_precomputed":
+        names, placement = list(store.domain.labels), _placement(store)
+    else:
+        names, placement = _described(form, location, store)
+    return StoreVolume(_to_zyx(store, form, names, spec), spec, store, placement)
+
+
+def _placement(store: Any) -> Placement:
+    """Where a precomputed volume lies."""
+    voxel_nm = store.spec().to_json()["scale_metadata"]["resolution"][::-1]
+    z, y, x = (float(n) for n in store.domain.origin[2::-1])
+    return Placement(Placement.of_nm(voxel_nm).voxel_nm, (z, y, x))
+
+
+def _described(form: _Format, location: str, store: Any) -> tuple[list[str], Placement]:
+    """Names of the axes of an array, and where it lies."""
+    array = store_metadata.attributes(form.driver, _kvstore(location))
+    above, _, folder = location.rstrip("/").rpartition("/")
+    parent = store_metadata.attributes(form.driver, _kvstore(above)) if above else {}
+    names = [label.lower() for label in store.domain.labels]
+    try:
+        if not any(names) and form.is_zarr:
+            names = store_metadata.axis_names(array, parent, folder, store.rank)
+        return names, store_metadata.placement(form.driver, array, parent, folder)
+    except (TypeError, KeyError, AttributeError, IndexError):  # not as the format prescribes
+        return names, UNKNOWN
 
 
 def absolute_location(location: str) -> str:
     """The location with an absolute path, if it is a path; a scale at its end stays."""
     location = _strip_slashes(location)
     return location if _URL.match(location) else str(Path(location).absolute())
+
+
+def split_scale(location: str) -> tuple[str, str]:
+    """A location without the scale at its end, and the scale, empty if there is none.
+
+    A folder with a # in its name is taken as it is.
+    """
+    location = _strip_slashes(location)
+    folder, _, scale = location.partition("#")
+    return (location, "") if Path(location).is_dir() else (folder, scale)
 
 
 def _open(
@@ -113,29 +163,52 @@ def _open(
             " address right, and is there a network?"
         ) from error
     except (ValueError, OSError) as error:
+        is_there = (Path(location) / form.metadata).is_file()
+        said = f"cannot read the {form.title} array" if is_there else f"no {form.title} array"
         raise InputError(
-            f"no {form.title} array at {location}{_hint(Path(location), form)}: {_reason(error)}"
+            f"{said} at {location}{_hint(Path(location), form)}: {_reason(error)}"
         ) from error
 
 
 def _request(form: _Format, location: str, spec: str) -> tuple[dict[str, Any], str]:
-    """TensorStore's specification, and the location without the scale."""
-    location = _strip_slashes(location)
-    request: dict[str, Any] = {"driver": form.driver}
-    if form.driver == "neuroglancer_precomputed":
-        location, _, scale = location.partition("#")
-        if not (scale or "0").isdigit():
-            raise InputError(f"volume {spec!r}: after # comes the number of a scale, 0, 1, ...")
-        request["scale_index"] = int(scale or 0)
+    """TensorStore's specification, and the location of the array without the scale."""
+    location, scale = split_scale(location)
+    if not (scale or "0").isdigit():
+        raise InputError(f"volume {spec!r}: after # comes the number of a scale, 0, 1, ...")
     if not location:
         raise InputError(f"volume {spec!r} names no path or URL")
-    if _URL.match(location):
-        request["kvstore"] = location.rstrip("/") + "/"
-        return request, location
-    if not Path(location).is_dir():
+    if not _URL.match(location) and not Path(location).is_dir():
         raise InputError(f"no folder {location} (from volume {spec!r})")
-    request["kvstore"] = {"driver": "file", "path": f"{Path(location).absolute()}/"}
-    return request, location
+    if not _URL.match(location):
+        location = str(Path(location).absolute())
+    request: dict[str, Any] = {"driver": form.driver}
+    if form.driver == "neuroglancer_precomputed":
+        request["scale_index"] = int(scale or 0)
+    else:
+        location = _array_location(form, location, scale, spec)
+    return request | {"kvstore": _kvstore(location)}, location
+
+
+def _array_location(form: _Format, location: str, scale: str, spec: str) -> str:
+    """The location itself, or that of a scale of the OME-Zarr group there.
+
+    Raises:
+        InputError: A scale of something else.
+    """
+    group = store_metadata.attributes(form.driver, _kvstore(location)) if form.is_zarr else {}
+    folder = store_metadata.scale_folder(group, int(scale or 0), spec)
+    if folder is not None:
+        return f"{location.rstrip('/')}/{folder}"
+    if scale:
+        raise InputError(f"volume {spec!r}: there is no OME-Zarr group with scales; leave out #")
+    return location
+
+
+def _kvstore(location: str) -> Any:
+    """TensorStore's name for a folder."""
+    if _URL.match(location):
+        return location.rstrip("/") + "/"
+    return {"driver": "file", "path": f"{Path(location).absolute()}/"}
 
 
 def _strip_slashes(location: str) -> str:
@@ -143,12 +216,12 @@ def _strip_slashes(location: str) -> str:
     return location[2:] if location.startswith("//") and _URL.match(location[2:]) else location
 
 
-def _to_zyx(store: Any, form: _Format, spec: str) -> Any:
+def _to_zyx(store: Any, form: _Format, names: list[str], spec: str) -> Any:
     """The store with axes z, y, x from 0 on; other axes must have one element and are dropped.
 
-    Axes named x, y and z are taken by name, others by the order that the format prescribes.
+    Axes whose ``names`` are x, y and z are taken by name, others by the order that the format
+    prescribes.
     """
-    names = [label.lower() for label in store.domain.labels]
     if {"x", "y", "z"} <= set(names):
         order = [names.index(axis) for axis in "zyx"]
     else:

@@ -16,7 +16,7 @@ from analysis.pictures import __main__
 from analysis.results import __main__ as results
 from analysis.results import notebooks
 from experiments.data.cache import write_volumes
-from ffn_core.output_list import LIST
+from ffn_core.files.output_list import LIST
 
 FOVS = 4000
 

@@ -18,7 +18,7 @@ from experiments.segment import segmentation_files
 from experiments.segment.config import ResolvedRegion, ResolvedSegment
 from experiments.throughput import __main__ as throughput
 from experiments.throughput import measurement, tuning
-from ffn_core.output_list import LIST
+from ffn_core.files.output_list import LIST
 from ffn_core.sampling.coordinates import Coordinates
 from ffn_core.sampling.google_ffn import write_published_coordinates
 from ffn_core.synthetic.neurites import synthesize
@@ -234,7 +234,7 @@ def test_a_benchmark_is_replaced_on_request(world, monkeypatch, refused):
 @pytest.mark.parametrize("plant", PLANTS)
 def test_a_soak_takes_a_new_folder(world, plant, refused):
     PLANTS[plant](Path("o"))
-    assert "o is there already" in refused(lambda: soak.main(["--out", "o", "--minutes", "0"]))
+    assert "o is there already" in refused(lambda: soak.main(["--out", "o", "--minutes", "0.01"]))
 
 
 class Noon(datetime):

@@ -267,14 +267,15 @@ def test_mlflow_leads_from_a_run_to_the_one_it_continues(configured, uri):
         runs.append(store.get_run(link["run_id"]))
     earlier, extended, continued = (r.data for r in runs)
     run_id, experiment = runs[0].info.run_id, runs[0].info.experiment_id
-    link = f"[n=4 sqrt adam lr=0.001 s1](#/experiments/{experiment}/runs/{run_id})"
-    assert "mlflow.note.content" not in earlier.tags
+    page = f"#/experiments/{experiment}/runs/{run_id}?workflowType=machine_learning"
+    link = f"[n=4 sqrt adam lr=0.001 s1]({page})"
+    assert earlier.tags["mlflow.note.content"].startswith("Trained on")
     assert continued.tags["ffn_scaling.continued_from"] == run_id
-    assert continued.tags["mlflow.note.content"] == f"Continues {link}, from 16 FOVs on."
+    said = f"Continues {link}, from 16 FOVs on."
+    assert continued.tags["mlflow.note.content"].startswith(said)
     assert extended.tags["ffn_scaling.extends"] == run_id
-    assert extended.tags["mlflow.note.content"] == (
-        f"Extends the budget of {link}, from 16 FOVs on."
-    )
+    said = f"Extends the budget of {link}, from 16 FOVs on."
+    assert extended.tags["mlflow.note.content"].startswith(said)
     assert continued.params["continue_from"] == "n=4 sqrt adam lr=0.001 at 16 FOVs"
     assert earlier.params["continue_from"] == extended.params["continue_from"] == "none"
     steps = [[m.step for m in store.get_metric_history(r.info.run_id, "train/loss")] for r in runs]

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import h5py
@@ -17,6 +18,7 @@ import yaml
 from mlflow.tracking import MlflowClient
 from PIL import Image
 
+from analysis.pictures import __main__ as pictures
 from analysis.runs.mlflow_reader import load_runs
 from experiments import export_neuroglancer, segment_checkpoints, segment_worker
 from experiments.config.parsing import from_dict
@@ -28,6 +30,7 @@ from experiments.reporting.terminal import Terminal
 from experiments.segment import segmentation_files
 from experiments.segment.config import ResolvedSegment, SegmentConfig
 from experiments.segment.flooding import Worker
+from experiments.segment.neuroglancer import exported as exported_layers
 from experiments.segment.pipeline import carry_out, segment
 from experiments.segment.resolve import resolve
 from experiments.segment.tasks import Task
@@ -36,7 +39,7 @@ from ffn_core.files import REPOSITORY
 from ffn_core.inference.forward import make_forward
 from ffn_core.metric_names import metric_of
 from ffn_core.training import checkpoint as checkpoints
-from ffn_core.volumes import open_volume
+from ffn_core.volumes import Placement, open_volume
 
 LIMIT_S = 240
 SHAPE = (40, 34, 34)
@@ -238,10 +241,13 @@ def test_a_segmentation_is_exported_where_it_lies(columns, run_dir, tmp_path, ca
     assert export_neuroglancer.main([str(folder)]) == 2
     carry_out(done, Terminal())
     options = [str(folder), "--out", str(tmp_path / "out"), "--voxel-size-nm"]
-    assert export_neuroglancer.main([*options, "0", "8", "8"]) == 2
+    with pytest.raises(SystemExit, match="2"):
+        export_neuroglancer.main([*options, "0", "8", "8"])
     assert export_neuroglancer.main([*options, "40", "8", "8"]) == 0
     lines = [line for line in capfd.readouterr().err.splitlines() if "error: " in line]
-    assert ["no finished segmentation" in lines[0], "--voxel-size-nm 0" in lines[1]] == [True] * 2
+    assert ["no finished segmentation" in lines[0], "--voxel-size-nm: 0 must be" in lines[1]] == [
+        True
+    ] * 2
     sources = {
         "image": f"{columns}:image",
         "segmentation": segmentation_files.result(folder),
@@ -389,3 +395,120 @@ def test_a_published_checkpoint_needs_its_normalization(shared_dir, columns, run
     assert find_network(str(prefix)).geometry.fov_zyx == (33, 33, 33)
     with pytest.raises(InputError, match="mean=128 stddev=33"):
         config(columns, run_dir, tmp_path, checkpoint=str(prefix), subvolume={})
+
+
+@pytest.fixture
+def editable(columns, tmp_path) -> Path:
+    """Image and labels in one file of a test's own."""
+    path = tmp_path / "editable.h5"
+    path.write_bytes(columns.read_bytes())
+    return path
+
+
+def edit(path: Path, name: str, window: tuple[slice, ...], value: int) -> None:
+    with h5py.File(path, "r+") as file:
+        file[name][window] = value
+
+
+@pytest.fixture(scope="module")
+def carry_out_here(run_dir) -> Callable[[ResolvedSegment], tuple]:
+    """What `carry_out` does, with the worker in this process: its start takes seconds."""
+    forward = make_forward(load_network(find_network(str(run_dir)).path))
+
+    def run(config: ResolvedSegment) -> tuple:
+        alone = dataclasses.replace(config, processes=0, pictures=False)
+        segment(alone, Terminal())
+        assert Worker(config, config.directory, forward).run(config.grid.subvolumes)
+        return carry_out(alone, Terminal())
+
+    return run
+
+
+def test_a_truth_that_changed_is_scored_again(editable, run_dir, tmp_path, capsys, carry_out_here):
+    options = config(editable, run_dir, tmp_path / "out", labels=f"{editable}:labels")
+    assert carry_out_here(options)[1].truth_objects == 4
+    parts = sorted((tmp_path / "out").rglob("*.npz"))
+    times = [path.stat().st_mtime_ns for path in parts]
+    edit(editable, "labels", np.s_[:, 20:, :], 0)
+    capsys.readouterr()
+    _, after = carry_out(options, Terminal())
+    assert after.truth_objects == 2
+    assert "labels have changed since" in "".join(capsys.readouterr())
+    assert [path.stat().st_mtime_ns for path in parts] == times, "it was segmented again"
+    assert carry_out(options, Terminal())[1] == after
+    assert "changed" not in "".join(capsys.readouterr())
+
+
+def test_an_image_that_changed_is_not_mixed_with_what_was_made_of_it(
+    editable, run_dir, tmp_path, carry_out_here
+):
+    options = config(editable, run_dir, tmp_path / "out")
+    summary, _ = carry_out_here(options)
+    os.utime(editable)
+    assert carry_out(options, Terminal())[0] == summary, "a touched file has not changed"
+    edit(editable, "image", np.s_[:, :20, :], int(GRAY - CONTRAST))
+    message = r"holds a segmentation of .*:image as it was before it changed; .* overwrite=true"
+    with pytest.raises(InputError, match=message):
+        carry_out(options, Terminal())
+    # Parts of an unfinished one are not completed from another image either.
+    (tmp_path / "out" / run_files.RESULT).unlink()
+    with pytest.raises(InputError, match=message):
+        carry_out(options, Terminal())
+    replaced, _ = carry_out_here(dataclasses.replace(options, overwrite=True))
+    assert (summary.segments, replaced.segments) == (4, 2)
+
+
+def test_intensities_that_are_not_finite_end_it_before_it_begins(
+    columns, run_dir, tmp_path, carry_out_here
+):
+    with h5py.File(columns) as file:
+        image = file["image"][:].astype(np.float32)
+    image[30, 3, 4] = np.nan
+    write_volumes(tmp_path / "nan.h5", {"image": image})
+    out, values = tmp_path / "out", {"image": f"{tmp_path}/nan.h5:image"}
+    for processes in (0, 1):
+        options = config(columns, run_dir, out, processes=processes, **values)
+        with pytest.raises(InputError, match=r"1 of 46240 voxels .* at zyx \(30, 3, 4\)"):
+            segment(options, Terminal())
+    assert not out.exists()
+    inside = config(columns, run_dir, out, region={"size_zyx": [30, 34, 34]}, **values)
+    assert carry_out_here(inside)[0].segments == 4, "what lies outside does not matter"
+
+
+def test_voxel_sizes_reach_exports_and_pictures(columns, run_dir, tmp_path, capsys, carry_out_here):
+    with h5py.File(columns) as file:
+        image = file["image"][:]
+    place = Placement((30.0, 16.0, 8.0), (5.0, 6.0, 7.0))
+    write_volumes(tmp_path / "em.h5", {"image": image}, placements={"image": place})
+    region = {"start_zyx": [10, 0, 0], "size_zyx": [30, 34, 34]}
+    options = config(
+        columns, run_dir, tmp_path / "seg", image=f"{tmp_path}/em.h5:image", region=region
+    )
+    carry_out_here(options)
+    result = segmentation_files.result(options.directory)
+    assert open_volume(result).placement == Placement((30.0, 16.0, 8.0), (15.0, 6.0, 7.0))
+
+    out = tmp_path / "export"
+    export = [str(options.directory), "--out", str(out)]
+    assert export_neuroglancer.main(export) == 0
+    for name in ("image", "segmentation"):
+        exported = open_volume(f"precomputed:{out}/{name}").placement
+        assert exported == Placement((30.0, 16.0, 8.0), (15.0, 6.0, 7.0))
+    assert exported_layers(options.directory, out) == [out / "image", out / "segmentation"]
+    given = [*export[:2], str(tmp_path / "other"), "--voxel-size-nm", "1", "1", "1"]
+    capsys.readouterr()
+    assert export_neuroglancer.main(given) == 0
+    assert "the image says (30.0, 16.0, 8.0): written as given" in capsys.readouterr().err
+
+    # A corner that is not given is the segmentation's own, not the volume's.
+    drawn = [result, "--image", options.image, "--out"]
+    assert pictures.main([*drawn, str(tmp_path / "a")]) == 0
+    assert pictures.main([*drawn, str(tmp_path / "b"), "--start", "10", "0", "0"]) == 0
+    assert "warning" not in capsys.readouterr().err
+    first, second = (tmp_path / name / "section.png" for name in "ab")
+    assert first.read_bytes() == second.read_bytes()
+    wrong = ["--start", "0", "0", "0", "--voxel-size-nm", "30", "8", "8"]
+    assert pictures.main([*drawn, str(tmp_path / "c"), *wrong]) == 0
+    assert "says (10, 0, 0): drawn as given" in capsys.readouterr().err
+    with Image.open(first) as tall, Image.open(tmp_path / "c" / "section.png") as square:
+        assert tall.height > 1.5 * square.height

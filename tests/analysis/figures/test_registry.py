@@ -31,8 +31,8 @@ from analysis.reference import published
 from analysis.runs.mlflow_reader import load_runs
 from analysis.runs.study import NothingToDraw, Study
 from ffn_core.files import REPOSITORY
+from ffn_core.files.outputs import Outputs
 from ffn_core.inference.sample import SegmentedSample
-from ffn_core.outputs import Outputs
 
 
 @pytest.fixture(autouse=True)

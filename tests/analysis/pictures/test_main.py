@@ -83,7 +83,8 @@ def test_pictures_are_written_or_refused_in_one_line(tmp_path, capsys):
     assert np.ptp(blue) > 100  # something is drawn, and it is shaded
     assert main([*options, "--start", "1", "0", "0"]) == 2
     assert main([*options, "--section", "24"]) == 2
-    assert main([*options, "--most-voxels", "0"]) == 2
+    with pytest.raises(SystemExit, match="2"):
+        main([*options, "--most-voxels", "0"])
     assert capsys.readouterr().err.count("\n") == 3
 
 

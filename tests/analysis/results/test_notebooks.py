@@ -11,7 +11,7 @@ import pytest
 from analysis.results import notebooks
 from analysis.results.notebooks import NOTEBOOKS, execute, kernel, scripts
 from analysis.results.sections import SECTIONS
-from ffn_core.output_list import LIST
+from ffn_core.files.output_list import LIST
 
 # The kernel writes what it thinks of its transport to stderr, which is not the notebooks'.
 STREAMS = ("stderr", "error")

@@ -16,7 +16,7 @@ from analysis.results import overview_figures
 from analysis.results.__main__ import main
 from analysis.results.findings import Findings, Missing, Picture, png, without_ids
 from analysis.text import cell, markdown_table
-from ffn_core.outputs import Outputs
+from ffn_core.files.outputs import Outputs
 
 
 @pytest.fixture

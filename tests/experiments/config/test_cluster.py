@@ -98,7 +98,7 @@ def begin(config: Config, given: bool | None = None, finished: bool = False) -> 
     folder = run_directory(config)
     folder.mkdir(parents=True)
     tags = {} if given is None else {RANKS_GIVEN: str(given).lower()}
-    run_files.write_json(folder / run_files.IDENTITY, {"tags": tags})
+    run_files.write_json(folder / run_files.IDENTITY, {"tags": tags, "params": {}})
     if finished:
         run_files.write_json(folder / run_files.RESULT, {"outcome": "finished"})
     return folder

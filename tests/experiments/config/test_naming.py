@@ -1,8 +1,10 @@
 """A run is found again by its options: those of runs made before there were others."""
 
+import dataclasses
+
 import pytest
 
-from experiments.config.naming import identity, point_name
+from experiments.config.naming import identity, point_name, run_name, sweep_names
 from experiments.config.parsing import from_dict
 from experiments.config.schema import Config
 
@@ -50,3 +52,47 @@ def test_what_a_point_is_called():
     assert point_name(config(learning_rate=rate)) == "n=8 sqrt warm cool adam lr=0.001 s1"
     rounded = config(model=MODEL | {"precision": "bfloat16"})
     assert point_name(rounded) == "n=8 sqrt bfloat16 adam lr=0.001 s1"
+
+
+def on(nodes, **sections) -> Config:
+    return config(cluster={"nodes": nodes, "ranks": 2}, **sections)
+
+
+def test_a_point_of_a_sweep_is_called_by_what_varies_there():
+    warm = {"warmup": {"fraction": 0.1}}
+    points = [
+        on(nodes, seed=seed, learning_rate={"rule": rule} | ramp)
+        for nodes in (8, 64)
+        for rule in ("none", "linear")
+        for ramp in ({}, warm)
+        for seed in (1, 2)
+    ]
+    names = sweep_names(points)
+    assert names[:3] == ["n=8 unscaled s1", "n=8 unscaled s2", "n=8 unscaled warm s1"]
+    assert names[-1] == "n=64 linear warm s2"
+    assert len(set(names)) == len(points)
+    assert sweep_names([on(2), on(4)]) == ["n=2", "n=4"]
+
+
+def test_options_without_a_word_of_their_own_are_named_where_points_would_be_alike():
+    depths = [on(8, model=MODEL | {"depth": depth}) for depth in (3, 4)]
+    assert sweep_names(depths) == ["n=8 depth=3", "n=8 depth=4"]
+    ramps = [on(8, learning_rate={"warmup": {"fraction": f}}) for f in (0.1, 0.2)]
+    assert sweep_names(ramps) == ["n=8 warmup.fraction=0.1", "n=8 warmup.fraction=0.2"]
+
+
+def test_no_name_is_given_twice():
+    points = [on(2), on(4)]
+    assert sweep_names(points, taken={"n=2"}) == ["n=2 sqrt adam lr=0.001 s1", "n=4"]
+    taken = {"n=2", "n=2 sqrt adam lr=0.001 s1"}
+    assert sweep_names(points, taken) == [
+        f"n=2 sqrt adam lr=0.001 s1 {identity(points[0])}",
+        "n=4",
+    ]
+
+
+def test_a_given_name_is_shown_and_does_not_count():
+    plain = config()
+    named = dataclasses.replace(plain, tracking=dataclasses.replace(plain.tracking, name="mine"))
+    assert (run_name(plain), run_name(named)) == (point_name(plain), "mine")
+    assert identity(named) == identity(plain)

@@ -78,8 +78,14 @@ def test_ramps_have_their_place_in_the_whole_run():
         ({"stages": []}, "budget has no unit"),
         ({"stages": [{"nodes": 16, "fovs": 100}]}, "stages[0].fovs=100 is not a whole number"),
         ({"stages": [{"nodes": 16, "fovs": 100}]}, "make it 96"),
-        ({"stages": [{"nodes": 0, "fovs": 100}]}, "stages.nodes=0"),
-        ({"stages": [{"nodes": 1, "fovs": 100, "base": 0}]}, "stages.base=0.0"),
+        (
+            {"stages": [{"nodes": 0, "fovs": 100}]},
+            "stages[0].nodes=0 must be an integer from 1",
+        ),
+        (
+            {"stages": [{"nodes": 1, "fovs": 100, "base": 0}]},
+            "stages[0].base=0 must be a number from 1e-12",
+        ),
         ({"stages": [{"nodes": 1, "fovs": 100, "rate": 1}]}, "unknown option stages[0].rate"),
         ({"stages": [{"nodes": 6, "fovs": 60}]}, "cluster.nodes=6"),
         ({"continue_from": "runs/test/a"}, "cannot be had together with stages"),

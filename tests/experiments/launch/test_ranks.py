@@ -88,7 +88,7 @@ def test_points_side_by_side_are_for_one_machine(make_config):
     with pytest.raises(InputError, match=r"launcher\.name=srun"):
         check(make_config(2, **placed))
     with pytest.raises(InputError, match=r"sweep\.parallel=0"):
-        schema.SweepConfig(parallel=0)
+        from_dict(schema.SweepConfig, {"parallel": 0}, "sweep.")
 
 
 def test_a_run_directory_belongs_to_one_command_at_a_time(make_config):

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from experiments.config.cluster import BatchConfig, ClusterConfig, LauncherConfig
+from experiments.config.parsing import from_dict
 from experiments.config.schema import BudgetConfig, Config, DataConfig, ModelConfig
 from experiments.config.stages import StageConfig
 from experiments.launch import slurm
@@ -177,5 +178,5 @@ def test_time_limits_that_slurm_knows(limit):
 )
 def test_what_cannot_work_is_named(values, named):
     with pytest.raises(InputError) as caught:
-        BatchConfig(**values)
+        from_dict(BatchConfig, values, "batch.")
     assert named in str(caught.value)

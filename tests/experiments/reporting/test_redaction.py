@@ -72,6 +72,7 @@ def test_no_option_of_a_run_looks_like_a_secret():
         ("https://host/v?token=hunter2&scale=1", "https://host/v?token=***&scale=1"),
         ("""{"password": "hunter2"}""", """{"password": ***}"""),
         ("KeyError: 'weights'", "KeyError: 'weights'"),
+        ("""{'key': 'seed', 'new': 2}""", """{'key': 'seed', 'new': 2}"""),
     ],
 )
 def test_text(text, expected):

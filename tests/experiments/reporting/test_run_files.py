@@ -1,19 +1,27 @@
 """A run directory as an object: what is there, what is not, and what is damaged."""
 
+import json
+from dataclasses import asdict
+
 import pytest
 import yaml
 
 from experiments.config.trained_network import training_run
 from experiments.reporting.run_files import (
     CONFIG,
+    FAILURE,
+    IDENTITY,
     METRICS,
+    PROGRESS,
+    RESULT,
     SCALING,
+    FileRecorder,
     Record,
     RunDirectory,
     run_directories,
 )
 from experiments.sweep.dry_run import CostModel
-from ffn_core.errors import InputError
+from ffn_core.errors import DamagedError, InputError
 
 OPTIONS = {
     "data": {"name": "synthetic"},
@@ -96,8 +104,60 @@ def test_every_reader_of_a_config_sees_that_it_was_edited(run):
             read(run)
 
 
-def test_a_dry_run_leaves_runs_out_whose_config_is_damaged(run):
+@pytest.mark.parametrize(("name", "content"), [(CONFIG, "model: [1"), (RESULT, "")])
+def test_a_dry_run_says_which_runs_it_leaves_out(run, name, content):
     run.write_result({"outcome": "finished", "fovs_per_second": 5.0})
-    CostModel(run.path)
-    (run.path / CONFIG).write_text("model: [1")
-    CostModel(run.path)
+    run.write_config(OPTIONS)
+    said = []
+    CostModel(run.path, said.append)
+    assert said == []
+    (run.path / name).write_text(content)
+    CostModel(run.path, said.append)
+    (line,) = said
+    assert f"left out of the estimate: {run.path / name} is damaged" in line
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "read"),
+    [
+        (RESULT, "", RunDirectory.result),
+        (RESULT, "{}", RunDirectory.result),
+        (PROGRESS, "", RunDirectory.progress),
+        (FAILURE, "[]", RunDirectory.failure),
+        (IDENTITY, "null", RunDirectory.identity),
+        (METRICS, '{"step": 1}\n', RunDirectory.records),
+    ],
+)
+def test_damage_is_named_with_what_to_do(run, name, content, read):
+    (run.path / name).write_text(content)
+    with pytest.raises(DamagedError) as caught:
+        read(run)
+    line = str(caught.value)
+    assert line.startswith(f"{run.path / name} is damaged (")
+    assert "); " in line
+    assert "\n" not in line
+
+
+def test_records_of_a_complete_run_are_all_there(run):
+    for step in (1, 2, 3):
+        run.append(record(step))
+    run.write_result({"outcome": "finished", "records": 3})
+    assert len(run.records()) == 3
+    path = run.path / METRICS
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[:2]))
+    with pytest.raises(DamagedError, match="1 of 3 records are missing"):
+        run.records()
+    path.write_text(lines[0] + lines[2])
+    with pytest.raises(DamagedError, match="line 2: it was line 3"):
+        run.records()
+
+
+def test_a_run_of_an_older_version_continues_its_records(run):
+    path = run.path / METRICS
+    path.write_text("".join(json.dumps(asdict(record(step))) + "\n" for step in (1, 2)))
+    recorder = FileRecorder(run.path)
+    recorder.record(2, 8, 0.5, {"train/loss": 0.5})
+    recorder.record(3, 12, 0.5, {"train/loss": 0.25})
+    assert [one.step for one in run.records()] == [1, 2, 3]
+    assert recorder.count == 3

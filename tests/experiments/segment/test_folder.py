@@ -16,8 +16,8 @@ from experiments.segment.checkpoints import _prepare_folder
 from experiments.segment.config import ResolvedRegion, ResolvedSegment
 from experiments.segment.folder import check_folder, claim_folder, inputs_of
 from ffn_core.errors import InputError
+from ffn_core.files.output_list import LIST
 from ffn_core.inference.segmentation import State
-from ffn_core.output_list import LIST
 
 SHAPE = (8, 12, 12)
 

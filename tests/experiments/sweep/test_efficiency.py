@@ -51,6 +51,7 @@ def test_points_are_compared_with_the_mean_of_the_baseline(made, tmp_path):
     assert values(two) == {
         "scaling/parallel_efficiency": pytest.approx(0.8),
         "scaling/speedup": pytest.approx(1.6),
+        "scaling/fovs_per_second": pytest.approx(16.0),
         "scaling/baseline_nodes": 1.0,
     }
     assert values(one)["scaling/parallel_efficiency"] == pytest.approx(0.9)

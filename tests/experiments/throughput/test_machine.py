@@ -7,7 +7,6 @@ import pytest
 
 from experiments.throughput.machine import (
     Machine,
-    cpu_quota,
     physical_cores,
     read_machine,
     warn_of_noise,
@@ -38,13 +37,6 @@ def test_hyper_threads_are_not_cores(sys_root):
 
 def test_unknown_topology_counts_every_processor(tmp_path):
     assert physical_cores([0, 1], tmp_path) == 2
-
-
-def test_quota(sys_root, tmp_path):
-    assert cpu_quota(sys_root) == 1.5
-    (sys_root / "fs/cgroup/cpu.max").write_text("max 100000\n")
-    assert cpu_quota(sys_root) is None
-    assert cpu_quota(tmp_path / "nothing") is None
 
 
 @pytest.mark.parametrize(("value", "on"), [("1", True), ("0", False), ("false", False)])

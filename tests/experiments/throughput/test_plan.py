@@ -136,7 +136,7 @@ def test_host_slots_are_filled_in_order():
     ("overrides", "named"),
     [
         (["throughput.ranks=[]"], "throughput.ranks=[]"),
-        (["throughput.ranks=[0,1]"], "throughput.ranks=[0, 1]"),
+        (["throughput.ranks=[0,1]"], "throughput.ranks[0]=0"),
         (["throughput.ranks=[2,2]"], "throughput.ranks=[2, 2]"),
         (["throughput.mode=odd"], "throughput.mode='odd'"),
         (["throughput.repeats=0"], "throughput.repeats=0"),

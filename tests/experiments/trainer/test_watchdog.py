@@ -38,7 +38,7 @@ def test_a_rank_that_lags_behind_is_missing_though_alive():
 
 def test_a_rank_that_never_said_anything_is_missing():
     assert missing_ranks([said(0, 5, 9), None], [said(0, 8, 9), None], entered=9) == {
-        1: "rank 1 (never heard of)"
+        1: "rank 1 (nothing heard of it)"
     }
 
 

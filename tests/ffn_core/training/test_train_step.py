@@ -176,7 +176,7 @@ def test_two_ranks_take_the_step_of_one():
 
 
 @pytest.mark.parametrize(("ranks", "micro_batch"), [(1, 6), (1, 2), (2, 3), (4, 1), (4, 3)])
-def test_the_noise_is_that_of_the_two_halves_on_any_ranks(ranks, micro_batch):
+def test_the_noise_is_that_of_the_two_halves_on_any_number_of_ranks(ranks, micro_batch):
     """Twelve FOVs; the mean gradient of each half is what a step of plain SGD over it moves by."""
     arrays, share = examples(12), 12 // ranks
     halves = []

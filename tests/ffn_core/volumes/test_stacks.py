@@ -126,3 +126,99 @@ def test_damaged_and_nested_tiffs(tmp_path):
         tifffile.imwrite(tmp_path / name, sections("uint8"), photometric="minisblack")
     with pytest.raises(InputError, match=r"a\.tif has 12 pages; a file of a stack has one"):
         open_volume(f"stack:{tmp_path}/[ab].tif")
+
+
+def pages(path: Path, parts: list[np.ndarray], **options: object) -> str:
+    """Each part written by a call of its own, which makes a series of each."""
+    with tifffile.TiffWriter(path) as writer:
+        for part in parts:
+            writer.write(part, photometric="minisblack", **options)
+    return f"stack:{path}"
+
+
+@pytest.mark.parametrize("options", [{}, {"compression": "zlib"}, {"metadata": None}])
+@pytest.mark.parametrize("thickness", [[1] * 12, [4, 8], [5, 1, 6]])
+@pytest.mark.parametrize("cache_bytes", [0, 10**6])
+def test_sections_written_in_several_calls(tmp_path, options, thickness, cache_bytes):
+    array = sections("uint16")
+    cuts = np.cumsum(thickness)[:-1]
+    parts = [part[0] if len(part) == 1 else part for part in np.split(array, cuts)]
+    spec = pages(tmp_path / "em.tif", parts, **options)
+    np.testing.assert_array_equal(whole(spec, cache_bytes), array)
+    window = open_volume(spec, cache_bytes).read((3, 1, 2), (4, 2, 3))
+    np.testing.assert_array_equal(window, array[3:7, 1:3, 2:5])
+
+
+def test_sections_that_were_appended(tmp_path):
+    array = sections("uint8")
+    for section in array:
+        tifffile.imwrite(tmp_path / "em.tif", section, append=True)
+    np.testing.assert_array_equal(whole(f"stack:{tmp_path}/em.tif"), array)
+
+
+@pytest.mark.parametrize("options", [{}, {"metadata": None, "contiguous": False}])
+def test_a_page_of_another_size_is_named(tmp_path, options):
+    parts = list(sections("uint8"))
+    parts[7] = parts[7][:4]
+    with pytest.raises(InputError, match=r"page 7 \(of 0 to 11\) of .* \(4, 6\) .* \(5, 6\)"):
+        open_volume(pages(tmp_path / "em.tif", parts, **options))
+    parts[7] = sections("uint16")[7]
+    with pytest.raises(InputError, match=r"page 7 .* uint16 .*, the first one uint8"):
+        open_volume(pages(tmp_path / "em.tif", parts, **options))
+
+
+@pytest.mark.parametrize(
+    ("shape", "axes", "counts"),
+    [
+        ((4, 3, 5, 6), "ZCYX", "4 sections x 3 channels"),
+        ((2, 6, 5, 6), "TZYX", "2 points in time x 6 sections"),
+    ],
+)
+@pytest.mark.parametrize("options", [{"imagej": True}, {"ome": True}])
+def test_channels_and_points_in_time_are_no_sections(tmp_path, shape, axes, counts, options):
+    array = sections("uint8").reshape(shape)
+    described = {"metadata": {"axes": axes}, "photometric": "minisblack"}
+    tifffile.imwrite(tmp_path / "em.tif", array, **described, **options)
+    with pytest.raises(InputError, match=f"em.tif holds {counts} .* stack of its own"):
+        open_volume(f"stack:{tmp_path}/em.tif")
+
+
+def test_sections_by_another_name_are_said(tmp_path):
+    """What writers without a z axis make of a stack."""
+    array = sections("uint8")
+    for axes, what in (("CYX", "channels"), ("TYX", "points in time")):
+        options = {"imagej": True, "metadata": {"axes": axes}}
+        tifffile.imwrite(tmp_path / "em.tif", array, **options)
+        volume = open_volume(f"stack:{tmp_path}/em.tif")
+        assert volume.doubts == f"its images are called {what}: taken as sections"
+        np.testing.assert_array_equal(volume.read((0, 0, 0), SHAPE), array)
+    tifffile.imwrite(tmp_path / "em.tif", array, imagej=True, metadata={"axes": "ZYX"})
+    assert open_volume(f"stack:{tmp_path}/em.tif").doubts == ""
+
+
+@pytest.mark.parametrize("options", [{}, {"compression": "zlib"}])
+def test_a_tiff_that_was_cut_off(tmp_path, options):
+    path = tmp_path / "em.tif"
+    array = np.random.default_rng(0).integers(0, 255, (12, 50, 60), np.uint8)
+    tifffile.imwrite(path, array, photometric="minisblack", **options)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(InputError, match=r"em\.tif") as caught:
+        open_volume(f"stack:{path}")
+    assert "\n" not in str(caught.value)
+
+
+def test_images_of_an_ome_tiff_that_lie_in_lost_files(tmp_path):
+    """tifffile reads them as zeros."""
+    array = sections("uint8")
+    described = {"axes": "ZYX"}
+    tifffile.imwrite(tmp_path / "a.ome.tif", array[:6], metadata=described)
+    with tifffile.TiffFile(tmp_path / "a.ome.tif") as file:
+        text = file.ome_metadata
+    assert text is not None
+    uuid = '<UUID FileName="b.ome.tif">urn:uuid:00000000-0000-0000-0000-000000000001</UUID>'
+    more = f'<TiffData FirstZ="6" IFD="0" PlaneCount="6">{uuid}</TiffData></Pixels>'
+    text = text.replace('SizeZ="6"', 'SizeZ="12"').replace("</Pixels>", more)
+    (tmp_path / "a.ome.tif").unlink()
+    tifffile.imwrite(tmp_path / "a.ome.tif", array[:6], description=text, metadata=None)
+    with pytest.raises(InputError, match=r"names 6 images that are not there"):
+        open_volume(f"stack:{tmp_path}/a.ome.tif")

@@ -6,16 +6,14 @@ import contextlib
 import dataclasses
 import fcntl
 import hashlib
-import json
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from ffn_core.errors import InputError
+from ffn_core.files.checked import damaged, read_json, write_json
 
 LIST: Final = ".ffn-scaling-outputs.json"
 
@@ -63,27 +61,17 @@ def read_list(folder: Path) -> dict[str, Entry]:
         InputError: The list is damaged.
     """
     path = folder / LIST
+    remedy = "remove it, and what it should list, or name another folder"
+    values = read_json(path, remedy)
     try:
-        return {name: Entry(**values) for name, values in json.loads(path.read_text()).items()}
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, TypeError, AttributeError):
-        raise InputError(
-            f"{path}, the list of what was written there, is damaged: remove it, and what it"
-            " should list, or name another folder"
-        ) from None
+        return {name: Entry(**entry) for name, entry in ({} if values is None else values).items()}
+    except (TypeError, AttributeError):
+        raise damaged(path, "it is no list of outputs", remedy) from None
 
 
 def write_list(folder: Path, entries: dict[str, Entry]) -> None:
     """Replace the list of a folder, whole or not at all."""
-    path = folder / LIST
-    partial = beside(path)
-    values = {name: dataclasses.asdict(entries[name]) for name in sorted(entries)}
-    try:
-        partial.write_text(json.dumps(values, indent=1) + "\n")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_json(folder / LIST, {name: dataclasses.asdict(entries[name]) for name in sorted(entries)})
 
 
 @contextlib.contextmanager
@@ -96,8 +84,3 @@ def locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
-
-
-def beside(path: Path) -> Path:
-    """A new hidden name in the same folder, with the same suffix."""
-    return path.with_name(f".{path.stem[:80]}.{secrets.token_hex(4)}{path.suffix[:16]}")

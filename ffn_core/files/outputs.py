@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import os
 import shutil
 import stat
@@ -18,12 +19,10 @@ import subprocess
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
 
-from ffn_core.errors import InputError
-from ffn_core.output_list import LIST, Entry, beside, digest, locked, read_list, write_list
-
-_REPOSITORY: Final = Path(__file__).parent.parent
+from ffn_core.errors import InputError, file_error
+from ffn_core.files.output_list import LIST, Entry, digest, locked, read_list, write_list
+from ffn_core.files.whole import REPOSITORY, beside, writing
 
 
 def add_overwrite(parser: argparse.ArgumentParser) -> None:
@@ -58,13 +57,13 @@ def clash(path: Path, inputs: Iterable[Path]) -> str:
 
 def committed(path: Path) -> bool:
     """Whether git can bring this content of one of the project's own files back."""
-    if not path.is_relative_to(_REPOSITORY) or not (_REPOSITORY / ".git").exists():
+    if not path.is_relative_to(REPOSITORY) or not (REPOSITORY / ".git").exists():
         return False
     command = ["git", "--literal-pathspecs", "--no-optional-locks", "status", "--porcelain"]
     try:
         status = subprocess.run(
             [*command, "--ignored", "--", str(path)],
-            cwd=_REPOSITORY,
+            cwd=REPOSITORY,
             capture_output=True,
             check=False,
         )
@@ -107,7 +106,8 @@ class Outputs:
         """Refuse now, with nothing touched, what `place` would refuse; say what it will replace.
 
         Raises:
-            InputError: A path touches an input, or something else is there.
+            InputError: A path touches an input, something else is there, or nothing can be
+                written there.
         """
         real = [real_path(path) for path in paths]
         if len(set(real)) < len(real):
@@ -116,6 +116,7 @@ class Outputs:
         for path in real:
             if self._check(path):
                 replaced.setdefault(path.parent, []).append(path.name)
+            require_writable(path)
         for folder, names in replaced.items():
             self._say(f"replacing in {folder}: {', '.join(names)}")
 
@@ -138,29 +139,27 @@ class Outputs:
         """
         path = real_path(path)
         self._check(path)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise _cannot("write", path, error) from error
         partial = beside(path)
-        try:
-            yield partial
-            self._put(partial, path)
-        except InputError as error:
-            raise InputError(str(error).replace(str(partial), str(path))) from error
-        finally:
-            _remove(partial)
+        with writing(path, partial):
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                yield partial
+                self._put(partial, path)
+            finally:
+                with contextlib.suppress(OSError):  # there is an error that says more
+                    _remove(partial)
 
     def remove(self, path: Path) -> None:
         """Remove an earlier output, if it is one and replacing was asked for."""
         path = real_path(path)
         if _look(path) is None or not self._overwrite or not self._ours(path):
             return
-        _remove(path)
-        with locked(path.parent):
-            entries = read_list(path.parent)
-            if entries.pop(path.name, None) is not None:
-                write_list(path.parent, entries)
+        with writing(path):
+            _remove(path)
+            with locked(path.parent):
+                entries = read_list(path.parent)
+                if entries.pop(path.name, None) is not None:
+                    write_list(path.parent, entries)
 
     def _check(self, path: Path) -> bool:
         """Refuse a real path; returns whether something is there that may be replaced."""
@@ -191,26 +190,23 @@ class Outputs:
         try:
             return self.made(path) or self._restorable(path)
         except OSError as error:
-            raise _cannot("read", path, error) from error
+            raise file_error("read", path, error) from error
 
     def _put(self, partial: Path, path: Path) -> None:
         """List an output and move it into place."""
-        try:
-            new = digest(partial)
-            with locked(path.parent):
-                again = self._check(path)  # something may have appeared in the meantime
-                before = digest(path) if again else ""
-                entries = read_list(path.parent)
-                there = {n: e for n, e in entries.items() if _look(path.parent / n) is not None}
-                known = there.get(path.name)
-                if known is None or (known.command, known.digest) != (self._command, new):
-                    now = datetime.now(UTC).isoformat(timespec="seconds")
-                    there[path.name] = Entry(new, self._command, now, before)
-                if there != entries:
-                    write_list(path.parent, there)
-                (_exchange if again else _move)(partial, path)
-        except OSError as error:
-            raise _cannot("write", path, error) from error
+        new = digest(partial)
+        with locked(path.parent):
+            again = self._check(path)  # something may have appeared in the meantime
+            before = digest(path) if again else ""
+            entries = read_list(path.parent)
+            there = {n: e for n, e in entries.items() if _look(path.parent / n) is not None}
+            known = there.get(path.name)
+            if known is None or (known.command, known.digest) != (self._command, new):
+                now = datetime.now(UTC).isoformat(timespec="seconds")
+                there[path.name] = Entry(new, self._command, now, before)
+            if there != entries:
+                write_list(path.parent, there)
+            (_exchange if again else _move)(partial, path)
         self._placed.add(path)
 
 
@@ -226,7 +222,7 @@ def new_folder(path: Path) -> Path:
     try:
         path.mkdir(parents=True)
     except OSError as error:
-        raise _cannot("make", path, error) from error
+        raise file_error("make", path, error) from error
     return path
 
 
@@ -253,7 +249,19 @@ def real_path(path: Path) -> Path:
                 raise InputError(f"cannot write {path}: {parent} is a file, not a folder")
         return path.resolve() if path.name in ("", "..") else path.parent.resolve() / path.name
     except (OSError, RuntimeError) as error:
-        raise _cannot("write", path, error) from error
+        raise file_error("write", path, error) from error
+
+
+def require_writable(path: Path) -> None:
+    """Check that a file or folder can be made, as far as that is known without trying.
+
+    Raises:
+        FileError: The nearest folder above that is there takes no files.
+    """
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if not os.access(folder, os.W_OK | os.X_OK):
+        read_only = os.statvfs(folder).f_flag & os.ST_RDONLY
+        raise file_error("write", path, OSError(errno.EROFS if read_only else errno.EACCES, ""))
 
 
 def _look(path: Path) -> os.stat_result | None:
@@ -263,7 +271,7 @@ def _look(path: Path) -> os.stat_result | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise _cannot("look at", path, error) from error
+        raise file_error("look at", path, error) from error
 
 
 def _inode(path: Path) -> tuple[int, int] | None:
@@ -310,8 +318,3 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
-
-
-def _cannot(what: str, path: Path, error: Exception) -> InputError:
-    """An error of the file system in one line."""
-    return InputError(f"cannot {what} {path}: {getattr(error, 'strerror', None) or error}")

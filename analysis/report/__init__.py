@@ -1,0 +1,1 @@
+"""The report of one study: a page that holds all of it."""

@@ -1,0 +1,72 @@
+"""``python -m experiments.mlflow_pages [--experiment NAME]``: where to look at studies in MLflow.
+
+Prints the command that opens the UI of a store, and the addresses of each study: its points as a
+table, its charts, and its newest sweep with figures and report.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from experiments.reporting.exit_codes import EXIT_INPUT
+from experiments.reporting.mlflow_store import Store, StoreError, absolute_uri
+from experiments.reporting.mlflow_view import address_of, charts_page, run_page, table_page
+from experiments.reporting.redaction import redacted_text
+from experiments.reporting.terminal import Terminal
+from ffn_core import metric_names as names
+from ffn_core.errors import InputError, in_one_line
+from ffn_core.limits.arguments import CommandParser
+
+
+def main(arguments: list[str]) -> int:
+    """Print the addresses; returns the exit code."""
+    parser = CommandParser(
+        prog="python -m experiments.mlflow_pages", description=__doc__.splitlines()[2]
+    )
+    parser.add_argument("--experiment", help="its name; default: every study with a point")
+    parser.add_argument("--uri", help="MLflow store; default: MLFLOW_TRACKING_URI or ./mlflow.db")
+    given = parser.parse_args(arguments)
+    terminal = Terminal()
+    try:
+        for line in pages(absolute_uri(given.uri), given.experiment):
+            terminal.say(line)
+    except (InputError, OSError) as error:
+        terminal.error(in_one_line(error))
+        return EXIT_INPUT
+    return 0
+
+
+def pages(uri: str, experiment: str | None = None) -> list[str]:
+    """Lines with the addresses of one study of a store, or of all.
+
+    Raises:
+        InputError: there is no such store, or no such study with a point.
+    """
+    try:
+        store = Store(uri, create=False)
+        found = {
+            name: study
+            for name, study in store.experiments().items()
+            if experiment in (None, name) and store.newest_run(study, names.POINT)
+        }
+        command, address = address_of(uri)
+        lines = [f"open the UI: {command}"] if command else []
+        for name, study in found.items():
+            lines += [f"{name}:", f"  points: {address}{table_page(study)}"]
+            lines.append(f"  charts: {address}{charts_page(study)}")
+            if sweep := store.newest_run(study, names.SWEEP):
+                lines.append(f"  sweep:  {address}{run_page(study, sweep)}")
+    except StoreError as error:
+        said = redacted_text(str(error).splitlines()[0])
+        raise InputError(f"cannot read the MLflow store {redacted_text(uri)}: {said}") from None
+    if not found:
+        wanted = f"experiment {experiment!r}" if experiment else "study"
+        raise InputError(
+            f"no {wanted} with a point in {redacted_text(uri)}: run one first, or name another "
+            "store with --uri"
+        )
+    return lines
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
