@@ -32,10 +32,11 @@ HELP_WIDTH = "96"
 ARGPARSE = {
     "Prepare": ("experiments.data",),
     "Measure a machine": ("experiments.benchmarks", "experiments.soak"),
-    "Runs": ("experiments.import_runs",),
+    "Runs": ("experiments.import_runs", "experiments.mlflow_pages"),
     "Segment": ("experiments.segment_worker", "experiments.export_neuroglancer"),
     "Analyze": (
         "analysis.figures",
+        "analysis.report",
         "analysis.predict",
         "analysis.pictures",
         "analysis.tuned",
