@@ -67,6 +67,13 @@ def docs(session: nox.Session) -> None:
 
 
 @nox.session
+def examples(session: nox.Session) -> None:
+    """Run every command of README and docs for real, with small budgets; some minutes."""
+    sync(session)
+    run(session, "pytest", "-m", "examples", "tests/test_examples.py", *session.posargs)
+
+
+@nox.session
 def figures(session: nox.Session) -> None:
     """RESULTS.md, its figures and verdicts from the recorded studies; then the notebooks."""
     sync(session)

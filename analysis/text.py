@@ -10,7 +10,7 @@ import pandas as pd
 
 
 def markdown_table(table: pd.DataFrame) -> str:
-    """A table in Markdown, numbers to three digits; a line that says so where it has no rows."""
+    """A table in Markdown, numbers to three digits; one line of text where there are no rows."""
     if table.empty:
         return "*No numbers yet.*"
     lines = ["| " + " | ".join(str(c).replace("_", " ") for c in table.columns) + " |"]

@@ -33,7 +33,7 @@ FILE: Final = CONF / "tuned" / "study.yaml"
 
 
 def tuned(studies: Studies) -> tuple[dict[str, float], list[str]]:
-    """What the pilot sets, by name, as far as its studies are there, and what is doubtful of it.
+    """Values that the pilot sets, by name, from the studies that are there; and doubts about them.
 
     A best rate that does not lie inside the grid is replaced by the best rate of the grid.
     """

@@ -32,10 +32,11 @@ HELP_WIDTH = "96"
 ARGPARSE = {
     "Prepare": ("experiments.data",),
     "Measure a machine": ("experiments.benchmarks", "experiments.soak"),
-    "Runs": ("experiments.import_runs",),
+    "Runs": ("experiments.import_runs", "experiments.mlflow_pages"),
     "Segment": ("experiments.segment_worker", "experiments.export_neuroglancer"),
     "Analyze": (
         "analysis.figures",
+        "analysis.report",
         "analysis.predict",
         "analysis.pictures",
         "analysis.tuned",
@@ -43,18 +44,6 @@ ARGPARSE = {
         "analysis.results",
         "analysis.results.notebooks",
     ),
-}
-SUBCOMMANDS = {
-    "experiments.data": (
-        "info",
-        "synthesize",
-        "fetch",
-        "prepare",
-        "downsample",
-        "import-coordinates",
-        "export-coordinates",
-    ),
-    "analysis.recorded": ("export",),
 }
 HYDRA = {
     "experiments.train": "config",
@@ -82,9 +71,15 @@ def option_rows(
         default = values.get(field.name, default_of(field))
         meaning = field.metadata.get("doc") or described.get(field.name) or comments.get(name, "")
         meaning = meaning or elsewhere(cls, field.name)
-        if limits := str(field.metadata.get("range") or ""):
+        if limits := words_of(field.metadata.get("range")):
             meaning = f"{meaning} ({limits})"
         yield name, type_words(hint), shown(default), meaning
+
+
+def words_of(limits: Any) -> str:
+    """A range in words; the largest integer is none that people need to see."""
+    text = str(limits or "")
+    return "0 or more" if text == f"from 0 to {2**63 - 1:,}" else text
 
 
 def sections(cls: type, prefix: str = "") -> Iterator[tuple[str, type]]:
@@ -306,8 +301,9 @@ def commands_page() -> str:
     for title, names in ARGPARSE.items():
         parts.append(f"## {title}")
         for name in names:
-            parts.append(f"### `{name}`\n\n```text\n{help_of(name)}\n```")
-            for sub in SUBCOMMANDS.get(name, ()):
+            text = help_of(name)
+            parts.append(f"### `{name}`\n\n```text\n{text}\n```")
+            for sub in subcommands(text):
                 parts.append(f"#### `{name} {sub}`\n\n```text\n{help_of(name, sub)}\n```")
     parts += ["## Tasks", "`nox -l` lists them; `uvx nox -s NAME` runs one.", tasks()]
     return "\n\n".join(parts)
@@ -337,6 +333,12 @@ def help_of(module: str, *subcommand: str) -> str:
     if not text.startswith("usage:"):
         raise RuntimeError(f"{module} --help printed no usage: {text[:200]!r}")
     return text
+
+
+def subcommands(text: str) -> list[str]:
+    """The subcommands that a help lists."""
+    section = text.partition("\npositional arguments:\n")[2].partition("\n\n")[0]
+    return re.findall(r"^ {4}([a-z][\w-]+)(?: |$)", section, re.MULTILINE)
 
 
 def tasks() -> str:

@@ -67,7 +67,7 @@ def errno_of(error: BaseException | None) -> int | None:
     """Number of the system's error that led to ``error``; None if there was none.
 
     HDF5, Arrow and TensorFlow give it in their text alone, and what a library says while it cleans
-    up after an error may hide that error: hence also those that came before.
+    up after an error may hide that error, so those that came before count too.
     """
     while error is not None:
         if isinstance(error, OSError) and error.errno is not None:

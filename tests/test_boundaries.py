@@ -144,7 +144,7 @@ def test_folders_stay_small():
     assert full == {}, "split off a room with an idea of its own, or join fragments of one idea"
 
 
-def test_tests_mirror_the_modules():
+def test_tests_follow_the_modules():
     """A folder of tests is named as the folder it tests."""
     folders = {
         path.parent.relative_to(ROOT / "tests")

@@ -37,7 +37,7 @@ FINDERS: Final[Mapping[str, Costed]] = {
 
 
 def modeled_seconds(history: pd.DataFrame, fovs: float) -> float:
-    """Seconds until so many FOVs at the published throughput of as many nodes as the batch."""
+    """Seconds until a number of FOVs, at the published throughput of as many nodes as the batch."""
     stretches = batches(history)
     ends, batch = stretches["fovs"].to_numpy(), stretches["batch"].to_numpy()
     return float(seconds_of_stages(ends, published_rate(batch), np.array([fovs]))[0])

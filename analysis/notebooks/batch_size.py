@@ -15,7 +15,7 @@
 # # Batch size and the gradient noise scale
 #
 # **Question.** What does a large batch cost in data, what does it save in time, and can that be
-# told in advance from the gradient noise?
+# known in advance from the gradient noise?
 
 # %%
 from IPython.display import display
@@ -38,7 +38,7 @@ report.runs_shown("batch_size", "lr_rules")
 # target: the highest that every seed of at least three node counts reaches. Steps and FOVs follow
 # (S/Smin - 1)(E/Emin - 1) = 1 (McCandlish et al. 2018), whose fit gives the critical batch size;
 # a run that ended before the target counts as needing more than it had (censored likelihood).
-# Times on real nodes are **modelled**: FOVs of this study over the published throughput.
+# Times on real nodes are **modeled**: FOVs of this study over the published throughput.
 
 # %%
 figure = report.figure("data_and_time")

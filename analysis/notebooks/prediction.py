@@ -35,7 +35,7 @@ report.runs_shown("batch_size")
 #
 # Hours on N nodes are FOVs to the target at the batch of N nodes over FOVs per second of N nodes.
 # The first half is fitted to the recorded runs, the second to the published throughput of KNL
-# nodes. All of it is **modelled**, for the small network of the recorded study: shapes and ratios
+# nodes. All of it is **modeled**, for the small network of the recorded study: shapes and ratios
 # carry over, hours do not.
 
 # %% [markdown]

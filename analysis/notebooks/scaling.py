@@ -34,7 +34,7 @@ report.runs_shown("weak_scaling", "strong_scaling")
 #
 # Only real processes count here: an emulated node adds no hardware. Weak scaling keeps the work of
 # a node, fps(N) / (N/N0 fps(N0)); strong scaling keeps the whole batch, T0 N0 / (T N). Beyond what
-# was measured, scaling models fitted to the published throughput speak: **modelled**.
+# was measured, scaling models fitted to the published throughput speak: **modeled**.
 
 # %%
 figure = report.figure("throughput", "weak_scaling")

@@ -14,7 +14,7 @@ from ffn_core.errors import InputError
 
 @dataclass(frozen=True)
 class PlannedStage:
-    """So many FOVs on so many nodes."""
+    """One stage of a plan: FOVs, and the nodes that process them."""
 
     nodes: int
     fovs: int

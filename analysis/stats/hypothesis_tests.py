@@ -243,7 +243,7 @@ def fisher_exact(deaths: Deaths, alternative: str = "two-sided") -> float:
 
 
 def wilson_interval(successes: int, trials: int, level: float = 0.95) -> tuple[float, float]:
-    """Wilson's (1927) interval of a share; of no trial it is 0 to 1."""
+    """Wilson's (1927) interval of a share; 0 to 1 where there was no trial."""
     if trials == 0:
         return 0.0, 1.0
     z = float(stats.norm.ppf((1 + level) / 2))

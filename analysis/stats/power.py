@@ -1,4 +1,4 @@
-"""How large a difference so many seeds can see, and how many seeds a difference takes. Pure."""
+"""Which difference a number of seeds detects, and how many seeds a difference needs. Pure."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def seeds_needed(
 
 
 def detectable_difference(sd: float, seeds: int, power: float = POWER) -> float | None:
-    """The difference that so many seeds see with that power; None for fewer than two seeds."""
+    """The difference that this many seeds detect with that power; None for fewer than two seeds."""
     if seeds < 2:
         return None
     if sd == 0:

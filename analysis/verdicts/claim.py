@@ -120,7 +120,7 @@ class Claim:
         return words
 
     def power(self) -> str:
-        """What so many seeds can see."""
+        """The difference that this many seeds can detect, in words."""
         if self.deaths:
             count = deaths_that_decide(self.seeds)
             return f"{count} deaths of {self.seeds} against none are decided"

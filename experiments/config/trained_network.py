@@ -1,4 +1,4 @@
-"""A trained network by the name a user gives: what its training says of it, and its weights."""
+"""A trained network by the name a user gives: its settings, as recorded, and its weights."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PUBLISHED_GEOMETRY = FovGeometry((33, 33, 33), (8, 8, 8))
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """What the run around a checkpoint says that matters for its network; see `Config`."""
+    """Settings of the run around a checkpoint that matter for its network; see `Config`."""
 
     model: ModelConfig
     data: DataConfig
@@ -108,7 +108,7 @@ def load_network(path: Path, which: str = "averaged", precision: str = "float32"
 
 
 def training_run(run_dir: Path) -> TrainingRun:
-    """Read what a run directory says of its network.
+    """Read the settings of a run's network from its directory.
 
     Raises:
         InputError: Its config is missing or damaged.

@@ -27,7 +27,7 @@ WORKER = "experiments.segment_worker"
 
 
 def worker_commands(config: ResolvedSegment, subvolumes: int) -> list[list[str]]:
-    """Commands that together start the workers for so many subvolumes.
+    """Commands that together start the workers for a number of subvolumes.
 
     A launcher always starts all processes: hosts and allocations are made for that number.
 

@@ -1,4 +1,4 @@
-"""Which of the tasks of a segmentation a process is, as the launcher that started it says."""
+"""The number of a process among the tasks of a segmentation, read from its launcher's variables."""
 
 from __future__ import annotations
 

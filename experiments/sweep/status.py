@@ -1,4 +1,4 @@
-"""How far a point is, read from its run directory and what the batch system says of its job."""
+"""How far a point is, read from its run directory and the state of its job."""
 
 from __future__ import annotations
 

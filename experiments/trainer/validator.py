@@ -81,7 +81,7 @@ class Validator:
         return metrics
 
     def share_of(self, training_s: float) -> dict[str, float]:
-        """Metric that says what part validation is of it and ``training_s`` together."""
+        """Metric: share of validation in the time of validation and training (``training_s``)."""
         total_s = self.clock.elapsed_s + training_s
         return {VALIDATION_SHARE: self.clock.elapsed_s / total_s} if total_s else {}
 

@@ -82,7 +82,7 @@ def read_presence(folder: Path, rank: int) -> Presence | None:
 def missing_ranks(
     before: list[Presence | None], after: list[Presence | None], entered: int
 ) -> dict[int, str]:
-    """Ranks that keep others waiting, and what is known of each.
+    """Ranks that keep others waiting, each with its last known place.
 
     Args:
         before: by rank, what it had said;

@@ -129,7 +129,7 @@ def read_yaml(path: Path, remedy: str = REPEAT) -> dict[str, Any] | None:
     """Values of a YAML file; None if it is not there.
 
     A file cut short is often still valid YAML, and what is missing would silently become a
-    default; hence the checksum.
+    default. That is why there is a checksum.
 
     Raises:
         DamagedError: It is not as it was written, or holds no names.

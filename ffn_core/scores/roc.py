@@ -23,7 +23,7 @@ class LogitHistogram:
 
     @classmethod
     def empty(cls) -> LogitHistogram:
-        """That of no voxel."""
+        """Counts of no voxels."""
         return cls(np.zeros((2, BINS), np.int64))
 
     @classmethod

@@ -159,7 +159,7 @@ def evaluate(
     threshold: float,
     subset: Sequence[Canvas] = (),
 ) -> Score:
-    """Flood the canvases, and some of them in other ways, and pool what came of it.
+    """Fill the canvases, a part of them in two further ways, and pool the counts.
 
     Args:
         predict: the network's forward pass with the loss.

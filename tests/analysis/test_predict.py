@@ -108,7 +108,7 @@ def test_one_batch_size_is_too_few(make_runs):
         training_cost(runs, None, 0.8)
 
 
-def test_several_experiments_that_could_answer_must_be_told_apart(make_runs):
+def test_several_experiments_that_could_answer_must_be_named(make_runs):
     points = [
         ({"nodes": nodes, "ranks": 1, "experiment": name}, curve(nodes, 1))
         for name in ("a", "b")

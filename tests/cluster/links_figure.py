@@ -47,14 +47,14 @@ def draw(rows: pd.DataFrame) -> Figure:
     handles.append(
         Line2D([], [], color=DARK, marker="o", linestyle="none", label="measured (quartiles)")
     )
-    handles.append(Line2D([], [], color=DARK, linestyle="-", label="modelled from the link's rate"))
-    handles.append(Line2D([], [], color=DARK, linestyle="--", label="modelled from two sizes"))
+    handles.append(Line2D([], [], color=DARK, linestyle="-", label="modeled from the link's rate"))
+    handles.append(Line2D([], [], color=DARK, linestyle="--", label="modeled from two sizes"))
     error.axhline(0, color=GRAY, linewidth=1)
     log_axis(time, "x")
     log_axis(time, "y")
     log_axis(error, "x")
     time.set(xlabel="Bytes summed", ylabel="Time of an allreduce (s)")
-    error.set(xlabel="Bytes summed", ylabel="Modelled over measured - 1 (%)")
+    error.set(xlabel="Bytes summed", ylabel="Modeled over measured - 1 (%)")
     figure.legend(handles=handles, loc="outside lower center", ncols=3)
     return figure
 

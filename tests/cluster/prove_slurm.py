@@ -5,7 +5,7 @@
 What must hold, each really run: a sweep becomes one job per point, with 1, 2 and 4 nodes, and its
 repetition runs nothing (scaling); a job that is preempted, then loses a node, then the node it
 stands on goes back into the queue each time, and ends with the weights and validation scores of a
-run that nobody disturbed, to the last bit (survival).
+run that was not disturbed, to the last bit (survival).
 """
 
 from __future__ import annotations

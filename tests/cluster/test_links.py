@@ -40,7 +40,7 @@ def test_times_that_follow_the_model_are_predicted(rows):
     assert MODEL_BYTES in {row["bytes"] for row in rows}
 
 
-def test_figure_shows_times_predictions_and_only_errors_of_what_was_foretold(rows):
+def test_figure_shows_times_predictions_and_only_errors_of_what_was_predicted(rows):
     time, error = links_figure.draw(pd.DataFrame(rows)).axes
     measured, link, fitted = time.lines[0], *time.lines[-2:]
     assert measured.get_ydata() == pytest.approx([exact(size) for size in SIZES])

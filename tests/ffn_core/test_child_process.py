@@ -59,7 +59,7 @@ def test_a_child_ends_with_a_parent_that_is_killed(tmp_path):
 
 
 def _runs(pid: int) -> bool:
-    """Whether a process is there and not a zombie that nobody has waited for."""
+    """Whether a process is there and not a zombie that no process has waited for."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):

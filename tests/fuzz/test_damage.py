@@ -370,7 +370,7 @@ def test_damage_is_named_in_one_line(tmp_path, kinds):
 
 @pytest.mark.timeout(0)
 def test_a_damaged_store_is_named_in_one_line(tmp_path):
-    """SQLite keeps no checksums: of a value that is another one nobody can know."""
+    """SQLite keeps no checksums: a changed value cannot be noticed."""
     path = tmp_path / "mlflow.db"
     uri = f"sqlite:///{path}"
     store = Store(uri)

@@ -79,7 +79,7 @@ def test_a_weak_scaling_sweep_has_its_efficiency(monkeypatch, tmp_path, micro_ov
         (run_dir / run_files.SCALING).unlink()
     other = f"sqlite:///{tmp_path}/other.db"
     assert import_runs.main(["runs", "--uri", other]) == 0
-    mirrored = MlflowClient(other)
+    other_store = MlflowClient(other)
     run_id = run_files.read_json(two / "mlflow.json")["run_id"]
-    imported = mirrored.get_run(run_id).data.metrics
+    imported = other_store.get_run(run_id).data.metrics
     assert imported["scaling/speedup"] == pytest.approx(speedup)

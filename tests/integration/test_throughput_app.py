@@ -56,7 +56,7 @@ def test_ranks_are_measured_recorded_and_tabulated(command, monkeypatch, tmp_pat
     one, two = values["measurements"]
     assert (one["shape"]["ranks"], two["shape"]["ranks"]) == (1, 2)
     assert one["uncoupled"] is None
-    # On an overloaded machine they may start too far apart, and then the user is told.
+    # On an overloaded machine they may start too far apart, and then a line says so.
     if two["uncoupled"] is None:
         assert "never trained at the same time" in captured.err
     else:

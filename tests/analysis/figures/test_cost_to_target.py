@@ -40,7 +40,7 @@ def line(ax, label):
     return next(one for one in ax.lines if one.get_label() == label)
 
 
-def test_scores_against_fovs_and_modelled_time_with_the_end_of_a_stage(study):
+def test_scores_against_fovs_and_modeled_time_with_the_end_of_a_stage(study):
     drawing = growing_batch(study)
     by_fovs, by_time = drawing.figure.axes
     assert {one.get_label() for one in by_fovs.lines} >= {"4", "64", PLAN}

@@ -151,7 +151,7 @@ def test_waits_are_drawn_against_several_rank_counts(make_runs):
     assert set(two.get_xdata()).isdisjoint(four.get_xdata()), "side by side"
 
 
-def test_one_rank_waits_for_nobody(make_runs):
+def test_one_rank_waits_for_none(make_runs):
     metrics = {"time/straggler_wait_s": [(1, 0.0)], "time/step_s": [(1, 1.0)]}
     with pytest.raises(NothingToDraw, match="one rank, which does not wait"):
         stragglers(Study("study", make_runs(({}, metrics))))

@@ -22,7 +22,7 @@ def test_accuracy_is_over_the_best_mean_at_that_node_count():
     assert table["best"].tolist() == [True, False, False, True]
 
 
-def test_best_rate_at_the_edge_of_the_scan_is_told():
+def test_best_rate_at_the_edge_of_the_scan_is_marked():
     scan = pd.DataFrame(
         {
             "nodes": [1, 1, 1, 4, 4, 4],

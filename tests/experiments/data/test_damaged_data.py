@@ -1,4 +1,4 @@
-"""Damaged HDF5 files of our own making are told from sound ones, in one line that names them."""
+"""Damaged HDF5 files of our own making are named in one line, sound ones are not."""
 
 import h5py
 import numpy as np
@@ -33,9 +33,9 @@ def test_a_volume_cut_short(volume, keep):
     assert "\n" not in str(caught.value)
 
 
-def test_a_flipped_bit_anywhere_is_told_or_changes_no_voxel(volume):
+def test_a_flipped_bit_anywhere_is_named_or_changes_no_voxel(volume):
     path, array = volume
-    content, told = path.read_bytes(), 0
+    content, named = path.read_bytes(), 0
     positions = range(0, len(content), 31)
     for position in positions:
         damaged = bytearray(content)
@@ -47,8 +47,8 @@ def test_a_flipped_bit_anywhere_is_told_or_changes_no_voxel(volume):
         except InputError as caught:
             error = str(caught)
         assert error is None or (str(path) in error and "\n" not in error)
-        told += error is not None
-    assert told > 0.6 * len(positions), "most of the file is voxels"
+        named += error is not None
+    assert named > 0.6 * len(positions), "most of the file is voxels"
 
 
 def test_coordinates_with_a_flipped_bit(tmp_path):

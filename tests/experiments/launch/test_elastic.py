@@ -45,7 +45,7 @@ def test_the_command_names_hosts_limits_and_ban(tmp_path):
         ({"ranks": 2, "min_ranks": 3}, "gloo", "cluster.min_ranks=3 of 1 to that many"),
     ],
 )
-def test_what_cannot_be_elastic_is_told(cluster, launcher, problem, tmp_path):
+def test_what_cannot_be_elastic_is_named(cluster, launcher, problem, tmp_path):
     cluster = {"nodes": 4, "elastic": True} | cluster
     with pytest.raises(InputError, match=problem):
         rank_command(config(cluster=cluster, launcher={"name": launcher}), tmp_path)

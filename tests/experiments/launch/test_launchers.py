@@ -106,7 +106,7 @@ def test_no_launcher_is_given_the_value_of_a_variable(name):
     assert "planted" not in " ".join(rank_command(made, RUN_DIR))
 
 
-def test_mpirun_is_told_that_root_is_meant():
+def test_mpirun_is_allowed_to_run_as_root():
     command = rank_command(config("mpi"), RUN_DIR, as_root=True)
     assert command[:2] == ["mpirun", "--allow-run-as-root"]
 
@@ -153,7 +153,7 @@ def test_ranks_fill_nodes(ranks, per_node, nodes):
 
 
 @pytest.mark.parametrize("name", ["srun", "aprun", "pbs", "flux"])
-def test_launchers_that_place_ranks_must_be_told_their_threads(name):
+def test_launchers_that_place_ranks_need_their_threads(name):
     with pytest.raises(InputError, match=r"cluster\.threads_per_rank"):
         rank_command(config(name), RUN_DIR)
 

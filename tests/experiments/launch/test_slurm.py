@@ -31,7 +31,7 @@ def test_what_slurm_refuses_is_said_in_one_line():
     assert "sbatch: error: Invalid account more; see the batch section" in str(caught.value)
 
 
-def test_the_id_is_told_apart_from_the_cluster():
+def test_the_id_is_separated_from_the_cluster():
     assert slurm.submit(["echo", "12;cluster"]) == "12"
 
 

@@ -186,7 +186,7 @@ def written(tmp_path):
 
 
 @pytest.mark.parametrize("keep", [0.0, 0.2, 0.5, 0.9, 0.999])
-def test_a_config_cut_short_is_told(written, keep):
+def test_a_config_cut_short_is_named(written, keep):
     text = written.read_text()
     written.write_text(text[: int(len(text) * keep)])
     with pytest.raises(InputError, match=str(written)) as caught:
@@ -194,7 +194,7 @@ def test_a_config_cut_short_is_told(written, keep):
     assert "\n" not in str(caught.value)
 
 
-def test_a_flipped_bit_of_a_config_is_told_or_changes_nothing(written):
+def test_a_flipped_bit_of_a_config_is_named_or_changes_nothing(written):
     content, config, unnoticed = written.read_bytes(), load_config(written.parent), 0
     for position in range(0, len(content), 7):
         damaged = bytearray(content)

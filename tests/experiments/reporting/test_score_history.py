@@ -27,7 +27,7 @@ def test_of_a_loss_the_lowest_is_best():
     assert history(VALUES, "validation/loss").metrics()["score/best_fovs"] == 1000.0
 
 
-def test_each_new_best_is_told():
+def test_each_new_best_is_printed():
     scores = ScoreHistory("averaged/f1", 4)
     assert [scores.add(f, {"averaged/f1": v}) for f, v in VALUES.items()] == [
         True,

@@ -158,7 +158,7 @@ def test_scores_against_other_labels_are_replaced_on_request(world, workers, ref
 
 
 def test_an_edited_segmentation_stays(world, workers, everything):
-    """Proofread under the same name: scoring it anew must not put the old one back."""
+    """Proofread under the same name: scoring it again must not put the old one back."""
     assert run(config(world, "o")) == 0
     with h5py.File(world / "o" / segmentation_files.SEGMENTATION, "r+") as file:
         file[segmentation_files.DATASET][0] = 9

@@ -25,8 +25,8 @@ def made(tmp_path):
             "cluster.nodes": nodes,
             "cluster.local_batch_size": batch,
         }
-        told = {"cluster.emulated": "false", "sweep.parallel": "1"} | tags
-        run_files.write_json(run_dir / IDENTITY, {"params": params, "tags": told})
+        tags = {"cluster.emulated": "false", "sweep.parallel": "1"} | tags
+        run_files.write_json(run_dir / IDENTITY, {"params": params, "tags": tags})
         run_files.write_json(run_dir / run_files.RESULT, {"outcome": outcome})
         for i, rate in enumerate(rates, start=1):
             metrics = {"throughput/fovs_per_second": rate}

@@ -26,7 +26,7 @@ def test_what_the_last_to_arrive_spends_is_communication_and_the_rest_is_waiting
     assert tuple(phases) == PHASES
 
 
-def test_a_rank_that_is_alone_waits_for_nobody():
+def test_a_rank_that_is_alone_waits_for_none():
     phases, slowest = pooled([report([0.1, 0.2])])
     assert slowest == 0
     assert phases["straggler_wait"] == 0

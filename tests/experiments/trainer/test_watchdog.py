@@ -42,7 +42,7 @@ def test_a_rank_that_never_said_anything_is_missing():
     }
 
 
-def test_nobody_is_missing_when_all_wait():
+def test_no_rank_is_missing_when_all_wait():
     before, after = [said(0, 5, 9), said(1, 5, 9)], [said(0, 8, 9), said(1, 7, 9)]
     assert missing_ranks(before, after, entered=9) == {}
 

@@ -79,7 +79,7 @@ def save_all(folder: Path, step: int, nodes: int = 4, ranks: int = 2, keep: int 
             if meddle and rank == ranks - 1 and len(calls) == 1:
                 meddle(folder / f".step-{step:08d}.partial")
             if len(calls) == 1:
-                gather(None)  # nobody continues before the meddling is done
+                gather(None)  # no rank continues before the file is changed
             return items
 
         streams = make_streams(range(rank * share, (rank + 1) * share), step)

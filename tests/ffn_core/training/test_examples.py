@@ -159,7 +159,7 @@ def test_every_prediction_stays_until_overwritten(policy):
         stream.advance()
         fovs += 1
     assert fovs > 3
-    assert np.count_nonzero(stream.canvas.seed != PAD) == 1  # a new canvas starts afresh
+    assert np.count_nonzero(stream.canvas.seed != PAD) == 1  # a new canvas has its seed alone
 
 
 @pytest.mark.parametrize("policy", POLICIES)

@@ -1,0 +1,191 @@
+"""README and docs: short, with links that lead somewhere, and true to the code they describe."""
+
+import ast
+import dataclasses
+import importlib.util
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = sorted(path for path in DOCS.rglob("*.md") if path.parent.name != "reference")
+AT_TOP = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
+BUILT = {"contributing.md", "changelog.md", "verdicts.md"}
+"""Pages that exist on the site only, as do those of `reference/` and `images/`."""
+
+COMMANDS = (
+    "    pip install uv && uvx nox -s demo     # set up, then the main job: sweeps, MLflow store,"
+    " figures\n"
+    "    pip install uv && uvx nox -s tests    # set up, then all tests\n"
+)
+
+
+@pytest.fixture(scope="module")
+def generate():
+    spec = importlib.util.spec_from_file_location("generate", DOCS / "generate.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_readme_is_one_page_with_the_two_commands():
+    text = (ROOT / "README.md").read_text()
+    assert len(text.splitlines()) <= 120
+    assert COMMANDS in text
+    assert COMMANDS in (DOCS / "get-started.md").read_text()
+
+
+def missing(page: Path) -> list[str]:
+    """Targets of relative links of a page that do not exist."""
+    links = re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text())
+    gone = []
+    for link in links:
+        target = (page.parent / link).resolve()
+        if target.is_relative_to(DOCS):
+            on_site = target.relative_to(DOCS)
+            if on_site.parts[0] in ("reference", "images") or str(on_site) in BUILT:
+                continue
+        if not target.exists():
+            gone.append(link)
+    return gone
+
+
+@pytest.mark.parametrize("page", [*AT_TOP, *PAGES], ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_to_files(page):
+    assert missing(page) == []
+
+
+def test_a_link_to_nothing_is_found(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("[a](page.md) [b](gone.md#part) [c](https://example.org)")
+    assert missing(page) == ["gone.md"]
+
+
+def test_every_page_is_in_the_navigation():
+    # The file has a tag for no other loader than that of MkDocs; the navigation is plain YAML.
+    text = (ROOT / "mkdocs.yml").read_text()
+    navigation = yaml.safe_load(text[text.index("\nnav:") :])["nav"]
+    listed = set(re.findall(r"[\w/-]+\.md", str(navigation)))
+    assert {str(page.relative_to(DOCS)) for page in PAGES} <= listed
+
+
+def test_the_version_is_the_same_everywhere():
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    newest = re.findall(r"^## \[(\d[\d.]*)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert (citation["version"], newest[0]) == (version, version)
+
+
+def test_every_preset_is_on_a_page():
+    text = "".join(page.read_text() for page in [ROOT / "README.md", *PAGES])
+    presets = [path.stem for path in (ROOT / "conf/experiment").glob("*.yaml")]
+    assert [name for name in presets if f"`{name}`" not in text and f"={name}" not in text] == []
+
+
+def messages() -> str:
+    """Every text in the code, joined; ``...`` for a value in it."""
+    found = []
+    for package in ("ffn_core", "experiments", "analysis"):
+        for path in (ROOT / package).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.JoinedStr):
+                    found.append("".join(getattr(part, "value", "...") for part in plain(node)))
+                elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    found.append(node.value)
+    return "\n".join(found)
+
+
+def plain(node: ast.JoinedStr) -> list[ast.Constant]:
+    """Parts of a formatted text, values as ``...``."""
+    return [p if isinstance(p, ast.Constant) else ast.Constant("...") for p in node.values]
+
+
+def test_error_lines_of_the_troubleshooting_page_are_those_of_the_code():
+    text = (DOCS / "troubleshooting.md").read_text()
+    lines = [
+        quoted
+        for section in text.split("\n## ")[2:]  # after Set-up, whose lines are of other programs
+        for quoted in re.findall(r"^\| `([^`]+)` \|", section, re.MULTILINE)
+    ]
+    assert len(lines) > 30
+    code = messages()
+    parts = {part.strip() for line in lines for part in line.split("...")}
+    assert [part for part in sorted(parts) if part and part not in code] == []
+
+
+def test_every_command_is_in_the_reference(generate):
+    guard = 'if __name__ == "__main__":'
+    described = {*generate.HYDRA, "experiments.worker"}
+    described |= {name for names in generate.ARGPARSE.values() for name in names}
+    files = [
+        path
+        for package in ("experiments", "analysis")
+        for path in [*(ROOT / package).glob("*.py"), *(ROOT / package).glob("*/__main__.py")]
+    ]
+    commands = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__main__")
+        for path in files
+        if guard in path.read_text()
+    }
+    assert described - {"analysis.results.notebooks"} == commands
+
+
+def test_subcommands_are_read_from_a_help(generate):
+    text = "usage: x\n\npositional arguments:\n  COMMAND\n    get   take it\n          there\n"
+    assert generate.subcommands(text + "    put-back\n\noptions:\n    -h  help\n") == [
+        "get",
+        "put-back",
+    ]
+    assert generate.subcommands("usage: x\n\npositional arguments:\n  folder  of it\n") == []
+
+
+@dataclasses.dataclass
+class Part:
+    """A part.
+
+    ``size`` says how large.
+    """
+
+    size: int = 3
+    names: list[str] = dataclasses.field(default_factory=list)
+    rate: float | None = dataclasses.field(
+        default=None, metadata={"doc": "how fast", "range": "above 0"}
+    )
+
+
+@dataclasses.dataclass
+class Whole:
+    """A whole.
+
+    Attributes:
+        title: what it is called,
+            over two lines.
+        part: of it.
+    """
+
+    title: str
+    part: Part = dataclasses.field(default_factory=Part)
+
+
+def test_options_are_read_from_dataclasses(generate):
+    assert list(generate.sections(Whole)) == [("", Whole), ("part.", Part)]
+    assert list(generate.option_rows(Whole, {}, {})) == [
+        ("title", "text", "must be given", "what it is called, over two lines")
+    ]
+    comments = {"part.names": "of it"}
+    assert list(generate.option_rows(Part, {"size": 4}, comments, "part.")) == [
+        ("part.size", "whole number", "`4`", "see above"),
+        ("part.names", "list of text", "`[]`", "of it"),
+        ("part.rate", "number or null", "`null`", "how fast (above 0)"),
+    ]
+
+
+def test_comments_are_read_from_yaml(generate, tmp_path):
+    path = tmp_path / "a.yaml"
+    path.write_text("# head\na: 1 # one\nb:\n  c: [1, 2] # two\n  d: null\ne: x # last\n")
+    assert generate.comments_of(path) == {"a": "one", "b.c": "two", "e": "last"}
+    assert generate.first_comment(path) == "head"
