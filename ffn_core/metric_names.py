@@ -194,6 +194,8 @@ METRICS: Final[dict[str, Metric]] = {
     VALIDATION_SHARE: Metric("", "share of validation in it and training together"),
     f"{SYSTEM}rank*_rss_gib": Metric("GiB", "memory of a rank"),
     f"{SYSTEM}rank*_peak_rss_gib": Metric("GiB", "most memory a rank has had"),
+    f"{SYSTEM}rank*_gpu_gib": Metric("GiB", "memory of its GPU that a rank holds"),
+    f"{SYSTEM}rank*_peak_gpu_gib": Metric("GiB", "most memory of its GPU a rank has held"),
     f"{SYSTEM}*/cpu_percent": Metric("%", "load of all cores of a host"),
     f"{SYSTEM}*/memory_used_gib": Metric("GiB", "memory in use on a host"),
     **{
@@ -230,6 +232,7 @@ PRECISION: Final = "model.precision"
 CHECKPOINT_WEIGHTS: Final = "model.checkpoint_weights"
 CONTINUE_FROM: Final = "continue_from"
 STAGES: Final = "stages"
+DEVICE: Final = "device"
 SEED: Final = "seed"
 BUDGET: Final = "budget"
 
@@ -282,7 +285,7 @@ RUN_LOCAL: Final = (
 )
 """Options and sections that say where and how a run is carried out, not what it computes."""
 
-SAME_RECIPE: Final = (*RUN_LOCAL, "cluster", "report", "model.micro_batch_size")
+SAME_RECIPE: Final = (*RUN_LOCAL, "cluster", "report", "model.micro_batch_size", DEVICE)
 """Those, and what tells runs apart without making their training another but for rounding.
 
 The latter count in the identity of a run. The numbers of nodes and of FOVs a node takes in a step
@@ -304,6 +307,7 @@ LATER: Final[dict[str, Any]] = {
     CONTINUE_FROM: None,
     STAGES: [],
     "stage": None,
+    DEVICE: "auto",
 }
 """Options that did not always exist, each with the value at which it does not count.
 

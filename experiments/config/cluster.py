@@ -74,7 +74,8 @@ class LauncherConfig:
 
     ``hosts`` matters to launchers that take hosts, such as gloo and mpi; ``ranks_per_node``,
     ``cpus_per_rank`` (None: ``cluster.threads_per_rank``) and ``threads_per_core`` to launchers
-    that place the ranks of an allocation, ``mpi`` (the process manager interface) to srun.
+    that place the ranks of an allocation, ``mpi`` (the process manager interface) to srun, and
+    ``gpus_per_node`` (None: not asked for) to srun, flux and jobs of Slurm.
     ``arguments`` are added to the launcher's own, which other users can read, ``environment`` to
     that of the ranks, which they cannot.
     """
@@ -84,12 +85,14 @@ class LauncherConfig:
     ranks_per_node: int = 1
     cpus_per_rank: int | None = None
     threads_per_core: int | None = None
+    gpus_per_node: int | None = None
     mpi: str = "pmix"
     arguments: list[str] = field(default_factory=list)
     environment: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         at_least_one("launcher", self, "ranks_per_node", "cpus_per_rank", "threads_per_core")
+        at_least_one("launcher", self, "gpus_per_node")
         no_secret("launcher.arguments", self.arguments, "on the command line of the launcher")
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from experiments.config.cluster import BatchConfig, ClusterConfig, LauncherConfig
 from experiments.config.parsing import at_least_one
 from experiments.config.stages import StageConfig, check_stages, stage_ends
+from ffn_core.devices.placement import require_known
 from ffn_core.errors import InputError
 from ffn_core.geometry import FovGeometry
 from ffn_core.metric_names import AVERAGED, AVERAGED_F1, SCORES, VALIDATION
@@ -215,7 +216,8 @@ class ModelConfig:
     `WEIGHTS`, says which weights of it. Nothing else of the earlier run is taken up.
     ``micro_batch_size`` is the most FOVs in one forward and backward pass: what is fastest depends
     on the size of the network, and the result does not depend on it. ``precision`` is that of the
-    convolutions: bfloat16 is faster on CPUs that have it natively, and changes the result a little.
+    convolutions: bfloat16 is faster on CPUs and GPUs that have it natively, tf32 on GPUs; both
+    change the result a little.
     """
 
     name: str
@@ -387,6 +389,8 @@ class Config:
     at the end of one, weights, their average and the optimizer's state go over into the next, and
     example streams begin again. Ramps of the rate have their place in the whole. ``stage`` is the
     index of the one that the ranks are in, which is set when they are started.
+
+    Ranks compute on ``device``: ``gpu``, ``cpu``, or ``auto``, which is a GPU where there is one.
     """
 
     data: DataConfig
@@ -409,10 +413,12 @@ class Config:
     continue_from: str | None = None
     stages: list[StageConfig] = field(default_factory=list)
     stage: int | None = None
+    device: str = "auto"
     seed: int = 1
     runs_dir: str = "runs"
 
     def __post_init__(self) -> None:
+        require_known("device", self.device)
         if self.stages:
             self._check_stages()
         elif self.budget == BudgetConfig():

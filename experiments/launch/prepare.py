@@ -15,12 +15,13 @@ from experiments.config.schema import (
 from experiments.config.trained_network import TrainedNetwork, find_network
 from experiments.data.cache import ensure_coordinates, ensure_synthetic
 from experiments.data.dataset import canvas_sources
+from experiments.launch.devices import check_installed, check_side_by_side
 from experiments.launch.launchers import placement, rank_command
 from experiments.launch.lineage import earlier_run
+from ffn_core.devices.host import room_for_ranks
 from ffn_core.errors import InputError
 from ffn_core.geometry import Zyx, as_zyx
 from ffn_core.movement import POLICIES
-from ffn_core.runtime import available_cores
 from ffn_core.training.optimizers import NAMES as OPTIMIZERS
 from ffn_core.volumes import (
     absolute_spec,
@@ -42,7 +43,7 @@ def prepare(config: Config) -> Config:
     Raises:
         InputError: for anything in the config that could not work on the ranks.
     """
-    config = config.on(available_cores())
+    config = config.on(room_for_ranks(config.device))
     check(config)
     if config.model.checkpoint:
         checkpoint = str(find_network(config.model.checkpoint, START).path)
@@ -59,7 +60,7 @@ def prepare(config: Config) -> Config:
 def check(config: Config) -> None:
     """Validate what can be known without touching data."""
     for each in config.each_stage():
-        _check_one(each.on(available_cores()))
+        _check_one(each.on(room_for_ranks(config.device)))
 
 
 def _check_one(config: Config) -> None:
@@ -67,8 +68,10 @@ def _check_one(config: Config) -> None:
     rank_command(config, Path())
     if config.batch.system is None:  # or it is needed where the job runs, not here
         placement(config).require_program()
+    check_installed(config.device)
     if config.sweep.parallel > 1:
         _check_side_by_side(config)
+        check_side_by_side(config)
     _ = config.model.geometry, config.model.size, config.cluster.group
     config.schedule()
     if config.optimizer.name not in OPTIMIZERS:

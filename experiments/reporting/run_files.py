@@ -8,6 +8,7 @@
 ``failure.json``    why a rank ended badly, if one did
 ``result.json``     outcome and summary; there once the run is complete
 ``provenance.json`` versions, commit, host
+``device.json``     what the ranks compute on, as the first of them found it
 ``identity.json``   name, parameters and tags, as in MLflow
 ``checkpoints/``   what the run continues from
 ``best/``           weights of its best evaluation, a checkpoint without example streams
@@ -38,6 +39,7 @@ PROGRESS = "progress.json"
 FAILURE = "failure.json"
 RESULT = "result.json"
 PROVENANCE = "provenance.json"
+DEVICE = "device.json"
 IDENTITY = "identity.json"
 STOP = "stop"
 CHECKPOINTS = "checkpoints"
@@ -291,6 +293,14 @@ class RunDirectory:
     def write_provenance(self, facts: dict[str, str]) -> None:
         """Replace versions, commit and host."""
         write_json(self.path / PROVENANCE, facts)
+
+    def device(self) -> dict[str, str]:
+        """What the ranks compute on; empty before they have started."""
+        return self._read(DEVICE)
+
+    def write_device(self, facts: dict[str, str]) -> None:
+        """Replace what the ranks compute on."""
+        write_json(self.path / DEVICE, facts)
 
     def records(self, name: str = METRICS) -> list[Record]:
         """Complete records of one of the ``jsonl`` files; none if it is not there."""

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from experiments.config.cluster import LauncherConfig
 from experiments.config.schema import WEIGHTS
+from ffn_core.devices.placement import require_known
 from ffn_core.errors import InputError
 from ffn_core.files import digest
 from ffn_core.geometry import Box, FovGeometry, as_zyx
@@ -105,6 +106,7 @@ class SegmentConfig:
     both are those of the run, and without a region it is the part that the run held out.
 
     What is left changes the speed, not the result. ``batch_size``: FOVs per forward pass.
+    ``device`` is what they are run on: ``cpu``, ``gpu``, or ``auto``, a GPU where there is one.
     ``processes`` share the subvolumes, started by ``launcher`` (gloo without hosts: directly on
     this machine); 0 starts none and leaves that to a person. ``cache_bytes``: of the image and of
     the labels, how much a process keeps in memory.
@@ -129,6 +131,7 @@ class SegmentConfig:
     batch_size: int = 1
     processes: int = 1
     threads_per_process: int | None = None
+    device: str = "auto"
     launcher: LauncherConfig = field(default_factory=LauncherConfig)
     cache_bytes: int = 256 * 1024**2
     save_every_s: float = 60.0
@@ -143,6 +146,7 @@ class SegmentConfig:
             value = getattr(self, name)
             if value is not None and value < limit:
                 raise InputError(f"{name}={value} must be at least {limit}")
+        require_known("device", self.device)
         if self.weights not in WEIGHTS:
             raise InputError(
                 f"weights={self.weights!r} is unknown; choose from {', '.join(WEIGHTS)}"
@@ -215,6 +219,7 @@ _NOT_IN_THE_RESULT = (
     "batch_size",
     "processes",
     "threads_per_process",
+    "device",
     "launcher",
     "cache_bytes",
     "save_every_s",

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from experiments.config.naming import point_name, run_directory
 from experiments.config.schema import Config
+from experiments.launch.devices import warnings_of_devices
 from experiments.reporting import run_files
 from experiments.reporting.figures import draw_figures
 from experiments.reporting.mlflow_store import Store, StoreError, absolute_uri, page
@@ -22,7 +23,6 @@ from experiments.sweep.slurm_submit import submit_point
 from ffn_core import metric_names as names
 from ffn_core.errors import InputError
 from ffn_core.files import digest
-from ffn_core.runtime import warn_of_precision
 
 FAILURES = ("failed", "input")
 
@@ -70,15 +70,16 @@ class Sweep:
         self.uri = absolute_uri(config.tracking.uri)
         self._in_sweep = in_sweep
         self._baseline_nodes = config.sweep.baseline_nodes
-        self._warn_once(warn_of_precision(config.model.precision) if _runs_here(config) else None)
+        for line in warnings_of_devices(config):
+            self._warn_once(line)
         if config.sweep.dry_run:
             self._plan = self._plan or SweepPlan(Path(config.runs_dir))
             self._plan.add(config)
         else:
             self._waiting.setdefault(run_directory(config), config)
 
-    def _warn_once(self, line: str | None) -> None:
-        if line and line not in self._warnings:
+    def _warn_once(self, line: str) -> None:
+        if line not in self._warnings:
             self._warnings.add(line)
             self._terminal.warn(line)
 
@@ -218,10 +219,3 @@ class Sweep:
 
     def _warn_of_store(self, error: Exception) -> None:
         self._terminal.warn(f"MLflow store {self.uri}: {str(error).splitlines()[0]}")
-
-
-def _runs_here(config: Config) -> bool:
-    """Whether all ranks are processes of this machine; others look at their own."""
-    launcher = config.launcher
-    elsewhere = config.batch.system or launcher.hosts or launcher.name not in ("gloo", "mpi")
-    return not elsewhere
