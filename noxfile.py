@@ -127,6 +127,22 @@ def audit(session: nox.Session) -> None:
 
 
 @nox.session
+def newer(session: nox.Session) -> None:
+    """Try versions beyond each upper bound of pyproject.toml, about an hour; or those named."""
+    session.run("python", "tests/installs/newer_versions.py", *session.posargs, external=True)
+
+
+@nox.session
+def container(session: nox.Session) -> None:
+    """Carry out the Containerfile as root in a fresh Debian, without a container engine."""
+    if os.geteuid() != 0 or not shutil.which("debootstrap"):
+        session.skip("needs root and debootstrap")
+    folder = Path(session.posargs[0] if session.posargs else session.create_tmp()) / "debian"
+    script = "tests/installs/container_in_chroot.py"
+    session.run("python", script, str(folder), external=True)
+
+
+@nox.session
 def fuzz(session: nox.Session) -> None:
     """Kill a training run at random moments, 50 times unless another number is given."""
     sync(session)
