@@ -26,7 +26,7 @@ def import_little() -> None:
     They take two fifths of the time to import TensorFlow, and more from a file system on which
     thousands of ranks look for the same thousand files at the same time.
     """
-    for name in ("matplotlib", "pandas", "sklearn"):
+    for name in ("IPython", "matplotlib", "pandas", "sklearn"):
         sys.modules.setdefault(name, None)  # type: ignore[arg-type]
 
 
