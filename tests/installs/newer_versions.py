@@ -43,7 +43,7 @@ class Trial:
 
 TRIALS = {
     "tensorflow": Trial(
-        r"(tensorflow(?:-cpu|\[and-cuda\]))==[\d.]+", r"\1>2.18.1", (IMPORTS, RANKS)
+        r"(tensorflow(?:-cpu|\[and-cuda\])?)==[\d.]+", r"\1>2.18.1", (IMPORTS, RANKS)
     ),
     "hydra": Trial(r"hydra-core>=[\d.]+,<1.4", "hydra-core>=1.4.0.dev0", (RECORDS,)),
     "mlflow": Trial(r"mlflow>=3.17,<3.18", "mlflow>=3.18", (RECORDS,)),
