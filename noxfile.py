@@ -12,10 +12,19 @@ nox.options.sessions = ["lint", "tests"]
 nox.options.default_venv_backend = "none"
 
 
+def chosen_groups() -> tuple[str, ...]:
+    """Options of uv that leave an environment with TensorFlow for GPUs one of that kind."""
+    environment = Path(os.environ.get("UV_PROJECT_ENVIRONMENT", ".venv"))
+    # The other one is called tensorflow_cpu.
+    for_gpus = environment.glob("lib/python3.*/site-packages/tensorflow-*.dist-info")
+    return ("--no-group", "cpu", "--group", "gpu") if any(for_gpus) else ()
+
+
 def sync(session: nox.Session) -> None:
     """Bring .venv to the state of uv.lock; builds Horovod the first time (minutes)."""
     # Bytecode is compiled here once, not by every rank of every run.
-    session.run("uv", "sync", "--locked", "--compile-bytecode", "--quiet", external=True)
+    options = ("--locked", "--compile-bytecode", "--quiet", *chosen_groups())
+    session.run("uv", "sync", *options, external=True)
 
 
 def run(session: nox.Session, *command: str, **kwargs: object) -> None:
@@ -116,8 +125,9 @@ def audit(session: nox.Session) -> None:
     folder = Path(session.create_tmp())
     locked, report = folder / "locked.txt", folder / "audit.json"
     report.unlink(missing_ok=True)
-    export = ("uv", "export", "--locked", "--all-groups", "--no-emit-project", "--quiet")
-    session.run(*export, "--output-file", str(locked), external=True, silent=True)
+    export = ("uv", "export", "--locked", "--all-groups", "--no-group", "gpu")
+    options = ("--no-emit-project", "--quiet", "--output-file", str(locked))
+    session.run(*export, *options, external=True, silent=True)
     command = ("uvx", "--quiet", "pip-audit", "--disable-pip", "--require-hashes")
     arguments = ("--requirement", str(locked), "--format", "json", "--output", str(report))
     # 1 is what it returns for findings and for no connection alike: the report distinguishes them.
@@ -135,6 +145,22 @@ def audit(session: nox.Session) -> None:
         session.warn("the advisory service cannot be reached from here: nothing was audited")
         return
     session.log(f"no known vulnerability in {len(looked_up)} of {len(packages)} locked packages")
+
+
+@nox.session
+def newer(session: nox.Session) -> None:
+    """Try versions beyond each upper bound of pyproject.toml, about an hour; or those named."""
+    session.run("python", "tests/installs/newer_versions.py", *session.posargs, external=True)
+
+
+@nox.session
+def container(session: nox.Session) -> None:
+    """Carry out the Containerfile as root in a fresh Debian, without a container engine."""
+    if os.geteuid() != 0 or not shutil.which("debootstrap"):
+        session.skip("needs root and debootstrap")
+    folder = Path(session.posargs[0] if session.posargs else session.create_tmp()) / "debian"
+    script = "tests/installs/container_in_chroot.py"
+    session.run("python", script, str(folder), external=True)
 
 
 @nox.session

@@ -20,11 +20,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.config.trained_network import load_network
-from experiments.launch.launchers import ranks_here
+from experiments.launch.launchers import local_rank_of, ranks_here
 from experiments.reporting.exit_codes import EXIT_FAILED, EXIT_INPUT, EXIT_STOPPED
 from experiments.segment.flooding import Worker
 from experiments.segment.segmentation_files import leave_failure, load_config, read_todo
 from experiments.segment.tasks import Task, task_of
+from ffn_core.devices.placement import place
 from ffn_core.errors import InputError
 from ffn_core.limits.arguments import CommandParser, add_whole
 from ffn_core.limits.ranges import MOST_NODES, Range
@@ -39,10 +40,12 @@ def run_task(folder: Path, task: Task) -> int:
     if not share:
         return 0
     here = ranks_here(os.environ, task.count)
-    configure_tensorflow(config.threads_per_process or threads_per_rank(here))
+    precision = config.precision or "float32"
+    configure_tensorflow(config.threads_per_process or threads_per_rank(here), precision)
+    place(config.device, local_rank_of(os.environ, task.number))
     from ffn_core.inference.forward import make_forward
 
-    network = load_network(Path(config.checkpoint), config.weights, config.precision or "float32")
+    network = load_network(Path(config.checkpoint), config.weights, precision)
     forward = make_forward(network)
     subvolumes = config.grid.subvolumes
     finished = Worker(config, folder, forward).run([subvolumes[index] for index in share])

@@ -16,11 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from experiments.config.config_file import load_config
+from experiments.config.schema import Config
 from experiments.launch.elastic import AGAIN, compute_threads, start_over
 from experiments.launch.launchers import rank_of, ranks_here
 from experiments.launch.stop_request import StopRequest
 from experiments.reporting import run_files
 from experiments.reporting.exit_codes import EXIT_DIVERGED, EXIT_FAILED, EXIT_INPUT, EXIT_STOPPED
+from ffn_core.devices.placement import Device, place, warn_of_shared_gpus
 from ffn_core.errors import DivergedError, InputError
 from ffn_core.runtime import configure_tensorflow, import_little, warn_of_precision
 
@@ -32,7 +34,8 @@ def run_rank(run_dir: Path) -> int:
     config = load_config(run_dir)
     cluster = config.cluster
     here = ranks_here(os.environ, cluster.ranks)
-    configure_tensorflow(cluster.threads_per_rank or compute_threads(config, here))
+    threads = cluster.threads_per_rank or compute_threads(config, here)
+    configure_tensorflow(threads, config.model.precision)
     from experiments.trainer.trainer import Trainer
     from experiments.trainer.watchdog import Stall, Watchdog, end_silent
     from ffn_core.training import distributed
@@ -55,8 +58,11 @@ def run_rank(run_dir: Path) -> int:
         else distributed.start(cluster.ranks, cluster.stall_timeout_s)
     )
     topology = collectives.topology
-    if topology.rank == 0 and (warning := warn_of_precision(config.model.precision)):
-        print(f"warning: {warning}", file=sys.stderr, flush=True)
+    device = place(config.device, topology.local_rank)
+    if topology.rank == 0:
+        run_files.RunDirectory(run_dir).write_device(device.described())
+        for warning in _warnings(config, device, topology.local_size):
+            print(f"warning: {warning}", file=sys.stderr, flush=True)
     recorder: run_files.Recorder = (
         run_files.NullRecorder() if topology.rank else run_files.FileRecorder(run_dir)
     )
@@ -73,6 +79,17 @@ def run_rank(run_dir: Path) -> int:
         run_files.RunDirectory(run_dir).write_result(result)
     distributed.stop()
     return 0 if summary["stage_finished"] else EXIT_STOPPED
+
+
+def _warnings(config: Config, device: Device, ranks_here: int) -> list[str]:
+    """Lines about what the first rank found only now, on its host."""
+    if device.kind == "cpu":
+        lines = [warn_of_precision(config.model.precision)]
+    else:
+        # A launcher that gives each rank a GPU of its own shows it no other.
+        gpus = max(device.gpus, config.launcher.gpus_per_node or 0)
+        lines = [warn_of_shared_gpus(ranks_here, gpus)]
+    return [line for line in lines if line]
 
 
 def main(arguments: list[str]) -> int:

@@ -214,6 +214,8 @@ METRICS: Final[dict[str, Metric]] = {
     f"{SYSTEM}rank*_peak_rss_gib": Metric("GiB", "most memory a rank has had"),
     f"{SYSTEM}host_of_rank*_cpu_percent": Metric("%", "load of all cores of a host"),
     f"{SYSTEM}host_of_rank*_memory_used_gib": Metric("GiB", "memory in use on a host"),
+    f"{SYSTEM}rank*_gpu_gib": Metric("GiB", "memory of its GPU that a rank holds"),
+    f"{SYSTEM}rank*_peak_gpu_gib": Metric("GiB", "most memory of its GPU a rank has held"),
     **{
         segmentation_metric(name, assigned): Metric(
             unit, f"{meaning}; over {'assigned voxels' if assigned else 'all foreground voxels'}"
@@ -248,6 +250,7 @@ PRECISION: Final = "model.precision"
 CHECKPOINT_WEIGHTS: Final = "model.checkpoint_weights"
 CONTINUE_FROM: Final = "continue_from"
 STAGES: Final = "stages"
+DEVICE: Final = "device"
 SEED: Final = "seed"
 BUDGET: Final = "budget"
 
@@ -319,7 +322,7 @@ RUN_LOCAL: Final = (
 )
 """Options and sections that say where and how a run is carried out, not what it computes."""
 
-SAME_RECIPE: Final = (*RUN_LOCAL, "cluster", "report", "model.micro_batch_size")
+SAME_RECIPE: Final = (*RUN_LOCAL, "cluster", "report", "model.micro_batch_size", DEVICE)
 """Those, and what tells runs apart without making their training another but for rounding.
 
 The latter count in the identity of a run. The numbers of nodes and of FOVs a node takes in a step
@@ -341,6 +344,7 @@ LATER: Final[dict[str, Any]] = {
     CONTINUE_FROM: None,
     STAGES: [],
     "stage": None,
+    DEVICE: "auto",
 }
 """Options that did not always exist, each with the value at which it does not count.
 

@@ -18,7 +18,9 @@ class ConvStack(tf.Module):
 
     With ``precision`` bfloat16 all convolutions but the last take inputs and kernels rounded to
     bfloat16 and return bfloat16; so do their gradients. They add up products in float32 (oneDNN
-    does), and all else is float32: weights, biases, residuals, the last layer, logits.
+    does), and all else is float32: weights, biases, residuals, the last layer, logits. With tf32
+    GPUs round what goes into all convolutions to TF32, and nothing else; CPUs compute in float32.
+    That is a switch of the process, see `ffn_core.runtime.allow_tf32`.
     """
 
     def __init__(self, size: ModelSize, seed: int, precision: str = "float32") -> None:
@@ -67,7 +69,7 @@ class ConvStack(tf.Module):
     def _conv(self, net: tf.Tensor, layer: int) -> tf.Tensor:
         """Float32 in and out; the last layer, which makes the logits, is float32 throughout."""
         last = layer == 2 * self.size.depth
-        dtype = tf.float32 if last else tf.as_dtype(self.precision)
+        dtype = tf.bfloat16 if self.precision == "bfloat16" and not last else tf.float32
         kernel = tf.cast(self.kernels[layer], dtype)
         out = tf.nn.conv3d(tf.cast(net, dtype), kernel, strides=[1] * 5, padding="SAME")
         return tf.nn.bias_add(tf.cast(out, tf.float32), self.biases[layer])

@@ -9,7 +9,7 @@ from ffn_core.errors import InputError
 
 KERNEL_EDGE = 3
 
-PRECISIONS = ("float32", "bfloat16")
+PRECISIONS = ("float32", "bfloat16", "tf32")
 """Number formats that the convolutions may compute with; see `ffn_core.model.ConvStack`."""
 
 TRAINING_OVER_FORWARD = 3

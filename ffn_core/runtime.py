@@ -28,15 +28,16 @@ def import_little() -> None:
     They take two fifths of the time to import TensorFlow, and more from a file system on which
     thousands of ranks look for the same thousand files at the same time.
     """
-    for name in ("matplotlib", "pandas", "sklearn"):
+    for name in ("IPython", "matplotlib", "pandas", "sklearn"):
         sys.modules.setdefault(name, None)  # type: ignore[arg-type]
 
 
-def configure_tensorflow(threads: int) -> None:
+def configure_tensorflow(threads: int, precision: str = "float32") -> None:
     """Import TensorFlow and set what every process that computes with it sets, before it computes.
 
     Args:
         threads: of one operation; operations run one after another, each on all of them.
+        precision: of the convolutions, one of `ffn_core.model_size.PRECISIONS`.
     """
     before_tensorflow()
     import tensorflow as tf
@@ -45,6 +46,18 @@ def configure_tensorflow(threads: int) -> None:
     tf.config.threading.set_inter_op_parallelism_threads(1)
     # This rewrite fails on the network's graph, noisily, and changes no timing.
     tf.config.optimizer.set_experimental_options({"remapping": False})
+    allow_tf32(precision)
+
+
+def allow_tf32(precision: str) -> None:
+    """Let GPUs round what goes into products to TF32 (10 bits of mantissa) for ``tf32`` alone.
+
+    TensorFlow does by default; float32 would then mean less on a GPU than on a CPU. To be called
+    before each computation where precisions take turns in one process.
+    """
+    import tensorflow as tf
+
+    tf.config.experimental.enable_tensor_float_32_execution(precision == "tf32")
 
 
 def cpu_flags(cpuinfo: Path = Path("/proc/cpuinfo")) -> frozenset[str]:
@@ -60,12 +73,14 @@ def native_bfloat16(flags: Collection[str]) -> bool:
 
 
 def warn_of_precision(precision: str, flags: Collection[str] | None = None) -> str | None:
-    """Line about convolutions in a number format that a CPU does not have.
+    """Line about convolutions on a CPU in a number format that it does not have.
 
     Args:
         precision: of the convolutions.
         flags: of the CPU; None for this host's.
     """
+    if precision == "tf32":
+        return "tf32 is a number format of GPUs: on a CPU, as here, convolutions are float32"
     flags = cpu_flags() if flags is None else flags
     if precision != "bfloat16" or native_bfloat16(flags):
         return None

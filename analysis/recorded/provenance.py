@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,23 @@ NOTE = "note.md"
 _REMEDY = "take it from where it was copied, or remove it: then where the runs come from is unknown"
 _UNKNOWN = "unknown"
 # A run's own provenance.json holds more; the machine's name is private.
-_FACTS = ("version.", "git.", "host.cpu", "host.cores", "host.memory_gib", "host.system")
+_FACTS = (
+    *("version.", "git.", "tensorflow.", "device."),
+    *("host.cpu", "host.gpus", "host.cores", "host.memory_gib", "host.system"),
+)
+_OF_A_RUN = (FILE, "device.json")
+"""Files of a run's own folder: as of the command, and what its ranks computed on."""
+
+FORMER_TENSORFLOW = "version.tensorflow-cpu"
+"""Fact that held the version of TensorFlow while there was a single kind of it."""
 
 
 def read(folder: Path) -> dict[str, Any]:
     """Provenance of a recorded study; empty where its folder holds none."""
-    path = folder / FILE
+    return _read(folder / FILE)
+
+
+def _read(path: Path) -> dict[str, Any]:
     found = read_json(path, _REMEDY)
     if found is None:
         return {}
@@ -85,7 +97,8 @@ def _facts(folders: Iterable[str]) -> dict[str, list[str]]:
     """Every value of every fact, over the runs whose folder can be read."""
     facts: dict[str, set[str]] = {}
     for folder in folders:
-        for name, value in read(Path(folder)).items():
+        own = [_read(Path(folder) / file).items() for file in _OF_A_RUN]
+        for name, value in chain.from_iterable(own):
             if name.startswith(_FACTS):
                 facts.setdefault(name, set()).add(str(value))
     return {name: sorted(values) for name, values in sorted(facts.items())}
@@ -102,6 +115,12 @@ def _plain(value: Any) -> Any:
     return value.item() if hasattr(value, "item") else value
 
 
-def one_fact(provenance: Mapping[str, Any], name: str) -> str:
-    """A fact of `produced by` as text, several values joined; `unknown` where not recorded."""
-    return ", ".join(provenance.get("produced by", {}).get(name, [])) or _UNKNOWN
+def one_fact(provenance: Mapping[str, Any], *names: str) -> str:
+    """A fact of `produced by` as text, several values joined; `unknown` where not recorded.
+
+    Args:
+        provenance: of a study.
+        names: of the fact, the first that is recorded counts.
+    """
+    produced = provenance.get("produced by", {})
+    return next((", ".join(produced[name]) for name in names if produced.get(name)), _UNKNOWN)

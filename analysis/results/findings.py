@@ -192,7 +192,7 @@ def _study_line(name: str, studies: Studies, facts: Mapping[str, Any]) -> str:
     line = f"- `{name}`: {finished} points finished{of}{where}"
     if not facts:
         return line
-    host = provenance.one_fact(facts, "host.cpu")
+    host = provenance.one_fact(facts, "device.name", "host.cpu")
     cores = provenance.one_fact(facts, "host.cores")
     commit = ", ".join(c[:8] for c in facts.get("produced by", {}).get("git.commit", []))
     recorded = facts.get("recorded", {}).get("last", "unknown")

@@ -8,7 +8,7 @@ from typing import Any, Final
 import pandas as pd
 
 from analysis.claims.judge import effect_text, plan_table
-from analysis.recorded.provenance import one_fact
+from analysis.recorded.provenance import FORMER_TENSORFLOW, one_fact
 from analysis.reference.published import ARXIV
 from analysis.results.findings import Findings, Picture, seeds_of
 from analysis.results.sections import SECTIONS, Section
@@ -117,9 +117,9 @@ def _same(table: pd.DataFrame, column: str) -> str:
 
 def _machine(facts: Mapping[str, Any]) -> str:
     return (
-        f"{one_fact(facts, 'host.cpu')}, {one_fact(facts, 'host.cores')} cores, "
+        f"{one_fact(facts, 'device.name', 'host.cpu')}, {one_fact(facts, 'host.cores')} cores, "
         f"{one_fact(facts, 'host.memory_gib')} GiB; Python {one_fact(facts, 'version.python')}, "
-        f"TensorFlow {one_fact(facts, 'version.tensorflow-cpu')}, "
+        f"TensorFlow {one_fact(facts, 'version.tensorflow', FORMER_TENSORFLOW)}, "
         f"Horovod {one_fact(facts, 'version.horovod')}"
     )
 

@@ -81,7 +81,7 @@ def _onednn(bench: Bench, model: str, repeats: int) -> Ratio:
             file = folder / "rates.json"
             environment = os.environ | {"TF_ENABLE_ONEDNN_OPTS": flag}
             bench.module(
-                "experiments.throughput.bare_step", str(run_dir), str(file), env=environment
+                "experiments.throughput.bare_step", str(run_dir), str(file), "0", env=environment
             )
             found = read_json(file)
             rates[flag] = statistics.median(found["fovs_per_second"])

@@ -110,10 +110,9 @@ def _micro_batch(bench: Bench, model: str, run_dir: Path, tried: Sequence[int]) 
                 cluster=replace(config.cluster, local_batch_size=max(fractions)),
             )
             write_config(folder, variant)
-            bench.module(
-                "experiments.throughput.bare_step", str(folder), str(folder / "rates.json")
-            )
-            rates = read_json(folder / "rates.json")
+            file = folder / "rates.json"
+            bench.module("experiments.throughput.bare_step", str(folder), str(file), "0")
+            rates = read_json(file)
             found.append(median_ratio(rates["fovs_per_second"], rates["gemm_flops"]))
     best, best_found = max(
         (item for item in fractions.items() if item[0] != chosen),
@@ -124,10 +123,11 @@ def _micro_batch(bench: Bench, model: str, run_dir: Path, tried: Sequence[int]) 
 
 
 def _peaks_gib(run: RunDirectory) -> list[float]:
-    """Peak memory of every rank in the records of a run."""
+    """Peak memory of every rank in the records of a run: of its GPU if it computes on one."""
+    ending = "_peak_gpu_gib" if run.device().get("device.kind") == "gpu" else "_peak_rss_gib"
     return [
         value
         for record in run.records()
         for name, value in record.metrics.items()
-        if name.endswith("_peak_rss_gib")
+        if name.endswith(ending)
     ]

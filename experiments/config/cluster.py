@@ -91,7 +91,8 @@ class LauncherConfig:
 
     ``hosts`` matters to launchers that take hosts, such as gloo and mpi; ``ranks_per_node``,
     ``cpus_per_rank`` (None: ``cluster.threads_per_rank``) and ``threads_per_core`` to launchers
-    that place the ranks of an allocation, ``mpi`` (the process manager interface) to srun.
+    that place the ranks of an allocation, ``mpi`` (the process manager interface) to srun, and
+    ``gpus_per_node`` (None: not asked for) to srun, flux and jobs of Slurm.
     ``arguments`` are added to the launcher's own, which other users can read, ``environment`` to
     that of the ranks, which they cannot.
     """
@@ -109,6 +110,9 @@ class LauncherConfig:
     )
     threads_per_core: int | None = number(
         None, "hardware threads of a core that are used", at_least=1, at_most=64
+    )
+    gpus_per_node: int | None = number(
+        None, "GPUs of a node that jobs ask for", at_least=1, at_most=1024
     )
     mpi: str = option("pmix", "process manager interface of srun")
     arguments: list[str] = option([], "further arguments of the launcher")

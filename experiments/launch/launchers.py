@@ -94,11 +94,13 @@ class RankVariables:
         rank: holds the number of a process, from 0.
         size: holds how many there are; None if no variable does.
         local_size: holds how many there are on the same machine, likewise.
+        local_rank: holds the number of a process among those, from 0, likewise.
     """
 
     rank: str
     size: str | None = None
     local_size: str | None = None
+    local_rank: str | None = None
 
 
 @dataclass(frozen=True)
@@ -213,6 +215,16 @@ def ranks_here(environment: Mapping[str, str], ranks: int) -> int:
     return next((int(environment[name]) for name in names if name in environment), ranks)
 
 
+def local_rank_of(environment: Mapping[str, str], rank: int) -> int:
+    """Number of a process among those of its machine; ``rank`` where no launcher says.
+
+    Ranks that follow each other are usually placed on the same machine, so its GPUs are taken in
+    turn all the same.
+    """
+    names = (each.local_rank for each in all_rank_variables() if each.local_rank)
+    return next((int(environment[name]) for name in names if name in environment), rank)
+
+
 def as_typed(config: Config, run_dir: Path, as_root: bool = False) -> str:
     """Environment and command of the ranks as one would type them, for people to read."""
     variables = [f"{k}={shlex.quote(v)}" for k, v in placement(config).environment.items()]
@@ -260,9 +272,19 @@ def _srun(placed: Placement) -> list[str]:
         f"--ntasks={placed.ranks}",
         f"--ntasks-per-node={placed.ranks_on_a_node}",
         f"--cpus-per-task={placed.cpus_per_rank}",
+        *gpu_options(placed.launcher),
         "--kill-on-bad-exit=1",
         "--export=ALL",  # also where the site's jobs start with an empty environment
     ]
+
+
+def gpu_options(launcher: LauncherConfig) -> list[str]:
+    """Options by which Slurm gives GPUs to a job, and srun all those of a node to each rank of it.
+
+    Each rank then takes its own, as on machines whose launcher knows nothing of GPUs.
+    """
+    count = launcher.gpus_per_node
+    return [] if count is None else [f"--gpus-per-node={count}"]
 
 
 def _aprun(placed: Placement) -> list[str]:
@@ -286,7 +308,16 @@ def _flux(placed: Placement) -> list[str]:
         f"--nodes={placed.nodes}",
         f"--ntasks={placed.ranks}",
         f"--cores-per-task={placed.cpus_per_rank}",
+        *_flux_gpus(placed),
     ]
+
+
+def _flux_gpus(placed: Placement) -> list[str]:
+    """Flux gives GPUs to tasks: each the share that it has in those of a node."""
+    gpus = placed.launcher.gpus_per_node
+    if gpus is None:
+        return []
+    return [f"--gpus-per-task={max(1, gpus // placed.launcher.ranks_per_node)}"]
 
 
 # One entry, and conf/launcher/NAME.yaml, is all that a launcher needs. Where the variables of
@@ -296,7 +327,9 @@ LAUNCHERS = {
         program=tuple(HOROVODRUN),
         options=_gloo,
         provider=None,
-        rank_variables=RankVariables("HOROVOD_RANK", "HOROVOD_SIZE", "HOROVOD_LOCAL_SIZE"),
+        rank_variables=RankVariables(
+            "HOROVOD_RANK", "HOROVOD_SIZE", "HOROVOD_LOCAL_SIZE", "HOROVOD_LOCAL_RANK"
+        ),
         takes_hosts=True,
         bypassed=True,
     ),
@@ -305,7 +338,10 @@ LAUNCHERS = {
         options=_mpi,
         provider="Open MPI",
         rank_variables=RankVariables(
-            "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_SIZE"
+            "OMPI_COMM_WORLD_RANK",
+            "OMPI_COMM_WORLD_SIZE",
+            "OMPI_COMM_WORLD_LOCAL_SIZE",
+            "OMPI_COMM_WORLD_LOCAL_RANK",
         ),
         takes_hosts=True,
         root_options=("--allow-run-as-root",),
@@ -314,20 +350,24 @@ LAUNCHERS = {
         program=("flux", "run"),
         options=_flux,
         provider="Flux",
-        rank_variables=RankVariables("FLUX_TASK_RANK", "FLUX_JOB_SIZE"),
+        rank_variables=RankVariables(
+            "FLUX_TASK_RANK", "FLUX_JOB_SIZE", local_rank="FLUX_TASK_LOCAL_ID"
+        ),
     ),
     "srun": Launcher(
         program=("srun",),
         options=_srun,
         provider="Slurm",
         # Not SLURM_NTASKS: a batch script, which is no step, has that too.
-        rank_variables=RankVariables("SLURM_PROCID", "SLURM_STEP_NUM_TASKS"),
+        rank_variables=RankVariables(
+            "SLURM_PROCID", "SLURM_STEP_NUM_TASKS", local_rank="SLURM_LOCALID"
+        ),
     ),
     "pbs": Launcher(
         program=("mpiexec",),
         options=_pbs,
         provider="the MPI of a PBS site",
-        rank_variables=RankVariables("PALS_RANKID"),
+        rank_variables=RankVariables("PALS_RANKID", local_rank="PALS_LOCAL_RANKID"),
     ),
     "aprun": Launcher(
         program=("aprun",),

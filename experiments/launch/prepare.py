@@ -18,14 +18,15 @@ from experiments.config.schema.data import KINDS
 from experiments.config.trained_network import TrainedNetwork, find_network
 from experiments.data.cache import ensure_coordinates, ensure_synthetic
 from experiments.data.dataset import canvas_sources
+from experiments.launch.devices import check_installed, check_side_by_side
 from experiments.launch.launchers import placement, rank_command
 from experiments.launch.lineage import earlier_run
 from experiments.launch.memory import network_need, runs_here, synthesis_need, volumes_need
+from ffn_core.devices.host import room_for_ranks
 from ffn_core.errors import InputError
 from ffn_core.geometry import Zyx, as_zyx
 from ffn_core.limits.memory import require_memory
 from ffn_core.movement import POLICIES
-from ffn_core.runtime import available_cores
 from ffn_core.sampling.coordinates import Coordinates
 from ffn_core.training.optimizers import NAMES as OPTIMIZERS
 from ffn_core.training.optimizers import check_arguments
@@ -57,7 +58,7 @@ def prepare(config: Config, warn: Callable[[str], object] = _on_stderr) -> Confi
     Raises:
         InputError: for anything in the config that could not work on the ranks.
     """
-    config = config.on(available_cores())
+    config = config.on(room_for_ranks(config.device))
     check(config)
     require_room(config)
     if config.model.checkpoint:
@@ -78,7 +79,7 @@ def prepare(config: Config, warn: Callable[[str], object] = _on_stderr) -> Confi
 def check(config: Config) -> None:
     """Validate what can be known without touching data."""
     for each in config.each_stage():
-        _check_one(each.on(available_cores()))
+        _check_one(each.on(room_for_ranks(config.device)))
 
 
 def require_room(config: Config) -> None:
@@ -90,7 +91,7 @@ def require_room(config: Config) -> None:
     require_memory(synthesis_need(config), "this run")  # which is over when ranks start
     if runs_here(config):
         for each in config.each_stage():
-            require_memory(network_need(each.on(available_cores())), "this run")
+            require_memory(network_need(each.on(room_for_ranks(config.device))), "this run")
 
 
 def check_values(config: Config) -> None:
@@ -100,7 +101,7 @@ def check_values(config: Config) -> None:
         InputError: for what cannot work.
     """
     for each in config.each_stage():
-        _check_values(each.on(available_cores()))
+        _check_values(each.on(room_for_ranks(config.device)))
 
 
 def _check_one(config: Config) -> None:
@@ -108,6 +109,7 @@ def _check_one(config: Config) -> None:
     rank_command(config, Path())
     if config.batch.system is None:  # or it is needed where the job runs, not here
         placement(config).require_program()
+    check_installed(config.device)
     _check_values(config)
     if config.model.checkpoint:
         _check_start(config.model, find_network(config.model.checkpoint, START))
@@ -118,6 +120,7 @@ def _check_one(config: Config) -> None:
 def _check_values(config: Config) -> None:
     if config.sweep.parallel > 1:
         _check_side_by_side(config)
+        check_side_by_side(config)
     _ = config.model.geometry, config.model.size, config.cluster.group
     check_arguments(config.optimizer.arguments)
     config.schedule()

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.config.schema import Config
-from experiments.launch.launchers import placement
+from experiments.launch.launchers import gpu_options, placement
 from experiments.reporting import run_files
 from experiments.reporting.run_files import LOGS
 from ffn_core.child_process import python_module
+from ffn_core.devices.host import room_for_ranks
 from ffn_core.errors import InputError
-from ffn_core.runtime import available_cores
 
 WAITING = {"PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT"}
 RUNNING = {"RUNNING", "SUSPENDED", "STOPPED", "RESIZING", "SIGNALING", "STAGE_OUT", "COMPLETING"}
@@ -163,7 +163,7 @@ def job(config: Config, name: str, run_dir: Path, working_dir: Path, parent: str
     Raises:
         InputError: the config does not say how many processors a rank needs.
     """
-    batch, placed = config.batch, placement(config.on(available_cores()))
+    batch, placed = config.batch, placement(config.on(room_for_ranks(config.device)))
     optional = {
         "account": batch.account,
         "partition": batch.partition,
@@ -182,6 +182,7 @@ def job(config: Config, name: str, run_dir: Path, working_dir: Path, parent: str
         f"--ntasks={placed.ranks}",
         f"--ntasks-per-node={placed.ranks_on_a_node}",
         f"--cpus-per-task={placed.cpus_per_rank}",
+        *gpu_options(config.launcher),
         f"--time={batch.time_limit}",
         f"--chdir={working_dir}",
         # sbatch replaces %j by the job's id, and %% by %.

@@ -9,6 +9,7 @@
 ``result.json``     outcome and summary; there once the run is complete
 ``inputs.json``     state of the files of its volumes when it began
 ``provenance.json`` versions, commit, host
+``device.json``     what the ranks compute on, as the first of them found it
 ``identity.json``   name, parameters and tags, as in MLflow
 ``checkpoints/``   what the run continues from
 ``best/``           weights of its best evaluation, a checkpoint without example streams
@@ -43,6 +44,7 @@ FAILURE = "failure.json"
 RESULT = "result.json"
 INPUTS = "inputs.json"
 PROVENANCE = "provenance.json"
+DEVICE = "device.json"
 IDENTITY = "identity.json"
 STOP = "stop"
 CHECKPOINTS = "checkpoints"
@@ -357,6 +359,14 @@ class RunDirectory:
     def write_provenance(self, facts: dict[str, str]) -> None:
         """Replace versions, commit and host."""
         write_json(self.path / PROVENANCE, facts)
+
+    def device(self) -> dict[str, str]:
+        """What the ranks compute on; empty before they have started."""
+        return self._read(DEVICE)
+
+    def write_device(self, facts: dict[str, str]) -> None:
+        """Replace what the ranks compute on."""
+        write_json(self.path / DEVICE, facts)
 
     def records(self, name: str = METRICS) -> list[Record]:
         """Complete records of one of the ``jsonl`` files; none if it is not there.

@@ -17,6 +17,7 @@ from experiments.config.cluster import LauncherConfig
 from experiments.config.schema import WEIGHTS
 from experiments.config.schema.data import MOST_INTENSITY
 from experiments.config.schema.model import DELTA, FOV_EDGE
+from ffn_core.devices.placement import require_known
 from ffn_core.errors import InputError
 from ffn_core.files import digest
 from ffn_core.geometry import Box, FovGeometry, as_zyx
@@ -196,6 +197,7 @@ class SegmentConfig:
         at_least=1,
         at_most=MOST_THREADS,
     )
+    device: str = option("auto", "cpu, gpu, or auto: a GPU where there is one")
     launcher: LauncherConfig = field(default_factory=LauncherConfig)
     cache_bytes: int = number(
         256 * 1024**2,
@@ -215,6 +217,7 @@ class SegmentConfig:
     overwrite: bool = option(False, "replace another segmentation in out")
 
     def __post_init__(self) -> None:
+        require_known("device", self.device)
         if self.weights not in WEIGHTS:
             raise InputError(
                 f"weights={self.weights!r} is unknown; choose from {', '.join(WEIGHTS)}"
@@ -290,6 +293,7 @@ _NOT_IN_THE_RESULT = (
     "batch_size",
     "processes",
     "threads_per_process",
+    "device",
     "launcher",
     "cache_bytes",
     "save_every_s",

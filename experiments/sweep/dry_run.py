@@ -19,8 +19,8 @@ from experiments.launch.slurm import after, jobs
 from experiments.reporting.redaction import redacted_text
 from experiments.reporting.run_files import RESULT, RunDirectory, run_directories
 from experiments.reporting.terminal import Terminal, duration
+from ffn_core.devices.host import room_for_ranks
 from ffn_core.errors import InputError
-from ffn_core.runtime import available_cores
 
 ASSUMED_FRACTION_OF_PEAK = 0.5
 ASSUMED_OVERHEAD_S = 0.005
@@ -135,7 +135,7 @@ class SweepPlan:
             InputError: its launcher is unknown, or needs more of the config.
         """
         what_would_run(config)
-        self._planned.append((config, self._costs.estimate(config, available_cores())))
+        self._planned.append((config, self._costs.estimate(config, room_for_ranks(config.device))))
 
     def show(self, terminal: Terminal) -> None:
         """Print a table of the points, and the command of each that is not finished."""
@@ -160,7 +160,7 @@ def what_would_run(config: Config) -> list[str]:
     """Lines that say what starts the ranks of a point; for a job also how it gets there."""
     run_dir = run_directory(config)
     starts = [
-        as_typed(each.on(available_cores()), run_dir, as_root=os.geteuid() == 0)
+        as_typed(each.on(room_for_ranks(config.device)), run_dir, as_root=os.geteuid() == 0)
         for each in config.each_stage()
     ]
     if config.batch.system is None:

@@ -19,6 +19,7 @@ _STATUS = {"finished": "FINISHED", "stopped": "KILLED", STAGE_DONE: "RUNNING"}
 _FILES = (
     run_files.CONFIG,
     run_files.PROVENANCE,
+    run_files.DEVICE,
     run_files.FAILURE,
     run_files.RESULT,
     run_files.METRICS,
@@ -79,7 +80,7 @@ def send_outcome(sync: MlflowSync, outcome: Outcome) -> bool:
             # The state of the example streams can be large, and is of use only where the run is.
             artifacts[newest / checkpoints.SHARED] = folder
             artifacts[newest / checkpoints.MANIFEST] = folder
-    tags = {OUTCOME: outcome.outcome}
+    tags = run.device() | {OUTCOME: outcome.outcome}
     if outcome.message:
         tags[REASON] = outcome.message[:_TAG_LIMIT]
     identity, score = run.identity(), run.result().get("score")

@@ -32,8 +32,8 @@ from experiments.reporting.score_history import score_line
 from experiments.reporting.terminal import PointBar, Terminal
 from experiments.sweep.outcome import STAGE_DONE, Outcome, conclude, send_outcome
 from ffn_core import metric_names as names
+from ffn_core.devices.host import room_for_ranks
 from ffn_core.errors import InputError, in_one_line
-from ffn_core.runtime import available_cores
 
 STOP_GRACE_S = 120.0
 """How long ranks may take to finish a step and save when they are asked to stop."""
@@ -73,7 +73,7 @@ class Point:
         self.attempt = attempt
         self._ranks_given = ranks
         self._only_stage = stage
-        self._cores = available_cores() if ranks is None else ranks
+        self._cores = room_for_ranks(config.device) if ranks is None else ranks
         self._started = config.each_stage()[0].on(self._cores)
         self.name = run_name(config)
         self.run_dir = run_directory(config)
@@ -308,7 +308,7 @@ def _run_identity(
         names.COMMIT: facts["git.commit"],
     }
     tags |= settings_shown(params, emulated)
-    tags |= {key: facts[key] for key in ("host.name", "host.cpu", "version.tensorflow-cpu")}
+    tags |= {key: facts[key] for key in ("host.name", "host.cpu", "version.tensorflow")}
     if job_id := os.environ.get("SLURM_JOB_ID"):
         tags[names.SLURM_JOB] = job_id
     experiment, name = config.tracking.experiment, run_name(config)

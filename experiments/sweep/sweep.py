@@ -10,7 +10,7 @@ from typing import Any
 
 from experiments.config.naming import run_directory, run_name, sweep_names
 from experiments.config.schema import Config
-from experiments.launch.memory import runs_here
+from experiments.launch.devices import warnings_of_devices
 from experiments.launch.prepare import check_values, require_room
 from experiments.reporting.figures import draw_figures
 from experiments.reporting.mlflow_store import Store, StoreError, absolute_uri
@@ -27,7 +27,6 @@ from experiments.sweep.scheduler import carry_out
 from experiments.sweep.slurm_submit import submit_point
 from ffn_core.errors import InputError, in_one_line
 from ffn_core.files import digest
-from ffn_core.runtime import warn_of_precision
 
 FAILURES = ("failed", "input")
 
@@ -78,7 +77,8 @@ class Sweep:
         self.uri = absolute_uri(config.tracking.uri)
         self._in_sweep = in_sweep
         self._baseline_nodes = config.sweep.baseline_nodes
-        self._warn_once(warn_of_precision(config.model.precision) if runs_here(config) else None)
+        for line in warnings_of_devices(config):
+            self._warn_once(line)
         if config.sweep.dry_run:
             check_values(config)
             try:
@@ -90,8 +90,8 @@ class Sweep:
         else:
             self._waiting.setdefault(run_directory(config), config)
 
-    def _warn_once(self, line: str | None) -> None:
-        if line and line not in self._warnings:
+    def _warn_once(self, line: str) -> None:
+        if line not in self._warnings:
             self._warnings.add(line)
             self._terminal.warn(line)
 

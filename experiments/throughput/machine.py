@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from ffn_core.devices.host import gpu_models
 from ffn_core.limits.host import Host
 
 BUSY = 0.25
@@ -28,6 +29,7 @@ class Machine:
         quota: Processors' worth of time a container may use; None without such a limit.
         load: Runnable processes, mean over the last minute.
         onednn: Whether TensorFlow will use oneDNN.
+        gpus: Names of its GPUs, whether or not they are used.
     """
 
     cpus: int
@@ -35,6 +37,7 @@ class Machine:
     quota: float | None
     load: float
     onednn: bool
+    gpus: tuple[str, ...] = ()
 
 
 def read_machine(sys_root: Path = Path("/sys")) -> Machine:
@@ -47,6 +50,7 @@ def read_machine(sys_root: Path = Path("/sys")) -> Machine:
         os.getloadavg()[0],
         # Not set counts as on: `ffn_core.runtime.before_tensorflow` turns it on.
         os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1").lower() not in ("0", "false"),
+        tuple(gpu_models()),
     )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.config.schema import Config
+from experiments.launch.devices import warnings_of_devices
 from experiments.launch.prepare import check, prepare
 from experiments.reporting import run_files
 from experiments.reporting.figures import draw_figures
@@ -42,7 +43,6 @@ from experiments.throughput.tables import (
 )
 from ffn_core import metric_names as names
 from ffn_core.files.outputs import new_folder
-from ffn_core.runtime import warn_of_precision
 
 
 class SeriesRecord:
@@ -126,8 +126,7 @@ class MeasurementSeries:
         self._warnings = warnings_before(
             self._machine, self._plan.ranks_per_host, self._plan.threads_per_rank
         )
-        if warning := warn_of_precision(config.model.precision):
-            self._warnings.append(warning)
+        self._warnings += warnings_of_devices(self._run_config(self._plan.shapes[-1], 0))
         self._facts = provenance()
 
     def carry_out(self) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from experiments.config.naming import run_directory
 from experiments.config.schema import BudgetConfig, Config
+from ffn_core.devices.host import on_gpu
 from ffn_core.errors import InputError
 from ffn_core.limits.ranges import MOST_NODES, number, numbers, option
 from ffn_core.training.batches import micro_batch_size
@@ -222,12 +223,21 @@ def uncoupled_steps(steps: int, step_s: float) -> int:
     return max(steps, RECORDS_PER_RUN * math.ceil(UNCOUPLED_S / step_s / RECORDS_PER_RUN))
 
 
-def uncoupled_configs(config: Config, steps: int) -> list[Config]:
-    """The ranks of ``config`` as runs of their own, each where the launcher would put that rank."""
+def uncoupled_configs(config: Config, steps: int, gpus: list[str] | None = None) -> list[Config]:
+    """The ranks of ``config`` as runs of their own, each where the launcher would put that rank.
+
+    Args:
+        config: a run of several ranks.
+        steps: of each of theirs.
+        gpus: of each host, as `visible_gpus` returns them; None where ranks compute on the CPU.
+    """
     ranks, launcher = config.cluster.ranks, config.launcher
     local = config.cluster.local_batch_size
     environment = {k: v for k, v in launcher.environment.items() if k != "HOROVOD_TIMELINE"}
-    hosts = [f"{host}:1" for host in host_slots(launcher.hosts, ranks)] if launcher.hosts else None
+    slots = host_slots(launcher.hosts, ranks)
+    hosts = [f"{host}:1" for host in slots] if launcher.hosts else None
+    # Each would be the first rank of its host, and all take the first GPU.
+    variables = [on_gpu(slots[:i].count(host), gpus or []) for i, host in enumerate(slots)]
     return [
         replace(
             config,
@@ -236,7 +246,11 @@ def uncoupled_configs(config: Config, steps: int) -> list[Config]:
             cluster=replace(config.cluster, nodes=1, ranks=1),
             report=replace(config.report, every_fovs=steps // RECORDS_PER_RUN * local),
             checkpoint=replace(config.checkpoint, every_fovs=steps * local),
-            launcher=replace(launcher, hosts=hosts[i] if hosts else None, environment=environment),
+            launcher=replace(
+                launcher,
+                hosts=hosts[i] if hosts else None,
+                environment=environment | variables[i],
+            ),
         )
         for i in range(ranks)
     ]

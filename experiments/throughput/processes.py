@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import shutil
 from contextlib import ExitStack
 from pathlib import Path
@@ -23,6 +24,7 @@ from experiments.throughput.efficiency import (
     phases,
 )
 from experiments.throughput.plan import Plan, Shape, uncoupled_configs, uncoupled_steps
+from ffn_core.devices.host import usable_gpus, visible_gpus
 from ffn_core.errors import InputError
 
 POLL_S = 0.25
@@ -95,10 +97,11 @@ class Measurer:
         """The ranks of a prepared config as independent runs at the same time."""
         run_dirs = []
         steps = uncoupled_steps(config.budget.steps or 0, step_s)
+        gpus = visible_gpus(os.environ) if usable_gpus(config.device) else None
         with ExitStack() as stack:
             bar = stack.enter_context(self._terminal.point(f"{config.cluster.ranks} uncoupled"))
             running = []
-            for i, alone in enumerate(uncoupled_configs(config, steps)):
+            for i, alone in enumerate(uncoupled_configs(config, steps, gpus)):
                 run_dirs.append(folder / f"uncoupled-{i}")
                 run_dirs[-1].mkdir(parents=True)
                 write_config(run_dirs[-1], alone)
@@ -124,7 +127,10 @@ class Measurer:
         folder.mkdir(parents=True, exist_ok=True)
         files = [folder / f"bare-{i}.json" for i in range(count)]
         log_path = folder / "bare.log"
-        modules = [["experiments.throughput.bare_step", str(run_dir), str(file)] for file in files]
+        modules = [
+            ["experiments.throughput.bare_step", str(run_dir), str(file), str(rank)]
+            for rank, file in enumerate(files)
+        ]
         with self._terminal.console.status("bare step and GEMM"):
             if not run_side_by_side(modules, log_path):
                 raise MeasurementError(f"the bare step failed; see {log_path}")

@@ -19,6 +19,7 @@ from pathlib import Path
 from experiments.config.config_file import load_config
 from experiments.reporting import run_files
 from experiments.throughput.bare_step import gemm_call, make_step, seconds_per_call
+from ffn_core.devices.placement import place
 from ffn_core.runtime import configure_tensorflow, import_little
 
 GATE_LIMIT_S = 300.0
@@ -31,11 +32,12 @@ def main(arguments: list[str]) -> int:
     plan = json.loads(arguments[2])
     config = load_config(run_dir)
     configure_tensorflow(config.cluster.threads_per_rank or 1)
+    device = place(config.device, rank)
     steps = []
     for precision, size in plan["variants"]:
         model = replace(config.model, micro_batch_size=size, precision=precision)
         steps.append(make_step(replace(config, model=model)))
-    gemm, gemm_operations = gemm_call()
+    gemm, gemm_operations = gemm_call(device)
     for call in [gemm, *(call for step in steps for call in step.calls)] * 2:
         call()
 

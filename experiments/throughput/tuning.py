@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import statistics
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,11 +13,13 @@ from typing import Any
 
 from experiments.config.config_file import write_config
 from experiments.config.schema import Config
+from experiments.launch.devices import check_installed
 from experiments.launch.ranks import run_side_by_side
 from experiments.reporting import run_files
 from experiments.reporting.provenance import provenance
 from experiments.reporting.terminal import Terminal
 from experiments.throughput.machine import Machine, read_machine, warnings_before
+from ffn_core.devices.host import usable_gpus
 from ffn_core.errors import InputError
 from ffn_core.files.outputs import new_folder
 from ffn_core.limits.ranges import MOST_THREADS, number, numbers, option
@@ -55,34 +57,49 @@ class Trial:
         return statistics.median(self.fovs_per_second)
 
 
-def splits(ranks: Sequence[int], cores: int) -> list[tuple[int, int]]:
+def splits(ranks: Sequence[int], cores: int, gpus: int = 0) -> list[tuple[int, int]]:
     """(ranks, threads of each) that share ``cores`` cores, none of them twice.
 
     Args:
-        ranks: to be tried; none for all powers of two up to ``cores``.
+        ranks: to be tried; none for all powers of two that there is room for.
         cores: of this machine.
+        gpus: of this machine; with some of them a rank is to have one, else a core at least.
 
     Raises:
-        InputError: There are more ranks than cores.
+        InputError: There are more ranks than cores, or GPUs.
     """
-    if too_many := [count for count in ranks if count > cores]:
+    room, what = (gpus, "GPUs") if gpus else (cores, "cores")
+    if too_many := [count for count in ranks if count > min(room, cores)]:
         raise InputError(
-            f"tune.ranks={list(ranks)}: this machine has {cores} cores for {too_many[0]} ranks; "
-            f"choose up to {cores}"
+            f"tune.ranks={list(ranks)}: this machine has {room} {what} for {too_many[0]} ranks; "
+            f"choose up to {min(room, cores)}"
         )
-    chosen = sorted(ranks) or [2**i for i in range(cores.bit_length()) if 2**i <= cores]
+    room = min(room, cores)
+    chosen = sorted(ranks) or [2**i for i in range(room.bit_length()) if 2**i <= room]
     return [(count, cores // count) for count in chosen]
 
 
-def precisions(asked: Sequence[str], of_model: str, native: bool) -> list[str]:
+def precisions(asked: Sequence[str], of_model: str, native: Sequence[str]) -> list[str]:
     """Which precisions to try.
 
     Args:
-        asked: by the user; none for that of the model, and bfloat16 if the CPU has it.
+        asked: by the user; none for that of the model, and those that the device has.
         of_model: what the model has.
-        native: whether the CPU multiplies bfloat16 numbers by itself.
+        native: what the device multiplies by itself, beside float32.
     """
-    return list(asked) or list(dict.fromkeys([of_model, *(["bfloat16"] if native else [])]))
+    return list(asked) or list(dict.fromkeys([of_model, *native]))
+
+
+def native_precisions(gpus: int, flags: Collection[str]) -> list[str]:
+    """What this machine multiplies by itself, beside float32.
+
+    Args:
+        gpus: that are computed on; whether they are old ones is for the measurement to show.
+        flags: of the CPU, which is computed on without GPUs.
+    """
+    if gpus:
+        return ["tf32", "bfloat16"]
+    return ["bfloat16"] if native_bfloat16(flags) else []
 
 
 def ranked(trials: Sequence[Trial]) -> list[Trial]:
@@ -162,20 +179,24 @@ def tune(section: TuneConfig, config: Config, terminal: Terminal) -> None:
         TuneError: A process failed.
     """
     cores = available_cores()
-    layouts = splits(section.ranks, cores)
+    check_installed(config.device)
+    gpus = usable_gpus(config.device)
+    layouts = splits(section.ranks, cores, gpus)
     machine: Machine = read_machine()
-    native = native_bfloat16(cpu_flags())
+    native = native_precisions(gpus, cpu_flags())
     formats = precisions(section.precisions, config.model.precision, native)
     variants = [(precision, size) for precision in formats for size in section.micro_batches]
     for line in warnings_before(machine, layouts[-1][0], layouts[-1][1]):
         terminal.warn(line)
-    if "bfloat16" in formats and (warning := warn_of_precision("bfloat16")):
-        terminal.warn(warning)
+    for precision in formats:
+        if not gpus and (warning := warn_of_precision(precision)):
+            terminal.warn(warning)
     runs = Path(config.runs_dir).absolute()
     folder = new_folder(runs / "tune" / f"{datetime.now(UTC):%Y%m%d-%H%M%S}")
+    room = f"{gpus} GPUs" if gpus else f"{cores} cores"
     rounds = [(repeat, layout) for repeat in range(section.repeats) for layout in layouts]
     found: dict[Setup, list[tuple[float, float]]] = {}
-    for repeat, (ranks, threads) in terminal.track(rounds, f"{config.model.name} on {cores} cores"):
+    for repeat, (ranks, threads) in terminal.track(rounds, f"{config.model.name} on {room}"):
         place = folder / f"{ranks}x{threads}-{repeat}"
         measured = _measure(section, config, variants, ranks, threads, place)
         for (precision, size), rates in zip(variants, measured, strict=True):

@@ -9,6 +9,7 @@ import psutil
 from experiments.config.schema import Config
 from experiments.trainer.timing import PhaseTimes, Throughput, pooled
 from ffn_core import metric_names as names
+from ffn_core.devices.placement import gpu_memory_bytes
 from ffn_core.runtime import peak_rss_bytes
 from ffn_core.scores.voxel_counts import VoxelCounts
 from ffn_core.training.distributed import Collectives
@@ -81,6 +82,10 @@ class Meter:
             names.rank_metric(topology.rank, "rss_gib"): self._process.memory_info().rss / _GIB,
             names.rank_metric(topology.rank, "peak_rss_gib"): peak_rss_bytes() / _GIB,
         }
+        if (of_gpu := gpu_memory_bytes()) is not None:
+            held, most = of_gpu
+            memory[names.rank_metric(topology.rank, "gpu_gib")] = held / _GIB
+            memory[names.rank_metric(topology.rank, "peak_gpu_gib")] = most / _GIB
         if topology.local_rank:
             return memory
         rank, used = topology.rank, psutil.virtual_memory().used

@@ -11,12 +11,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import horovod.tensorflow as hvd
 import numpy as np
 import tensorflow as tf
-from horovod.common.elastic import notification_manager
-from horovod.common.exceptions import HorovodInternalError
 
+from ffn_core.devices.installed import horovod_folder, require_horovod
+
+require_horovod(horovod_folder())  # which the import below would say less clearly
+
+import horovod.tensorflow as hvd  # noqa: E402
+from horovod.common.elastic import notification_manager  # noqa: E402
+from horovod.common.exceptions import HorovodInternalError  # noqa: E402
+
+_HOST = "/CPU:0"
 _PLACE = ("RANK", "SIZE", "LOCAL_RANK", "LOCAL_SIZE", "CROSS_RANK", "CROSS_SIZE")
 
 
@@ -28,6 +34,11 @@ class Topology:
     size: int
     local_rank: int
     local_size: int
+
+
+def _where_collectives_run() -> contextlib.AbstractContextManager[None]:
+    """Context for operations on what a GPU may hold: there if Horovod has NCCL, else on the CPU."""
+    return contextlib.nullcontext() if hvd.nccl_built() else tf.device(_HOST)
 
 
 class Collectives:
@@ -60,13 +71,16 @@ class Collectives:
 
     def reduce_sum(self, tensor: tf.Tensor, name: str = "gradients") -> tf.Tensor:
         """Sum over ranks, usable inside a ``tf.function``; same shape and name on every rank."""
-        return tensor if self.alone else hvd.allreduce(tensor, op=hvd.Sum, name=name)
+        if self.alone:
+            return tensor
+        with _where_collectives_run():
+            return hvd.allreduce(tensor, op=hvd.Sum, name=name)
 
     def sum(self, values: np.ndarray) -> np.ndarray:
         """Sum a float64 or int64 array over ranks."""
         if self.alone:
             return values
-        with self.waiting():
+        with self.waiting(), tf.device(_HOST):
             return hvd.allreduce(tf.constant(values), op=hvd.Sum, name="sum").numpy()
 
     def gather(self, item: Any) -> list[Any]:
@@ -74,8 +88,8 @@ class Collectives:
         if self.alone:
             return [item]
         payload = np.frombuffer(json.dumps(item).encode(), np.uint8)
-        length = tf.constant([len(payload)], tf.int64)
-        with self.waiting():
+        with self.waiting(), tf.device(_HOST):
+            length = tf.constant([len(payload)], tf.int64)
             sizes = hvd.allgather(length, name="gather_sizes").numpy()
             data = hvd.allgather(tf.constant(payload), name="gather_data").numpy().tobytes()
         ends = np.cumsum(sizes)
@@ -84,7 +98,7 @@ class Collectives:
     def broadcast(self, variables: list[tf.Variable]) -> None:
         """Give every rank the values of rank 0."""
         if not self.alone:
-            with self.waiting():
+            with self.waiting(), _where_collectives_run():
                 hvd.broadcast_variables(variables, root_rank=0)
 
     def saved(self) -> None:
@@ -93,7 +107,7 @@ class Collectives:
     def barrier(self) -> None:
         """Return once every rank is here."""
         if not self.alone:
-            with self.waiting():
+            with self.waiting(), tf.device(_HOST):
                 hvd.allreduce(tf.zeros([1]), op=hvd.Sum, name="barrier")
 
 

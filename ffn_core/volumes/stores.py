@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorstore as ts
 
 from ffn_core.errors import InputError
 from ffn_core.volumes import store_chunks, store_metadata
@@ -154,6 +153,8 @@ def _open(
     request: dict[str, Any], cache_bytes: int, form: _Format, location: str, spec: str
 ) -> Any:
     """The ``tensorstore.TensorStore`` as it is stored."""
+    import tensorstore as ts  # 14 MB, in every rank if it were above
+
     context = ts.Context({"cache_pool": {"total_bytes_limit": cache_bytes}})
     try:
         return ts.open(request, read=True, context=context).result(timeout=OPEN_TIMEOUT_S)
@@ -235,6 +236,8 @@ def _to_zyx(store: Any, form: _Format, names: list[str], spec: str) -> Any:
             " others only of one element"
         )
     check_stored(spec, [store.shape[axis] for axis in order], np.dtype(store.dtype.numpy_dtype))
+    import tensorstore as ts
+
     kept = [axis for axis in range(store.rank) if axis in order]
     for axis in reversed(dropped):
         store = store[ts.d[axis][store.domain.origin[axis]]]

@@ -100,6 +100,7 @@ def test_bare_step_and_gemm_are_timed_in_turns(make_config, tmp_path):
             "experiments.throughput.bare_step",
             str(tmp_path),
             str(file),
+            "0",
             *PRECISIONS,
         ],
         cwd=REPOSITORY,

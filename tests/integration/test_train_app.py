@@ -54,6 +54,9 @@ def test_a_sweep_is_recorded(command, tmp_path, capfd):
     assert sorted(r.data.params["cluster.nodes"] for r in points) == ["1", "2", "4"]
     (four,) = [r for r in points if r.data.params["cluster.nodes"] == "4"]
     assert four.data.tags["cluster.emulated"] == "true"
+    assert four.data.tags["device.kind"] in ("cpu", "gpu")  # as the ranks found it
+    assert four.data.tags["device.name"]
+    assert four.data.tags["version.tensorflow"].startswith("2.")
     assert four.data.params["learning_rate.peak"] == "0.002"
     history = store.get_metric_history(four.info.run_id, "train/loss")
     assert [m.step for m in history] == [8, 16, 24], "the MLflow step counts FOVs over all nodes"
@@ -94,6 +97,7 @@ def test_a_sweep_is_recorded(command, tmp_path, capfd):
     assert {
         "config.yaml",
         "provenance.json",
+        "device.json",
         "metrics.jsonl",
         "checkpoint",
         "canvases",
@@ -158,6 +162,7 @@ def volumes(tmp_path_factory):
         (["budget.steps=1", "learning_rate.rule=cubic"], "learning_rate.rule='cubic'"),
         (["budget.steps=1", "learning_rate.base=fast"], "fast"),
         (["budget.steps=1", "model.precision=float16"], "model.precision='float16'"),
+        (["budget.steps=1", "device=tpu"], "device='tpu'"),
         (["budget.steps=1", "cluster.nods=2"], "nods"),
         (["budget.steps=1", "+cluster.nods=2"], "nods"),
         (["budget.steps=1", "model.fov_zyx=[8,8,8]"], "model.fov_zyx=(8, 8, 8)"),

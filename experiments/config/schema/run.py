@@ -23,6 +23,7 @@ from experiments.config.schema.training import (
     OptimizerConfig,
 )
 from experiments.config.stages import StageConfig, check_stages, stage_ends
+from ffn_core.devices.placement import require_known
 from ffn_core.errors import InputError
 from ffn_core.limits.ranges import MOST_NODES, MOST_SEED, number, option
 from ffn_core.metric_names import AVERAGED, VALIDATION
@@ -100,10 +101,14 @@ class Config:
     continue_from: str | None = option(None, "run directory to continue with other options")
     stages: list[StageConfig] = option([], "parts of a run: [{nodes:4,fovs:8000}, ...]")
     stage: int | None = number(None, "set by the launcher", at_least=0, at_most=10**6)
+    device: str = option(
+        "auto", "cpu, gpu, or auto: a GPU where there is one"
+    )
     seed: int = number(1, "of weights, examples and their order", at_least=0, at_most=MOST_SEED)
     runs_dir: str = option("runs", "folder of all run directories")
 
     def __post_init__(self) -> None:
+        require_known("device", self.device)
         if self.stages:
             self._check_stages()
         elif self.budget == BudgetConfig():

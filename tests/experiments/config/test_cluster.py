@@ -49,7 +49,7 @@ def test_a_run_is_the_same_point_on_every_machine(monkeypatch):
     """What is started differs, what it is called does not."""
     started = []
     for cores in (2, 16):
-        monkeypatch.setattr("experiments.launch.prepare.available_cores", lambda n=cores: n)
+        monkeypatch.setattr("experiments.launch.prepare.room_for_ranks", lambda _device, n=cores: n)
         started.append(prepare(AUTOMATIC).cluster.ranks)
     assert started == [2, 12]
     assert identity(AUTOMATIC) not in {identity(AUTOMATIC.with_ranks(n)) for n in (1, 2, 12)}

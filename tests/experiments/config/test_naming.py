@@ -41,6 +41,8 @@ def test_identities_given_before_there_were_later_options():
         {"validation": {"synthetic_seeds": [2]}},
         {"learning_rate": {"cooldown": {"fraction": 0.3}}},
         {"model": MODEL | {"precision": "bfloat16"}},
+        {"model": MODEL | {"precision": "tf32"}},
+        {"device": "gpu"},
     ],
 )
 def test_what_changes_the_result_changes_the_identity(section):

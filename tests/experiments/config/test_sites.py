@@ -41,7 +41,7 @@ def test_a_launcher_is_named_after_its_file_and_says_what_it_is(launcher):
 def test_a_site_gives_every_logical_node_a_rank(site, preset):
     config = composed(f"experiment={preset}", f"site={site}", "cluster.nodes=8")
     assert config.cluster.ranks == 8
-    assert placement(config).nodes == 8
+    assert placement(config).nodes == 8 // config.launcher.ranks_per_node
     assert rank_command(config, run_directory(config))
     header = (CONF / "site" / f"{site}.yaml").read_text()
     assert f"site={site}" in header, "the header says how to use it"
@@ -51,6 +51,21 @@ def test_theta_is_the_papers_machine():
     config = composed(STEPS, "site=theta", "cluster.nodes=128")
     command = rank_command(config, run_directory(config))
     assert shlex.join(command).startswith("aprun -n 128 -N 1 -d 128 -j 2 -cc depth ")
+
+
+def test_polaris_gives_each_of_its_gpus_a_rank():
+    config = composed(STEPS, "site=polaris_gpu", "cluster.nodes=8")
+    assert config.device == "gpu"
+    (line,) = what_would_run(config)
+    assert "mpiexec -n 8 --ppn 4 --depth 16 --cpu-bind depth " in line
+
+
+def test_slurm_is_asked_for_gpus_and_gives_them_to_its_ranks():
+    gpus = ["device=gpu", "launcher.ranks_per_node=4", "launcher.gpus_per_node=4"]
+    lines = what_would_run(composed(STEPS, "site=slurm", "cluster.nodes=8", *gpus))
+    assert "--nodes=2 --ntasks=8 --ntasks-per-node=4 " in lines[0]
+    assert " --gpus-per-node=4 " in lines[0]
+    assert " --gpus-per-node=4 " in lines[-1]
 
 
 def test_where_a_run_is_carried_out_does_not_change_what_it_is():

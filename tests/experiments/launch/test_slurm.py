@@ -110,7 +110,7 @@ def test_bash_starts_exactly_the_words_meant(tmp_path):
 
 def test_a_job_starts_as_many_ranks_as_its_allocation_was_made_for(monkeypatch):
     """The machine that submits it may have other cores than those that run it."""
-    monkeypatch.setattr(slurm, "available_cores", lambda: 3)
+    monkeypatch.setattr(slurm, "room_for_ranks", lambda _device: 3)
     automatic = dataclasses.replace(POINT.with_ranks(0), batch=BatchConfig(system="slurm"))
     made = job(automatic, "n=4", RUN_DIR, Path("/home/me"), None)
     assert "--ntasks=2" in made.command

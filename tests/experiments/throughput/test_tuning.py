@@ -5,6 +5,7 @@ from experiments.throughput.tuning import (
     Trial,
     TuneConfig,
     as_good,
+    native_precisions,
     precisions,
     ranked,
     recommended,
@@ -35,6 +36,18 @@ def test_more_ranks_than_cores_are_refused():
         splits([1, 4], 2)
 
 
+def test_gpus_have_a_rank_each_and_share_the_cores():
+    assert splits([], 32, gpus=4) == [(1, 32), (2, 16), (4, 8)]
+    with pytest.raises(InputError, match=r"tune\.ranks=\[8\]: this machine has 4 GPUs for 8 ranks"):
+        splits([8], 32, gpus=4)
+
+
+def test_what_a_device_multiplies_by_itself():
+    assert native_precisions(0, {"avx512_bf16"}) == ["bfloat16"]
+    assert native_precisions(0, {"avx512f"}) == []
+    assert native_precisions(1, {"avx512f"}) == ["tf32", "bfloat16"]
+
+
 def test_the_fastest_in_every_repeat_is_recommended():
     trials = [trial(1, 1, 10, 11, 10), trial(2, 1, 20, 21, 19), trial(2, 4, 15, 14, 16)]
     assert [t.median for t in ranked(trials)] == [20, 15, 10]
@@ -59,10 +72,11 @@ def test_bfloat16_is_recommended_where_it_is_faster_and_not_where_noise_decides(
 @pytest.mark.parametrize(
     ("asked", "of_model", "native", "tried"),
     [
-        ([], "float32", True, ["float32", "bfloat16"]),
-        ([], "float32", False, ["float32"]),
-        ([], "bfloat16", True, ["bfloat16"]),
-        (["bfloat16"], "float32", False, ["bfloat16"]),
+        ([], "float32", ["bfloat16"], ["float32", "bfloat16"]),
+        ([], "float32", [], ["float32"]),
+        ([], "bfloat16", ["bfloat16"], ["bfloat16"]),
+        ([], "bfloat16", ["tf32", "bfloat16"], ["bfloat16", "tf32"]),
+        (["bfloat16"], "float32", [], ["bfloat16"]),
     ],
 )
 def test_which_precisions_are_tried(asked, of_model, native, tried):
