@@ -29,7 +29,6 @@ from analysis.figures.training import (
     scores_against_time,
     training_curve,
 )
-from analysis.figures.vector import with_font
 from analysis.reference.published import ARXIV
 from analysis.runs.runs import Runs
 from analysis.runs.scanned_rates import best_table, laws_table, own_scans, published_scan
@@ -37,6 +36,7 @@ from analysis.runs.score import targets_above
 from analysis.runs.study import NothingToDraw, Study
 from analysis.runs.summary import REPORT_COLUMNS, summary_table
 from analysis.stats.targets import targets_table
+from analysis.svg_font import with_font
 from ffn_core.files.outputs import Outputs
 
 # File name -> what draws it, in the order of the captions.

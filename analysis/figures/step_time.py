@@ -170,7 +170,7 @@ def stragglers(study: Study) -> Drawing:
             "A rank is slowest by its own time, without waiting.",
             f"Records: {listed}.",
             f"Waiting before the allreduce, share of a step, mean over ranks: {_waits(table)}"
-            " (95 % t intervals, where there are repeats). One rank waits for nobody.",
+            " (95 % t intervals, where there are repeats). One rank does not wait.",
             "Times are those of the ranks, whether they carry one node each or several emulated"
             " ones."
             if shown["emulated"].any()

@@ -184,12 +184,19 @@ def _columns_of(ax: Axes) -> int:
     return 1 if place is None else place.get_gridspec().ncols
 
 
+_SAME = 1 + 1e-9
+
+
 def log_axis(ax: Axes, which: str) -> None:
     """Logarithmic x or y axis labeled at decades, or at 1, 2, 5 or closer over a short range.
 
     Call after drawing: the labels follow the limits.
     """
     axis = ax.xaxis if which == "x" else ax.yaxis
+    first, last = ax.dataLim.intervalx if which == "x" else ax.dataLim.intervaly
+    if 0 < first <= last <= first * _SAME:
+        # Equal but for rounding: there are no limits to be found.
+        (ax.set_xlim if which == "x" else ax.set_ylim)(first / 2, first * 2)
     (ax.set_xscale if which == "x" else ax.set_yscale)("log")
     low, high = ax.get_xlim() if which == "x" else ax.get_ylim()
     decades = math.log10(high / low)

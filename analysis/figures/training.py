@@ -237,7 +237,7 @@ def recipes_against_fovs(study: Study) -> Drawing:
     counts = sorted(int(n) for n in shown["nodes"].unique())
     cycle = (*SERIES, "#000000", "#7F7F7F")
     colors = dict(zip(recipes, cycle, strict=False))
-    # Seeds of more recipes than two cross too often to be told apart.
+    # Seeds of more recipes than two cross too often to follow.
     seeds = len(recipes) <= 2
     figure, axes = panels(len(counts), most_columns=4, height_in=1.9)
     history = study.curves(study.score.f1, shown)

@@ -158,7 +158,7 @@ def optimizers(studies: Studies) -> Drawing:
         "Final score of each optimizer at its own rate against nodes, with warm-up.",
         notes(
             f"Score: {shown_points.score}.",
-            "Optimizers stand sideways of their node count, to be told apart.",
+            "Optimizers stand sideways of their node count, so that none hides another.",
             f"{capitalized(describe(points))}.",
         ),
     )

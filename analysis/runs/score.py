@@ -68,8 +68,9 @@ def score_of(runs: Runs) -> Score:
 def ranking(runs: Runs, score: Score) -> pd.Series:
     """What recipes are ranked by, higher is better, by run_id; runs without it are absent.
 
-    The score that the runs were told to be judged by (`score/final`) where every run with an F1
-    has one, of the same name; else the mean of the last evaluations of F1. A loss counts negative.
+    The score that the runs were configured to be judged by (`score/final`), where every run with
+    an F1 has one of the same name; else the mean of the last evaluations of F1. A loss counts
+    negative.
     """
     f1 = runs.last(score.f1, score.last)
     final = runs.last(SCORE_FINAL)

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from analysis.figures.registry import save
 from analysis.figures.style import styles
-from analysis.figures.vector import with_font
+from analysis.svg_font import with_font
 from ffn_core.files.outputs import Outputs
 
 
