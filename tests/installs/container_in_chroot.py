@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-MIRROR = "http://deb.debian.org/debian"
+ARCHIVE = "http://deb.debian.org/debian"
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 """Those of this machine are those of its network; an image gets its own from Debian."""
 
@@ -44,7 +44,7 @@ class Steps:
         """
         if word == "FROM":
             suite = rest.partition(":")[2].removesuffix("-slim")
-            command = ["debootstrap", "--variant=minbase", suite, str(self.folder), MIRROR]
+            command = ["debootstrap", "--variant=minbase", suite, str(self.folder), ARCHIVE]
             subprocess.run(command, check=True)
             shutil.copy("/etc/resolv.conf", self.folder / "etc/resolv.conf")
         elif word in ("ARG", "ENV"):
