@@ -84,7 +84,7 @@ def test_foreign_database_is_refused_and_left_alone(tmp_path):
         load_runs(f"sqlite:///{path}")
     assert path.read_bytes() == before
     path.write_text("not a database, but long enough to be read as one" * 10)
-    with pytest.raises(InputError, match="not an SQLite database"):
+    with pytest.raises(InputError, match="file is not a database"):
         load_runs(f"sqlite:///{path}")
 
 
