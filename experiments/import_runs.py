@@ -13,11 +13,11 @@ from pathlib import Path
 
 from experiments.reporting import run_files
 from experiments.reporting.exit_codes import EXIT_FAILED, EXIT_INPUT
-from experiments.reporting.mlflow_store import absolute_uri
 from experiments.reporting.terminal import Terminal
 from experiments.sweep.efficiency import SweepScaling
 from experiments.sweep.outcome import find_runs, import_run
 from ffn_core.errors import InputError
+from ffn_core.tracking_uri import absolute_uri
 
 
 def _compare(run_dirs: list[Path]) -> None:

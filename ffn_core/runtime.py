@@ -77,11 +77,6 @@ def warn_of_precision(precision: str, flags: Collection[str] | None = None) -> s
     return line
 
 
-def default_tracking_uri() -> str:
-    """``MLFLOW_TRACKING_URI``, or ``mlflow.db`` in the working directory, by absolute path."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path.cwd() / 'mlflow.db'}"
-
-
 def available_cores() -> int:
     """Processors this process may use."""
     return len(os.sched_getaffinity(0))

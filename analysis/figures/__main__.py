@@ -17,6 +17,7 @@ from rich.console import Console
 from analysis.figures.registry import COMMAND, draw_study, study_files
 from analysis.runs.sources import add_source, read_source, source_files
 from ffn_core.errors import InputError
+from ffn_core.files import inside
 from ffn_core.outputs import Outputs, add_overwrite
 
 
@@ -45,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise InputError(f"--out {arguments.out} is a file: name a directory")
         runs = read_source(arguments, arguments.experiment)
         names, out = runs.experiments(), arguments.out
-        folders = {name: out if len(names) == 1 else out / name for name in names}
+        folders = {name: out if len(names) == 1 else inside(out, name) for name in names}
         outputs = Outputs(COMMAND, source_files(arguments), arguments.overwrite)
         outputs.check([file for folder in folders.values() for file in study_files(folder)])
         for name, folder in folders.items():

@@ -19,6 +19,7 @@ from analysis.runs.runs import Runs, column_of, runs_from_records
 from ffn_core import metric_names as names
 from ffn_core.errors import InputError
 from ffn_core.inference.sample import SegmentedSample
+from ffn_core.tracking_uri import unusable
 
 _POINT_RUNS = f"tags.`{names.KIND}` = '{names.POINT}'"
 _SAMPLE = f"{names.SEGMENTATION_FOLDER}/{names.SAMPLE_FILE}"
@@ -67,6 +68,8 @@ def _check_database(uri: str) -> None:
         raise InputError(f"{uri!r} is no tracking URI: write sqlite:///{Path(uri).resolve()}")
     if not uri.startswith("sqlite"):
         return
+    if said := unusable(uri):
+        raise InputError(said)
     path = sqlalchemy.make_url(uri).database or ""
     if not Path(path).is_file():
         raise InputError(

@@ -12,7 +12,7 @@ import pandas as pd
 from analysis.runs.runs import Runs
 from ffn_core.errors import InputError
 from ffn_core.files import REPOSITORY
-from ffn_core.runtime import default_tracking_uri
+from ffn_core.tracking_uri import default_tracking_uri, sqlite_path
 
 RECORDED: Final = REPOSITORY / "analysis" / "recorded"
 """Where the studies kept with the code lie, a folder each."""
@@ -20,7 +20,6 @@ RECORDED: Final = REPOSITORY / "analysis" / "recorded"
 STORE_VARIABLE: Final = "FFN_SCALING_STORE"
 """Environment variable that names another store: an MLflow tracking URI or a folder of studies."""
 
-_SQLITE = "sqlite:///"
 _SERVERS = ("http:", "https:", "databricks")
 
 
@@ -61,8 +60,8 @@ def load_studies(store: str | None = None) -> dict[str, Runs]:
 
 def files_of(store: str) -> list[Path]:
     """Where on this machine a store is kept: its database, or the folders of its studies."""
-    if store.startswith(_SQLITE):
-        return [Path(store.removeprefix(_SQLITE))]
+    if (database := sqlite_path(store)) is not None:
+        return [database]
     if is_tracking_uri(store):
         return []
     return study_folders(Path(store)) or [Path(store)]

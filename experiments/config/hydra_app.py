@@ -18,10 +18,10 @@ from hydra.types import RunMode
 from omegaconf import MISSING, DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
+from experiments.config.hydra_messages import one_line
 from experiments.config.parsing import from_dict
 from experiments.config.schema import BudgetConfig, Config, DataConfig, ModelConfig
 from experiments.reporting.exit_codes import EXIT_INPUT, EXIT_INTERRUPTED
-from experiments.reporting.redaction import redacted_text
 from ffn_core.errors import InputError
 from ffn_core.files import REPOSITORY
 
@@ -119,7 +119,7 @@ def run_app(
 
     app = hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(guarded)
     try:
-        app()
+        _compose(app)
         if then is not None:
             then()
     except (HydraException, OmegaConfBaseException, InputError) as error:
@@ -131,6 +131,21 @@ def run_app(
     return EXIT_INPUT if bad_input else 0
 
 
+def _compose(app: Callable[[], None]) -> None:
+    """Let Hydra compose all points; it makes the folder of the runs first.
+
+    Raises:
+        InputError: that folder cannot be made.
+    """
+    try:
+        app()
+    except OSError as error:
+        raise InputError(
+            f"{error.filename or 'runs_dir'} cannot be made or written ({error.strerror}): name "
+            "another runs_dir, or start from a folder in which you may write"
+        ) from error
+
+
 def preset_question(arguments: list[str]) -> str:
     """The text at the head of the preset that ``arguments`` choose, for people who see the runs."""
     names = [a.removeprefix("experiment=") for a in arguments if a.startswith("experiment=")]
@@ -139,16 +154,6 @@ def preset_question(arguments: list[str]) -> str:
         return ""
     header = itertools.takewhile(lambda line: line.startswith("#"), path.read_text().splitlines())
     return "\n".join(line.lstrip("# ") for line in header if "@package" not in line).strip()
-
-
-def one_line(error: Exception) -> str:
-    """The message of an exception, and of the one that caused it, on one line, without secrets."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    kept = (line for line in lines if not line.startswith(("Set the environment", "full_key")))
-    text = " ".join(kept)
-    if "Missing mandatory value" in text:
-        text += "; if it is one of conf/tuned/study.yaml, the study's pilot sets it: run that first"
-    return redacted_text(text)
 
 
 def register_section(name: str, cls: type[T]) -> None:

@@ -8,6 +8,7 @@ not fit.
 from __future__ import annotations
 
 import dataclasses
+import os
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -200,6 +201,19 @@ class TrackingConfig:
 
     uri: str | None = None
     experiment: str = "default"
+
+    def __post_init__(self) -> None:
+        option = f"tracking.experiment={self.experiment!r}"
+        parts = self.experiment.strip("/").split("/")
+        if any(part.strip() in ("", ".", "..") for part in parts):
+            raise InputError(
+                f"{option} names no folder below runs_dir: use words with single slashes between "
+                "them, without '.' and '..'"
+            )
+        if not self.experiment.isprintable() or any(len(os.fsencode(p)) > 200 for p in parts):
+            raise InputError(
+                f"{option} must be printable, with at most 200 bytes between two slashes"
+            )
 
 
 WEIGHTS = ("averaged", "raw")

@@ -18,6 +18,7 @@ from experiments.data.dataset import canvas_sources
 from experiments.launch.launchers import placement, rank_command
 from experiments.launch.lineage import earlier_run
 from ffn_core.errors import InputError
+from ffn_core.files import folder_of
 from ffn_core.geometry import Zyx, as_zyx
 from ffn_core.movement import POLICIES
 from ffn_core.runtime import available_cores
@@ -50,8 +51,10 @@ def prepare(config: Config) -> Config:
     if config.continue_from:
         config = replace(config, continue_from=str(Path(config.continue_from).absolute()))
     radius = config.model.geometry.canvas_radius_zyx
-    validation = _prepare_validation(config.validation, config.data, radius)
-    prepared = replace(config, data=_prepare_data(config.data, radius), validation=validation)
+    with folder_of("data.cache_dir", config.data.cache_dir):
+        validation = _prepare_validation(config.validation, config.data, radius)
+        data = _prepare_data(config.data, radius)
+    prepared = replace(config, data=data, validation=validation)
     canvas_sources(prepared)  # raises here, once, what every rank would raise
     return prepared
 

@@ -21,7 +21,6 @@ from experiments.launch.lineage import current_stage, lineage_of, take_over
 from experiments.launch.prepare import prepare
 from experiments.launch.ranks import Ranks
 from experiments.reporting.exit_codes import EXIT_STOPPED
-from experiments.reporting.mlflow_store import absolute_uri
 from experiments.reporting.mlflow_sync import MlflowSync, RunIdentity
 from experiments.reporting.provenance import provenance
 from experiments.reporting.redaction import redacted
@@ -31,7 +30,9 @@ from experiments.reporting.terminal import PointBar, Terminal
 from experiments.sweep.outcome import STAGE_DONE, Outcome, conclude, send_outcome
 from ffn_core import metric_names as names
 from ffn_core.errors import InputError
+from ffn_core.files import folder_of
 from ffn_core.runtime import available_cores
+from ffn_core.tracking_uri import absolute_uri
 
 STOP_GRACE_S = 120.0
 """How long ranks may take to finish a step and save when they are asked to stop."""
@@ -180,7 +181,8 @@ class Point:
         Raises:
             InputError: another process has it.
         """
-        self.run_dir.mkdir(parents=True, exist_ok=True)
+        with folder_of("runs_dir", self.config.runs_dir):
+            self.run_dir.mkdir(parents=True, exist_ok=True)
         self._lock = os.open(self.run_dir, os.O_RDONLY)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

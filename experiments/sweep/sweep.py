@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
-from experiments.config.naming import point_name, run_directory
+from experiments.config.naming import experiment_folder, point_name, run_directory
 from experiments.config.schema import Config
+from experiments.launch.launchers import require_no_launcher
 from experiments.reporting import run_files
 from experiments.reporting.figures import draw_figures
-from experiments.reporting.mlflow_store import Store, StoreError, absolute_uri, page
+from experiments.reporting.mlflow_store import Store, StoreError, page
 from experiments.reporting.redaction import redacted_text, typed_command
 from experiments.reporting.terminal import Terminal
 from experiments.sweep.dry_run import SweepPlan
@@ -23,6 +25,7 @@ from ffn_core import metric_names as names
 from ffn_core.errors import InputError
 from ffn_core.files import digest
 from ffn_core.runtime import warn_of_precision
+from ffn_core.tracking_uri import absolute_uri
 
 FAILURES = ("failed", "input")
 
@@ -44,6 +47,7 @@ class Sweep:
         self._waiting: dict[Path, Config] = {}
         self._in_sweep = False
         self._baseline_nodes: int | None = None
+        self._experiment = ""
         self._parent: str | None = None
         self._store: Store | None = None
         self._plan: SweepPlan | None = None
@@ -69,6 +73,7 @@ class Sweep:
         """
         self.uri = absolute_uri(config.tracking.uri)
         self._in_sweep = in_sweep
+        self._experiment = config.tracking.experiment
         self._baseline_nodes = config.sweep.baseline_nodes
         self._warn_once(warn_of_precision(config.model.precision) if _runs_here(config) else None)
         if config.sweep.dry_run:
@@ -89,6 +94,8 @@ class Sweep:
             InputError: for bad input of a run that is not part of a sweep.
             KeyboardInterrupt: when the user ended it; all points have ended, too.
         """
+        if self._waiting:
+            require_no_launcher(os.environ)
         limit = min((config.sweep.parallel for config in self._waiting.values()), default=1)
         carry_out(self._to_run(), limit, self._take_in)
 
@@ -176,15 +183,14 @@ class Sweep:
 
     def _draw_figures(self) -> Path | None:
         """Draw the study's figures into its folder; None if that did not work."""
-        folder = self.outcomes[-1].run_dir.parent
-        target = folder / "figures"
-        drawn = draw_figures(folder.name, target, self.uri, self._terminal, self._baseline_nodes)
-        return target if drawn else None
+        target = self.outcomes[-1].run_dir.parent / "figures"
+        wanted = self._experiment, target, self.uri, self._terminal, self._baseline_nodes
+        return target if draw_figures(*wanted) else None
 
     def _ui_command(self) -> str:
-        command = f"mlflow ui --host 127.0.0.1 --backend-store-uri {self.uri}"
+        command = f"mlflow ui --host 127.0.0.1 --backend-store-uri {shlex.quote(self.uri)}"
         try:
-            experiment = Store(self.uri).experiment_id(self.outcomes[-1].run_dir.parent.name)
+            experiment = Store(self.uri).experiment_id(self._experiment)
         except StoreError:
             return command
         return f"{command}, then open http://127.0.0.1:5000{page(experiment)}"
@@ -201,7 +207,7 @@ class Sweep:
 
     def _find_or_start(self, store: Store, config: Config) -> str:
         key = digest("\n".join(sorted(self._arguments)))[:8]
-        folder = Path(config.runs_dir).absolute() / config.tracking.experiment
+        folder = experiment_folder(config)
         link = folder / f"sweep-{key}.json"
         known = run_files.read_json(link) or {}
         run_id = str(known.get("run_id"))

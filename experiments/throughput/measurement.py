@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import sys
 import time
 from dataclasses import replace
@@ -11,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from experiments.config.schema import Config
+from experiments.launch.launchers import require_no_launcher
 from experiments.launch.prepare import check, prepare
 from experiments.reporting import run_files
 from experiments.reporting.figures import draw_figures
-from experiments.reporting.mlflow_store import Store, StoreError, absolute_uri
+from experiments.reporting.mlflow_store import Store, StoreError
 from experiments.reporting.provenance import provenance
 from experiments.reporting.redaction import redacted, typed_command
 from experiments.reporting.terminal import Terminal, duration
@@ -43,6 +45,7 @@ from experiments.throughput.tables import (
 from ffn_core import metric_names as names
 from ffn_core.outputs import new_folder
 from ffn_core.runtime import warn_of_precision
+from ffn_core.tracking_uri import absolute_uri
 
 
 class SeriesRecord:
@@ -138,6 +141,7 @@ class MeasurementSeries:
             InputError: Another series has started in the same second.
             KeyboardInterrupt: As is; what was measured until then is written.
         """
+        require_no_launcher(os.environ)
         new_folder(self._folder)
         for line in self._warnings:
             self._terminal.warn(line)

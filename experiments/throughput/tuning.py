@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -13,6 +14,7 @@ from typing import Any
 
 from experiments.config.config_file import write_config
 from experiments.config.schema import Config
+from experiments.launch.launchers import require_no_launcher
 from experiments.launch.ranks import run_side_by_side
 from experiments.reporting import run_files
 from experiments.reporting.provenance import provenance
@@ -155,6 +157,7 @@ def tune(section: TuneConfig, config: Config, terminal: Terminal) -> None:
         InputError: for anything that could not work.
         TuneError: A process failed.
     """
+    require_no_launcher(os.environ)
     cores = available_cores()
     layouts = splits(section.ranks, cores)
     machine: Machine = read_machine()

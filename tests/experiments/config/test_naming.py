@@ -1,10 +1,13 @@
 """A run is found again by its options: those of runs made before there were others."""
 
+from pathlib import Path
+
 import pytest
 
-from experiments.config.naming import identity, point_name
+from experiments.config.naming import experiment_folder, identity, point_name
 from experiments.config.parsing import from_dict
 from experiments.config.schema import Config
+from ffn_core.errors import InputError
 
 MODEL = {
     "name": "tiny",
@@ -50,3 +53,17 @@ def test_what_a_point_is_called():
     assert point_name(config(learning_rate=rate)) == "n=8 sqrt warm cool adam lr=0.001 s1"
     rounded = config(model=MODEL | {"precision": "bfloat16"})
     assert point_name(rounded) == "n=8 sqrt bfloat16 adam lr=0.001 s1"
+
+
+@pytest.mark.parametrize(
+    ("name", "below"), [("team/ffn", "team/ffn"), ("/Users/x", "Users/x")]
+)
+def test_runs_stay_below_runs_dir_whatever_the_experiment_is_called(name, below):
+    run = config(tracking={"experiment": name}, runs_dir="/scratch/runs")
+    assert experiment_folder(run) == Path("/scratch/runs") / below
+
+
+@pytest.mark.parametrize("name", ["..", "../x", "a/../b", "/", "", "a//b", ".", "x" * 300, "a\nb"])
+def test_an_experiment_that_names_no_folder_is_refused(name):
+    with pytest.raises(InputError, match=r"tracking\.experiment="):
+        config(tracking={"experiment": name})
