@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
@@ -88,8 +89,17 @@ def add_source(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def read_source(arguments: argparse.Namespace, experiment: str | None = None) -> Runs:
+def read_source(
+    arguments: argparse.Namespace,
+    experiment: str | None = None,
+    metrics: Collection[str] | None = None,
+) -> Runs:
     """The runs of one experiment, or of all, from where the options of `add_source` say.
+
+    Args:
+        arguments: those options.
+        experiment: name of the experiment.
+        metrics: that are needed; others of a store are not read. None for all.
 
     Raises:
         InputError: nothing to read there, or no such experiment.
@@ -107,7 +117,7 @@ def read_source(arguments: argparse.Namespace, experiment: str | None = None) ->
     # Imported here: MLflow takes a second that --help and a wrong option need not wait for.
     from analysis.runs.mlflow_reader import load_runs
 
-    return load_runs(arguments.store or default_tracking_uri(), experiment)
+    return load_runs(arguments.store or default_tracking_uri(), experiment, metrics)
 
 
 def source_files(arguments: argparse.Namespace) -> list[Path]:

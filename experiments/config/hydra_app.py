@@ -104,6 +104,8 @@ def run_app(
     and exit code 2 like every other bad input. Bad input of one point does not end a sweep.
     """
     register_schema()
+    # Hydra reads -m before overrides only.
+    sys.argv[1:] = sorted(sys.argv[1:], key=lambda word: word not in ("-m", "--multirun"))
     os.environ["HYDRA_FULL_ERROR"] = "1"  # let exceptions through to this function
     bad_input: list[Exception] = []
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: stop ranks in order

@@ -26,6 +26,9 @@ _FILES = (
 )
 _TAG_LIMIT = 5000
 
+IMPORT_PATIENCE_S = 60.0
+"""How long an import waits for a server: there is nothing else to do."""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -102,5 +105,5 @@ def find_runs(roots: list[Path]) -> list[Path]:
 def import_run(run_dir: Path, uri: str) -> str | None:
     """Make the store say what ``run_dir`` says; returns the store's error, if any."""
     who = RunIdentity(**run_files.RunDirectory(run_dir).identity())
-    sync = MlflowSync(uri, run_dir, who)
+    sync = MlflowSync(uri, run_dir, who, IMPORT_PATIENCE_S)
     return None if send_outcome(sync, conclude(who.name, run_dir)) else sync.error

@@ -14,6 +14,7 @@ from experiments.reporting import run_files
 from experiments.reporting.figures import draw_figures
 from experiments.reporting.mlflow_store import Store, StoreError, page
 from experiments.reporting.redaction import redacted_text, typed_command
+from experiments.reporting.store_calls import Call, StoreCalls, calls_to, reason
 from experiments.reporting.terminal import Terminal
 from experiments.sweep.dry_run import SweepPlan
 from experiments.sweep.efficiency import COLUMNS, TABLE, SweepScaling, send
@@ -28,6 +29,9 @@ from ffn_core.runtime import warn_of_precision
 from ffn_core.tracking_uri import absolute_uri
 
 FAILURES = ("failed", "input")
+
+START_PATIENCE_S = 2.0
+"""How long the first point of a sweep waits for a server to make the run of the sweep."""
 
 
 class Sweep:
@@ -49,11 +53,15 @@ class Sweep:
         self._baseline_nodes: int | None = None
         self._experiment = ""
         self._parent: str | None = None
-        self._store: Store | None = None
+        self._starting: Call[str] | None = None
         self._plan: SweepPlan | None = None
         self._warnings: set[str] = set()
         self.outcomes: list[Outcome] = []
         self.uri = ""
+
+    @property
+    def _calls(self) -> StoreCalls:
+        return calls_to(self.uri)
 
     @property
     def command(self) -> str:
@@ -150,14 +158,15 @@ class Sweep:
             return  # jobs are to run yet: a repeat that finds them done concludes the parent run
         if self._in_sweep and self.outcomes and not interrupted:
             self._compare()
-        if self._parent is None or self._store is None:
+        if self._parent is None:
             return
+        parent = self._parent
         status = "KILLED" if interrupted else "FAILED" if self.failed else "FINISHED"
         try:
             figures = None if interrupted else self._draw_figures()
             if figures is not None:
-                self._store.log_artifact(self._parent, figures, "figures")
-            self._store.set_status(self._parent, status)
+                self._calls.call(lambda store: store.log_artifact(parent, figures, "figures"))
+            self._calls.call(lambda store: store.set_status(parent, status))
         except StoreError as error:
             self._warn_of_store(error)
 
@@ -172,17 +181,20 @@ class Sweep:
             self._terminal.table(title, COLUMNS, rows)
         compared = scaling.keep()
         scaling.write_table(folder / TABLE)
-        if self._parent is None or self._store is None:
+        if self._parent is None:
             return
+        parent = self._parent
         try:
-            send(compared, self._store)
-            self._store.log_records(self._parent, [best])
-            self._store.log_artifact(self._parent, folder / TABLE)
+            self._calls.call(lambda store: send(compared, store))
+            self._calls.call(lambda store: store.log_records(parent, [best]))
+            self._calls.call(lambda store: store.log_artifact(parent, folder / TABLE))
         except StoreError as error:
             self._warn_of_store(error)
 
     def _draw_figures(self) -> Path | None:
         """Draw the study's figures into its folder; None if that did not work."""
+        if self._calls.answers is False:
+            return None  # nothing to draw from
         target = self.outcomes[-1].run_dir.parent / "figures"
         wanted = self._experiment, target, self.uri, self._terminal, self._baseline_nodes
         return target if draw_figures(*wanted) else None
@@ -190,7 +202,9 @@ class Sweep:
     def _ui_command(self) -> str:
         command = f"mlflow ui --host 127.0.0.1 --backend-store-uri {shlex.quote(self.uri)}"
         try:
-            experiment = Store(self.uri).experiment_id(self._experiment)
+            if self._calls.in_background and not self._calls.answers:
+                return command
+            experiment = self._calls.call(lambda store: store.experiment_id(self._experiment))
         except StoreError:
             return command
         return f"{command}, then open http://127.0.0.1:5000{page(experiment)}"
@@ -198,9 +212,18 @@ class Sweep:
     def _parent_of(self, config: Config) -> str:
         """Id of the parent run; empty while the store does not answer."""
         if self._parent is None:
+            first = self._starting is None
+            if self._starting is None:
+                self._starting = self._calls.submit(
+                    lambda store: self._find_or_start(store, config)
+                )
+            if not self._calls.wait(self._starting, START_PATIENCE_S if first else 0.0):
+                if first:
+                    self._warn_of_store(self._calls.silent(START_PATIENCE_S))
+                return ""
+            starting, self._starting = self._starting, None
             try:
-                self._store = Store(self.uri)
-                self._parent = self._find_or_start(self._store, config)
+                self._parent = starting.result()
             except StoreError as error:
                 self._warn_of_store(error)
         return self._parent or ""
@@ -223,7 +246,7 @@ class Sweep:
         return run_id
 
     def _warn_of_store(self, error: Exception) -> None:
-        self._terminal.warn(f"MLflow store {self.uri}: {str(error).splitlines()[0]}")
+        self._terminal.warn(f"MLflow store {self.uri}: {reason(error)}")
 
 
 def _runs_here(config: Config) -> bool:

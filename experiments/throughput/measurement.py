@@ -19,6 +19,7 @@ from experiments.reporting.figures import draw_figures
 from experiments.reporting.mlflow_store import Store, StoreError
 from experiments.reporting.provenance import provenance
 from experiments.reporting.redaction import redacted, typed_command
+from experiments.reporting.store_calls import calls_to, reason
 from experiments.reporting.terminal import Terminal, duration
 from experiments.sweep.outcome import import_run
 from experiments.throughput.efficiency import Measurement, Results
@@ -67,7 +68,7 @@ class SeriesRecord:
         self.run_id = ""
         try:
             tags = {names.KIND: names.SWEEP, names.NOTE: note}
-            self.run_id = Store(uri).start_run(experiment, name, tags)
+            self.run_id = calls_to(uri).call(lambda store: store.start_run(experiment, name, tags))
         except StoreError as error:
             self._warn(error)
 
@@ -88,17 +89,22 @@ class SeriesRecord:
         """Set the final status, with files or folders and the artifact folder of each."""
         if not self.run_id:
             return
-        try:
-            store = Store(self._uri)
+        calls = calls_to(self._uri)
+
+        def finish(store: Store) -> None:
             for path, folder in artifacts.items():
                 if path.exists():
                     store.log_artifact(self.run_id, path, folder)
+                    calls.heard()
             store.set_status(self.run_id, status)
+
+        try:
+            calls.call(finish)
         except StoreError as error:
             self._warn(error)
 
     def _warn(self, error: Exception) -> None:
-        self._terminal.warn(f"MLflow store {self._uri}: {str(error).splitlines()[0]}")
+        self._terminal.warn(f"MLflow store {self._uri}: {reason(error)}")
 
 
 FOLDER = "throughput"

@@ -58,8 +58,8 @@ def test_a_server_is_read_call_by_call_to_the_same_history(store):
     client = MlflowClient(store)
     names = module._experiment_names(client)
     points = module._point_runs(client, list(names))
-    by_query = module._history_by_query(store, list(names), points)
-    by_client = module._history_by_client(client, points)
+    by_query = module._history_by_query(store, list(names), points, None)
+    by_client = module._history_by_client(client, points, None)
     order = ["run_id", "metric", "fovs", "value"]
     pd.testing.assert_frame_equal(
         by_query.sort_values(order, ignore_index=True)[order],

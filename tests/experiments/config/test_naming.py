@@ -55,9 +55,7 @@ def test_what_a_point_is_called():
     assert point_name(rounded) == "n=8 sqrt bfloat16 adam lr=0.001 s1"
 
 
-@pytest.mark.parametrize(
-    ("name", "below"), [("team/ffn", "team/ffn"), ("/Users/x", "Users/x")]
-)
+@pytest.mark.parametrize(("name", "below"), [("team/ffn", "team/ffn"), ("/Users/x", "Users/x")])
 def test_runs_stay_below_runs_dir_whatever_the_experiment_is_called(name, below):
     run = config(tracking={"experiment": name}, runs_dir="/scratch/runs")
     assert experiment_folder(run) == Path("/scratch/runs") / below

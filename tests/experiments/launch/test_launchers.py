@@ -66,7 +66,7 @@ def test_gloo_runs_a_single_rank_without_a_launcher():
         ),
         (
             config("gloo", ranks=1, hosts="a:1"),
-            f"{HOROVODRUN} --gloo -np 1 -H a:1",
+            f"{HOROVODRUN} --gloo --disable-cache -np 1 -H a:1",
         ),
         (
             config("mpi", hosts="a:2,b:2", environment={"A": "b"}),
