@@ -184,7 +184,8 @@ class Store:
         """
         old, new = experiment.artifact_location, location.as_uri()
         where = local_path(old)
-        if old == new or where is None or not where.match(f"{_ARTIFACTS}/{location.name}"):
+        ours = str(inside(Path("/") / _ARTIFACTS, experiment.name))
+        if old == new or where is None or not str(where).endswith(ours):
             return
         if where.exists() and not location.exists():
             return  # only the database is new here

@@ -92,11 +92,13 @@ class StoreCalls:
         """Whether ``call`` is over, given ``patience_s`` (more while the server gives answers)."""
         begun_s = time.monotonic()
         while not call.over.wait(0.05):
-            now_s = time.monotonic()
-            under_way = self._under_way
-            since_s = max(under_way.begun_s if under_way else begun_s, self._heard_s)
-            limit_s = PATIENCE_IN_USE_S if self.answers else patience_s
-            if now_s - since_s > limit_s:
+            now_s, under_way = time.monotonic(), self._under_way
+            stuck_s = now_s - (under_way.begun_s if under_way else now_s)
+            if self.answers or self._heard_s > begun_s:
+                over = min(stuck_s, now_s - self._heard_s) > PATIENCE_IN_USE_S
+            else:
+                over = max(stuck_s, now_s - begun_s) > patience_s
+            if over:
                 return False
         return True
 
@@ -125,7 +127,8 @@ class StoreCalls:
             self._under_way = None
             self._under_way = call = self._waiting.get()
             self.answers = call.carry_out(self._connected)
-            self.heard()
+            if self.answers:
+                self.heard()
 
 
 @functools.cache

@@ -60,10 +60,10 @@ def test_a_run_is_never_held_by_its_server(what, tmp_path):
         sync.restart()
         RunDirectory(tmp_path).append(Record(1, 8, 0.1, 1.0, {"train/loss": 0.5}))
         assert [record.step for record in sync.poll()] == [1]
-        assert time.monotonic() - begun_s < 0.3, "training starts as without a server"
+        assert time.monotonic() - begun_s < 1, "training starts as without a server"
         assert not sync.finish("FINISHED", {}, {})
         assert sync.error
-        assert time.monotonic() - begun_s < 2
+        assert time.monotonic() - begun_s < 4
 
 
 def test_what_came_meanwhile_is_sent_in_order_once(tmp_path):
