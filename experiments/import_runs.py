@@ -17,7 +17,7 @@ from experiments.reporting.terminal import Terminal
 from experiments.sweep.efficiency import SweepScaling
 from experiments.sweep.outcome import find_runs, import_run
 from ffn_core.errors import InputError
-from ffn_core.tracking_uri import absolute_uri
+from ffn_core.runtime import absolute_uri
 
 
 def _compare(run_dirs: list[Path]) -> None:

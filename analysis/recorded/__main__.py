@@ -14,7 +14,7 @@ from pathlib import Path
 from analysis.runs.sources import RECORDED
 from ffn_core.errors import InputError
 from ffn_core.outputs import add_overwrite
-from ffn_core.tracking_uri import default_tracking_uri
+from ffn_core.runtime import default_tracking_uri
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:

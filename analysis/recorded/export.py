@@ -21,7 +21,7 @@ from analysis.runs.sources import files_of
 from ffn_core.errors import InputError
 from ffn_core.files import inside
 from ffn_core.outputs import Outputs, committed
-from ffn_core.tracking_uri import sqlite_path
+from ffn_core.runtime import sqlite_path
 
 MOST_BYTES: Final = 400_000
 """Largest history a study may have before it is thinned."""

@@ -210,15 +210,17 @@ def _tidy(history: pd.DataFrame) -> pd.DataFrame:
         "value": value,
     }
     for name, column in _CLOCKS.items():
-        mine = metric == metrics.get_indexer([name])[0]
+        mine = metric == metrics.get_indexer(pd.Index([name]))[0]
         columns[column] = _looked_up(place, place[mine], value[mine])
     return pd.DataFrame(columns)[list(HISTORY_COLUMNS)]
 
 
-def _numbered(texts: pd.Series) -> tuple[np.ndarray, pd.Index]:
-    """Place of each text (int64) among the distinct ones in order, and those."""
-    codes, found = pd.factorize(texts)
-    distinct = pd.Index(found).astype("str")
+def _numbered(given: pd.Series) -> tuple[np.ndarray, pd.Index]:
+    """Place of each name (int64) among the distinct ones in order, and those."""
+    codes, found = pd.factorize(given)
+    distinct = pd.Index(found)
+    if isinstance(distinct, pd.CategoricalIndex):
+        distinct = distinct.astype("str")
     order = distinct.argsort()
     place = np.empty(len(order), np.int64)
     place[order] = np.arange(len(order))

@@ -13,7 +13,7 @@ import pandas as pd
 from analysis.runs.runs import Runs
 from ffn_core.errors import InputError
 from ffn_core.files import REPOSITORY
-from ffn_core.tracking_uri import default_tracking_uri, sqlite_path
+from ffn_core.runtime import default_tracking_uri, sqlite_path
 
 RECORDED: Final = REPOSITORY / "analysis" / "recorded"
 """Where the studies kept with the code lie, a folder each."""

@@ -141,6 +141,8 @@ def _compose(app: Callable[[], None]) -> None:
     """
     try:
         app()
+    except HydraException:  # some of which are also errors of the file system
+        raise
     except OSError as error:
         raise InputError(
             f"{error.filename or 'runs_dir'} cannot be made or written ({error.strerror}): name "

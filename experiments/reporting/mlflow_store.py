@@ -28,7 +28,7 @@ from experiments.reporting.redaction import redacted_text
 from experiments.reporting.run_files import Record
 from ffn_core import metric_names as names
 from ffn_core.files import inside
-from ffn_core.tracking_uri import sqlite_path, unusable
+from ffn_core.runtime import sqlite_path, unusable
 
 VIEW = "study"
 """Name of the saved view; ``?viewStateShareKey=study`` opens the run table with it."""

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 from experiments.reporting.mlflow_store import Store
-from ffn_core.tracking_uri import sqlite_path
+from ffn_core.runtime import sqlite_path
 
 T = TypeVar("T")
 

@@ -42,7 +42,7 @@ from ffn_core.metric_names import (
     segmentation_metric,
 )
 from ffn_core.outputs import Outputs
-from ffn_core.tracking_uri import absolute_uri
+from ffn_core.runtime import absolute_uri
 from ffn_core.training import checkpoint as checkpoints
 from ffn_core.volumes import open_labels, open_volume, short_name
 

@@ -31,8 +31,7 @@ from experiments.sweep.outcome import STAGE_DONE, Outcome, conclude, send_outcom
 from ffn_core import metric_names as names
 from ffn_core.errors import InputError
 from ffn_core.files import folder_of
-from ffn_core.runtime import available_cores
-from ffn_core.tracking_uri import absolute_uri
+from ffn_core.runtime import absolute_uri, available_cores
 
 STOP_GRACE_S = 120.0
 """How long ranks may take to finish a step and save when they are asked to stop."""

@@ -14,7 +14,7 @@ from experiments.launch.prepare import prepare
 from experiments.launch.slurm import FOLDER, add_job, after, job_ids, jobs
 from experiments.reporting.run_files import RunDirectory
 from experiments.sweep.outcome import Outcome
-from ffn_core.tracking_uri import absolute_uri
+from ffn_core.runtime import absolute_uri
 
 
 def submit_point(config: Config, parent: str | None) -> Outcome:

@@ -25,8 +25,7 @@ from experiments.sweep.slurm_submit import submit_point
 from ffn_core import metric_names as names
 from ffn_core.errors import InputError
 from ffn_core.files import digest
-from ffn_core.runtime import warn_of_precision
-from ffn_core.tracking_uri import absolute_uri
+from ffn_core.runtime import absolute_uri, warn_of_precision
 
 FAILURES = ("failed", "input")
 

@@ -45,8 +45,7 @@ from experiments.throughput.tables import (
 )
 from ffn_core import metric_names as names
 from ffn_core.outputs import new_folder
-from ffn_core.runtime import warn_of_precision
-from ffn_core.tracking_uri import absolute_uri
+from ffn_core.runtime import absolute_uri, warn_of_precision
 
 
 class SeriesRecord:

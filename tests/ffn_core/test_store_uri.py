@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ffn_core.tracking_uri import absolute_uri, default_tracking_uri, sqlite_path, unusable
+from ffn_core.runtime import absolute_uri, default_tracking_uri, sqlite_path, unusable
 
 
 def test_the_default_store_is_the_environments_or_a_file_here(monkeypatch):
