@@ -137,9 +137,8 @@ def start(expected_size: int, timeout_s: float = 0.0) -> Collectives:
         RuntimeError: if another number of ranks came together than was asked for.
     """
     if expected_size == 1 and not _STARTED.intersection(os.environ):
-        return Collectives(
-            Topology(0, 1, 0, 1)
-        )  # no others to meet, so no name of this machine is needed
+        # There are no others to meet, so the name of this machine does not matter.
+        return Collectives(Topology(0, 1, 0, 1))
     topology = _meet(2 * timeout_s + 60)
     if topology.size != expected_size:
         raise RuntimeError(
