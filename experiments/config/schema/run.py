@@ -101,9 +101,7 @@ class Config:
     continue_from: str | None = option(None, "run directory to continue with other options")
     stages: list[StageConfig] = option([], "parts of a run: [{nodes:4,fovs:8000}, ...]")
     stage: int | None = number(None, "set by the launcher", at_least=0, at_most=10**6)
-    device: str = option(
-        "auto", "cpu, gpu, or auto: a GPU where there is one"
-    )
+    device: str = option("auto", "cpu, gpu, or auto: a GPU where there is one")
     seed: int = number(1, "of weights, examples and their order", at_least=0, at_most=MOST_SEED)
     runs_dir: str = option("runs", "folder of all run directories")
 
