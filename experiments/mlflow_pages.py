@@ -9,13 +9,15 @@ from __future__ import annotations
 import sys
 
 from experiments.reporting.exit_codes import EXIT_INPUT
-from experiments.reporting.mlflow_store import Store, StoreError, absolute_uri
+from experiments.reporting.mlflow_store import Store, StoreError
 from experiments.reporting.mlflow_view import address_of, charts_page, run_page, table_page
 from experiments.reporting.redaction import redacted_text
+from experiments.reporting.store_calls import StoreCalls, reason
 from experiments.reporting.terminal import Terminal
 from ffn_core import metric_names as names
 from ffn_core.errors import InputError, in_one_line
 from ffn_core.limits.arguments import CommandParser
+from ffn_core.runtime import absolute_uri
 
 
 def main(arguments: list[str]) -> int:
@@ -40,25 +42,31 @@ def pages(uri: str, experiment: str | None = None) -> list[str]:
     """Lines with the addresses of one study of a store, or of all.
 
     Raises:
-        InputError: there is no such store, or no such study with a point.
+        InputError: there is no such store, it does not answer, or no such study with a point.
     """
+    calls = StoreCalls(uri, create=False)
+
+    def read(store: Store) -> dict[str, tuple[str, str | None]]:
+        """Ids of each study and its newest sweep, by the name of the study."""
+        found = {}
+        for name, study in store.experiments().items():
+            if experiment in (None, name) and store.newest_run(study, names.POINT):
+                found[name] = study, store.newest_run(study, names.SWEEP)
+            calls.heard()
+        return found
+
     try:
-        store = Store(uri, create=False)
-        found = {
-            name: study
-            for name, study in store.experiments().items()
-            if experiment in (None, name) and store.newest_run(study, names.POINT)
-        }
-        command, address = address_of(uri)
-        lines = [f"open the UI: {command}"] if command else []
-        for name, study in found.items():
-            lines += [f"{name}:", f"  points: {address}{table_page(study)}"]
-            lines.append(f"  charts: {address}{charts_page(study)}")
-            if sweep := store.newest_run(study, names.SWEEP):
-                lines.append(f"  sweep:  {address}{run_page(study, sweep)}")
+        found = calls.call(read)
     except StoreError as error:
-        said = redacted_text(str(error).splitlines()[0])
+        said = redacted_text(reason(error))
         raise InputError(f"cannot read the MLflow store {redacted_text(uri)}: {said}") from None
+    command, address = address_of(uri)
+    lines = [f"open the UI: {command}"] if command else []
+    for name, (study, sweep) in found.items():
+        lines += [f"{name}:", f"  points: {address}{table_page(study)}"]
+        lines.append(f"  charts: {address}{charts_page(study)}")
+        if sweep:
+            lines.append(f"  sweep:  {address}{run_page(study, sweep)}")
     if not found:
         wanted = f"experiment {experiment!r}" if experiment else "study"
         raise InputError(

@@ -7,12 +7,14 @@ a quick pace, and watches memory, open descriptors and threads of every rank. ``
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from experiments.benchmarks.leaks import judge, soak_config, watch
+from experiments.launch.launchers import require_no_launcher
 from experiments.reporting import run_files
 from experiments.reporting.exit_codes import EXIT_FAILED, EXIT_INPUT
 from experiments.reporting.provenance import provenance
@@ -34,6 +36,7 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     terminal, run_dir = Terminal(), (options.out / "run").absolute()
     try:
+        require_no_launcher(os.environ)
         new_folder(options.out)
         config = soak_config(options.out.absolute(), options.ranks)
         samples = watch(config, run_dir, options.minutes, options.every_s)

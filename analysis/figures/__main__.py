@@ -14,10 +14,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from analysis.figures.registry import COMMAND, draw_study, study_files
+from analysis.figures.registry import COMMAND, METRICS, draw_study, study_files
 from analysis.figures.style import WIDTHS_IN
 from analysis.runs.sources import add_source, read_source, source_files
 from ffn_core.errors import InputError, in_one_line
+from ffn_core.files import inside
 from ffn_core.files.outputs import Outputs, add_overwrite
 from ffn_core.limits.arguments import CommandParser
 
@@ -51,9 +52,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if arguments.out.exists() and not arguments.out.is_dir():
             raise InputError(f"--out {arguments.out} is a file: name a directory")
-        runs = read_source(arguments, arguments.experiment)
+        runs = read_source(arguments, arguments.experiment, METRICS)
         names, out = runs.experiments(), arguments.out
-        folders = {name: out if len(names) == 1 else out / name for name in names}
+        folders = {name: out if len(names) == 1 else inside(out, name) for name in names}
         outputs = Outputs(COMMAND, source_files(arguments), arguments.overwrite)
         outputs.check([file for folder in folders.values() for file in study_files(folder)])
         for name, folder in folders.items():

@@ -38,6 +38,23 @@ from analysis.runs.summary import REPORT_COLUMNS, summary_table
 from analysis.stats.targets import targets_table
 from analysis.svg_font import with_font
 from ffn_core.files.outputs import Outputs
+from ffn_core.metric_names import (
+    ASSIGNED_ARE,
+    AVERAGED,
+    COUPLING_EFFICIENCY,
+    NOISE_SCALE,
+    PHASES,
+    SEGMENTATION_ARE,
+    SEGMENTATION_COVERAGE,
+    SEGMENTATION_VOI,
+    SEGMENTATION_VOI_MERGE,
+    SEGMENTATION_VOI_SPLIT,
+    SLOWEST_RANK,
+    STEP,
+    THROUGHPUT,
+    VALIDATION,
+    time_metric,
+)
 
 # File name -> what draws it, in the order of the captions.
 FIGURES: dict[str, Callable[[Study], Drawing]] = {
@@ -60,6 +77,24 @@ FIGURES: dict[str, Callable[[Study], Drawing]] = {
     "segmentations": segmentations,
 }
 
+
+METRICS = frozenset(
+    {
+        *(f"{kind}/{name}" for kind in (VALIDATION, AVERAGED) for name in ("f1", "accuracy")),
+        *(time_metric(phase) for phase in (STEP, *PHASES)),
+        SLOWEST_RANK,
+        THROUGHPUT,
+        COUPLING_EFFICIENCY,
+        NOISE_SCALE,
+        ASSIGNED_ARE,
+        SEGMENTATION_ARE,
+        SEGMENTATION_COVERAGE,
+        SEGMENTATION_VOI,
+        SEGMENTATION_VOI_SPLIT,
+        SEGMENTATION_VOI_MERGE,
+    }
+)
+"""All that figures, tables and summary are drawn from; a test draws them from nothing else."""
 
 COMMAND = "analysis.figures"
 SUMMARY, TARGETS, CAPTIONS = "summary.csv", "targets.csv", "captions.md"

@@ -19,13 +19,14 @@ from analysis.runs.presets import planned_points
 from analysis.runs.runs import SAMPLES, Runs
 from analysis.runs.sources import files_of
 from ffn_core.errors import InputError
+from ffn_core.files import inside
 from ffn_core.files.checked import database_damage
 from ffn_core.files.outputs import Outputs, committed
+from ffn_core.runtime import sqlite_path
 
 MOST_BYTES: Final = 400_000
 """Largest history a study may have before it is thinned."""
 
-_SQLITE = "sqlite:///"
 _COARSEST = 64
 
 
@@ -36,21 +37,21 @@ def snapshot(uri: str) -> Iterator[str]:
     Raises:
         InputError: the SQLite file is missing or not a database.
     """
-    path = Path(uri.removeprefix(_SQLITE))
-    if not uri.startswith(_SQLITE) or not path.is_file():
+    path = sqlite_path(uri)
+    if path is None or not path.is_file():
         yield uri  # whatever is wrong with it, loading it says so
         return
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "mlflow.db"
         try:
             with (
-                closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as source,
+                closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as source,
                 closing(sqlite3.connect(copy)) as target,
             ):
                 source.backup(target)
         except sqlite3.DatabaseError as error:
             raise database_damage(uri) or InputError(f"cannot copy {path}: {error}") from error
-        yield f"{_SQLITE}{copy}"
+        yield f"sqlite:///{copy}"
 
 
 def export(
@@ -92,7 +93,7 @@ def export(
             if ended.table.empty:
                 continue
             facts = provenance.describe(ended, study.table["status"], planned_points(name, size))
-            folder = Path(scratch) / name
+            folder = inside(Path(scratch), name)
             small = replace(samples_of_first_seed(ended), table=without_machine_paths(ended.table))
             kept = _write(small, folder)
             facts["exported"] = f"{datetime.now(UTC):%Y-%m-%d}"
@@ -108,7 +109,7 @@ def _copy(source: Path, out: Path, names: Sequence[str], outputs: Outputs) -> No
     files = [path.relative_to(source) for path in sorted(source.rglob("*")) if path.is_file()]
     outputs.check([out / file for file in files])
     for name in names:
-        for sample in sorted((out / name / SAMPLES).glob("*.h5")):
+        for sample in sorted((inside(out, name) / SAMPLES).glob("*.h5")):
             if sample.relative_to(out) not in files:
                 outputs.remove(sample)
     for file in files:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from ffn_core import metric_names as names
@@ -75,6 +76,10 @@ RUN_COLUMNS = (
 )
 _NEEDED_OF_RUNS = ("run_id", "experiment", "status")
 """Columns that a recorded study of any version has."""
+
+_CLOCKS = {names.ELAPSED_S: "elapsed_s", names.OPTIMIZER_STEP: "optimizer_step"}
+CLOCK_METRICS = tuple(_CLOCKS)
+"""Metrics by which a history has its columns of time and steps."""
 
 HISTORY_COLUMNS = ("run_id", "metric", "fovs", "elapsed_s", "optimizer_step", "value")
 
@@ -216,15 +221,55 @@ def runs_from_records(records: Sequence[dict[str, object]], history: pd.DataFram
     table = table.fillna(earlier)
     if {"nodes", "local_batch_size"} <= set(table.columns):
         table["global_batch_size"] = table["nodes"] * table["local_batch_size"]
-    history = history.astype({"fovs": int, "value": float})
-    history = history.drop_duplicates(["run_id", "metric", "fovs"], keep="last")
-    clocks = {names.ELAPSED_S: "elapsed_s", names.OPTIMIZER_STEP: "optimizer_step"}
-    for metric, column in clocks.items():
-        known = history.loc[history["metric"] == metric, ["run_id", "fovs", "value"]]
-        known = known.rename(columns={"value": column})
-        history = history.merge(known, on=["run_id", "fovs"], how="left", validate="many_to_one")
-    history = history.sort_values(["run_id", "metric", "fovs"], ignore_index=True)
-    return Runs(table, history[list(HISTORY_COLUMNS)])
+    return Runs(table, _tidy(history))
+
+
+def _tidy(history: pd.DataFrame) -> pd.DataFrame:
+    """`HISTORY_COLUMNS` of a raw history, the newest of repeated values, ordered, with clocks.
+
+    Works on numbers in place of run ids and names: of these a large store has millions.
+    """
+    run, run_ids = _numbered(history["run_id"])
+    metric, metrics = _numbered(history["metric"])
+    fovs = history["fovs"].to_numpy(np.int64)
+    value = history["value"].to_numpy(float)
+    order = np.lexsort((fovs, metric, run))  # stable: repeated values stay oldest first
+    run, metric, fovs, value = run[order], metric[order], fovs[order], value[order]
+    newest = np.ones(len(order), bool)
+    newest[:-1] = (np.diff(run) != 0) | (np.diff(metric) != 0) | (np.diff(fovs) != 0)
+    run, metric, fovs, value = run[newest], metric[newest], fovs[newest], value[newest]
+    times, moment = np.unique(fovs, return_inverse=True)
+    place = run.astype(np.int64) * max(len(times), 1) + moment
+    columns = {
+        "run_id": run_ids.take(run),
+        "metric": metrics.take(metric),
+        "fovs": fovs,
+        "value": value,
+    }
+    for name, column in _CLOCKS.items():
+        mine = metric == metrics.get_indexer(pd.Index([name]))[0]
+        columns[column] = _looked_up(place, place[mine], value[mine])
+    return pd.DataFrame(columns)[list(HISTORY_COLUMNS)]
+
+
+def _numbered(given: pd.Series) -> tuple[np.ndarray, pd.Index]:
+    """Place of each name (int64) among the distinct ones in order, and those."""
+    codes, found = pd.factorize(given)
+    distinct = pd.Index(found)
+    if isinstance(distinct, pd.CategoricalIndex):
+        distinct = distinct.astype("str")
+    order = distinct.argsort()
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
+    return place[codes] if len(order) else codes.astype(np.int64), distinct.take(order)
+
+
+def _looked_up(wanted: np.ndarray, known: np.ndarray, value: np.ndarray) -> np.ndarray:
+    """The value (float64) at the place in sorted ``known`` of each one wanted; NaN without one."""
+    if not len(known):
+        return np.full(len(wanted), np.nan)
+    found = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
+    return np.where(known[found] == wanted, value[found], np.nan)
 
 
 def _numeric_where_possible(values: pd.Series) -> pd.Series:

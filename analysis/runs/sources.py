@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +13,7 @@ import pandas as pd
 from analysis.runs.runs import Runs
 from ffn_core.errors import InputError
 from ffn_core.files import REPOSITORY
-from ffn_core.runtime import default_tracking_uri
+from ffn_core.runtime import default_tracking_uri, sqlite_path
 
 RECORDED: Final = REPOSITORY / "analysis" / "recorded"
 """Where the studies kept with the code lie, a folder each."""
@@ -20,7 +21,6 @@ RECORDED: Final = REPOSITORY / "analysis" / "recorded"
 STORE_VARIABLE: Final = "FFN_SCALING_STORE"
 """Environment variable that names another store: an MLflow tracking URI or a folder of studies."""
 
-_SQLITE = "sqlite:///"
 _SERVERS = ("http:", "https:", "databricks")
 
 
@@ -61,8 +61,8 @@ def load_studies(store: str | None = None) -> dict[str, Runs]:
 
 def files_of(store: str) -> list[Path]:
     """Where on this machine a store is kept: its database, or the folders of its studies."""
-    if store.startswith(_SQLITE):
-        return [Path(store.removeprefix(_SQLITE))]
+    if (database := sqlite_path(store)) is not None:
+        return [database]
     if is_tracking_uri(store):
         return []
     return study_folders(Path(store)) or [Path(store)]
@@ -89,8 +89,17 @@ def add_source(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def read_source(arguments: argparse.Namespace, experiment: str | None = None) -> Runs:
+def read_source(
+    arguments: argparse.Namespace,
+    experiment: str | None = None,
+    metrics: Collection[str] | None = None,
+) -> Runs:
     """The runs of one experiment, or of all, from where the options of `add_source` say.
+
+    Args:
+        arguments: those options.
+        experiment: name of the experiment.
+        metrics: that are needed; others of a store are not read. None for all.
 
     Raises:
         InputError: nothing to read there, or no such experiment.
@@ -108,7 +117,7 @@ def read_source(arguments: argparse.Namespace, experiment: str | None = None) ->
     # Imported here: MLflow takes a second that --help and a wrong option need not wait for.
     from analysis.runs.mlflow_reader import load_runs
 
-    return load_runs(arguments.store or default_tracking_uri(), experiment)
+    return load_runs(arguments.store or default_tracking_uri(), experiment, metrics)
 
 
 def source_files(arguments: argparse.Namespace) -> list[Path]:

@@ -113,6 +113,8 @@ def run_app(
     and exit code 2 like every other bad input. Bad input of one point does not end a sweep.
     """
     register_schema()
+    # Hydra reads -m before overrides only.
+    sys.argv[1:] = sorted(sys.argv[1:], key=lambda word: word not in ("-m", "--multirun"))
     os.environ["HYDRA_FULL_ERROR"] = "1"  # let exceptions through to this function
     bad_input: list[Exception] = []
     composing = True
@@ -145,10 +147,12 @@ def run_app(
     except (HydraException, OmegaConfBaseException, InputError) as error:
         bad_input.append(error)
     except OSError as error:
-        # The only file without a name in its error is Hydra's, see conf/config.yaml.
-        nameless = error.filename is None and not isinstance(error, InputError)
-        said = file_error("write", "a file in runs_dir", error) if nameless else error
-        bad_input.append(InputError(in_one_line(said)))
+        # Hydra makes runs_dir and a file in it, without a name in its error: see conf/config.yaml.
+        if error.filename is None:
+            error = file_error("write", "a file in runs_dir", error)
+        elif composing:
+            error = file_error("make", f"{error.filename} (runs_dir)", error)
+        bad_input.append(InputError(in_one_line(error)))
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except (AttributeError, LookupError, TypeError, ValueError) as error:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import shlex
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -71,13 +72,13 @@ def _check_override(argument: str, several: bool, conf: Path, schema: Schema) ->
     except HydraException:
         raise InputError(
             f"{argument} cannot be read; if its value has one of = ( ) [ ] {{ }} : , or a quote in "
-            f"it, put it in quotes of both kinds: {_quoted(name, value)}"
+            f"it, put it in quotes of both kinds: {quoted(name, value)}"
         ) from None
     if override.is_sweep_override() and not several:
         hint = (
             ""
             if override.key_or_group in _groups(conf)
-            else f", or quote it: {_quoted(name, value)}"
+            else f", or quote it: {quoted(name, value)}"
         )
         raise InputError(
             f"{argument} has several values: add -m to go through them one after another{hint}"
@@ -89,8 +90,10 @@ def _check_override(argument: str, several: bool, conf: Path, schema: Schema) ->
         _require_known(key, schema)
 
 
-def _quoted(name: str, value: str) -> str:
-    return f"'{name}=\"{value}\"'"
+def quoted(name: str, value: str) -> str:
+    """What to type in a shell for an option whose value is to be taken as it is."""
+    mark = "'" if '"' in value else '"'
+    return shlex.quote(f"{name}={mark}{value}{mark}")
 
 
 def _groups(conf: Path) -> list[str]:

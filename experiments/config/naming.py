@@ -21,7 +21,7 @@ from typing import Any
 from experiments.config.parsing import flatten
 from experiments.config.schema import Config
 from experiments.reporting.run_files import RunDirectory
-from ffn_core.files import digest
+from ffn_core.files import digest, inside
 from ffn_core.metric_names import LATER, RANKS_GIVEN, RUN_LOCAL
 
 
@@ -138,6 +138,11 @@ def _words(config: Config) -> dict[str, str]:
     }
 
 
+def experiment_folder(config: Config) -> Path:
+    """Absolute folder of all runs of the experiment, below ``runs_dir`` whatever its name."""
+    return inside(Path(config.runs_dir).absolute(), config.tracking.experiment)
+
+
 def run_directory(config: Config) -> Path:
     """Absolute folder of the run: the same configuration always finds its own again.
 
@@ -166,6 +171,4 @@ def _ranks_were_given(run_dir: Path) -> bool:
 
 def _folder(config: Config) -> Path:
     slug = re.sub(r"[^A-Za-z0-9.+-]+", "_", point_name(config).replace("=", ""))
-    return (
-        Path(config.runs_dir).absolute() / config.tracking.experiment / f"{slug}-{identity(config)}"
-    )
+    return experiment_folder(config) / f"{slug}-{identity(config)}"

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from experiments.config.schema import Config
-from experiments.launch.horovodrun import HOROVODRUN
+from experiments.launch.horovodrun import HOROVODRUN, without_equals
 from ffn_core.errors import InputError
 from ffn_core.runtime import threads_per_rank
 
@@ -53,13 +53,13 @@ def elastic_command(config: Config, worker: list[str]) -> list[str]:
     local = ["--network-interface", "lo"]
     return [
         *HOROVODRUN,
-        *("--gloo", "-np", str(cluster.ranks)),
+        *("--gloo", "--disable-cache", "-np", str(cluster.ranks)),
         *("--min-np", str(cluster.min_ranks), "--max-np", str(cluster.ranks)),
         *("--blacklist-cooldown-range", str(ban_s), str(_LONGEST_BAN_S)),
         *("-H", launcher.hosts or local_hosts(cluster.ranks)),
         *([] if launcher.hosts else local),
         *launcher.arguments,
-        *worker,
+        *without_equals(worker),
     ]
 
 

@@ -35,6 +35,11 @@ _TASK_SERVER = (
 )
 
 
+def without_equals(command: list[str]) -> list[str]:
+    """The same command with no ``=`` in its first word, which ``env`` would take for a variable."""
+    return ["/bin/sh", "-c", 'exec "$0" "$@"', *command] if "=" in command[0] else command
+
+
 def exports(environment: Mapping[bytes, bytes]) -> bytes:
     """The lines of shell that set the variables of ``environment``, as far as a shell can."""
     lines = [

@@ -20,7 +20,7 @@ from pathlib import Path
 from experiments.config.cluster import LauncherConfig
 from experiments.config.schema import Config
 from experiments.launch.elastic import elastic_command
-from experiments.launch.horovodrun import HOROVODRUN
+from experiments.launch.horovodrun import HOROVODRUN, without_equals
 from ffn_core.child_process import python_module
 from ffn_core.errors import InputError
 
@@ -162,6 +162,7 @@ def start_command(placed: Placement, worker: list[str], as_root: bool = False) -
     entry = launcher_of(placed.launcher)
     if placed.ranks == 1 and is_direct(placed.launcher):
         return worker
+    worker = without_equals(worker)
     return [
         *entry.program,
         *(entry.root_options if as_root else ()),
@@ -209,6 +210,28 @@ def rank_of(environment: Mapping[str, str]) -> int:
     return next((int(environment[name]) for name in names if name in environment), 0)
 
 
+def require_no_launcher(environment: Mapping[str, str]) -> None:
+    """Check that a command, which starts its ranks itself, is not one of several such ranks.
+
+    A shell or batch script that a launcher started as a single process is as good as any.
+
+    Raises:
+        InputError: a launcher started this process among others.
+    """
+    for each in all_rank_variables():
+        rank = environment.get(each.rank)
+        if rank is None:
+            continue
+        size = environment.get(each.size, "") if each.size else ""
+        if size not in ("", "1") or (size == "" and rank != "0"):
+            among = f"of {size} " if size else ""
+            raise InputError(
+                f"this command was started as process {rank} {among}by another launcher "
+                f"({each.rank} is set): start it by itself, python -m ...; it starts its ranks, "
+                "as many as cluster.ranks says, with the launcher that launcher=NAME names"
+            )
+
+
 def ranks_here(environment: Mapping[str, str], ranks: int) -> int:
     """How many of ``ranks`` processes share the machine of the one whose environment this is."""
     names = (each.local_size for each in all_rank_variables() if each.local_size)
@@ -251,10 +274,9 @@ def _hosts(placed: Placement) -> str:
 
 
 def _gloo(placed: Placement) -> list[str]:
-    # What Horovod keeps in the home folder is about other hosts, and two that start at the same
-    # time can spoil it for each other.
-    local = [] if placed.launcher.hosts else ["--disable-cache"]
-    return ["--gloo", *local, "-np", str(placed.ranks), "-H", _hosts(placed)]
+    # Horovod would keep what it finds out about other hosts in the home folder, which there may be
+    # none of, and two that start at the same time can spoil it for each other.
+    return ["--gloo", "--disable-cache", "-np", str(placed.ranks), "-H", _hosts(placed)]
 
 
 def _mpi(placed: Placement) -> list[str]:

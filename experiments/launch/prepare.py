@@ -24,6 +24,7 @@ from experiments.launch.lineage import earlier_run
 from experiments.launch.memory import network_need, runs_here, synthesis_need, volumes_need
 from ffn_core.devices.host import room_for_ranks
 from ffn_core.errors import InputError
+from ffn_core.files import folder_of
 from ffn_core.geometry import Zyx, as_zyx
 from ffn_core.limits.memory import require_memory
 from ffn_core.movement import POLICIES
@@ -67,8 +68,9 @@ def prepare(config: Config, warn: Callable[[str], object] = _on_stderr) -> Confi
     if config.continue_from:
         config = replace(config, continue_from=str(Path(config.continue_from).absolute()))
     radius = config.model.geometry.canvas_radius_zyx
-    validation = _prepare_validation(config.validation, config.data, radius, warn)
-    data = _prepare_data(config.data, radius, warn)
+    with folder_of("data.cache_dir", config.data.cache_dir):
+        validation = _prepare_validation(config.validation, config.data, radius, warn)
+        data = _prepare_data(config.data, radius, warn)
     prepared = replace(config, data=data, validation=validation)
     if runs_here(prepared):
         require_memory(network_need(prepared) | volumes_need(prepared), "this run")

@@ -14,20 +14,24 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
+import sqlalchemy
 from alembic.util import CommandError
-from mlflow.entities import Metric, Param, RunTag
+from mlflow.entities import Experiment, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
+from mlflow.store.tracking.dbmodels.models import SqlExperiment, SqlRun
 from mlflow.tracking import MlflowClient
 from sqlalchemy.exc import SQLAlchemyError
 
 from experiments.reporting.mlflow_view import experiment_tags, run_page
+from experiments.reporting.redaction import redacted_text
 from experiments.reporting.run_files import Record
 from ffn_core import metric_names as names
 from ffn_core.errors import file_error
-from ffn_core.files import digest
+from ffn_core.files import digest, inside
 from ffn_core.files.outputs import require_writable
-from ffn_core.runtime import default_tracking_uri
+from ffn_core.runtime import sqlite_path, unusable
 
 # The client would ask a telemetry host and show its own progress; neither is wanted.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -39,24 +43,10 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
 
 _METRICS_PER_BATCH = 1000  # the tracking API's limit
 _PARAMS_PER_BATCH = 100
+_ARTIFACTS = "mlartifacts"
 
 StoreError = (MlflowException, CommandError, SQLAlchemyError, OSError)
 """What any method may raise when the store cannot be reached, is locked or refuses."""
-
-
-_SQLITE = "sqlite:///"
-
-
-def absolute_uri(uri: str | None) -> str:
-    """``uri`` with a relative SQLite path made absolute; None is `default_tracking_uri`.
-
-    A relative path would name another store from every working directory.
-    """
-    if uri is None:
-        return default_tracking_uri()
-    if uri.startswith(_SQLITE):
-        return f"{_SQLITE}{Path(uri.removeprefix(_SQLITE)).absolute()}"
-    return uri
 
 
 @contextmanager
@@ -66,10 +56,10 @@ def _alone_with(uri: str) -> Iterator[None]:
     Migrations that run twice at once fail half-way. The folder itself is locked, so that nothing
     is left behind.
     """
-    if not uri.startswith(_SQLITE):
+    if (database := sqlite_path(uri)) is None:
         yield
         return
-    folder = os.open(Path(uri.removeprefix(_SQLITE)).parent, os.O_RDONLY)
+    folder = os.open(database.parent, os.O_RDONLY)
     try:
         fcntl.flock(folder, fcntl.LOCK_EX)
         yield
@@ -89,9 +79,27 @@ def _require_database(path: Path) -> None:
         raise file_error("write", path, OSError(errno.EACCES, ""))
 
 
-def _database(uri: str) -> Path:
-    """File of an SQLite store."""
-    return Path(uri.removeprefix(_SQLITE))
+def local_path(uri: str) -> Path | None:
+    """The path that a ``file:`` URI names on this machine; None for any other URI."""
+    scheme, _, rest = uri.partition("://")
+    return Path(unquote(rest)) if scheme == "file" and rest.startswith("/") else None
+
+
+def _replace_prefix(
+    connection: sqlalchemy.Connection,
+    column: Any,
+    experiment: Experiment,
+    old: str,
+    new: str,
+) -> None:
+    """Let what begins with ``old`` begin with ``new``, in the rows of one experiment."""
+    table = column.class_
+    connection.execute(
+        sqlalchemy.update(table)
+        .where(table.experiment_id == int(experiment.experiment_id))
+        .where(column.startswith(old, autoescape=True))
+        .values({column: new + sqlalchemy.func.substr(column, len(old) + 1)})
+    )
 
 
 class Store:
@@ -101,34 +109,69 @@ class Store:
         """Connect; creates the schema of a new SQLite store, which takes some seconds.
 
         Raises:
+            MlflowException: MLflow cannot keep a store there; says what to do.
             FileNotFoundError: there is no such SQLite store, and none is to be created.
         """
         self.uri = uri
-        if not create and uri.startswith(_SQLITE) and not _database(uri).is_file():
-            raise FileNotFoundError(f"no file {_database(uri)}")
+        if said := unusable(uri):
+            raise MlflowException(said)
+        database = sqlite_path(uri)
+        if database is not None and not create and not database.is_file():
+            raise FileNotFoundError(f"no file {database}")
         for name in ("mlflow", "alembic"):
             logging.getLogger(name).setLevel(logging.WARNING)
-        if uri.startswith(_SQLITE):
-            _require_database(Path(uri.removeprefix(_SQLITE)))
+        if database is not None:
+            _require_database(database)
         with _alone_with(uri):
             self._client = MlflowClient(uri)
 
     def experiment_id(self, name: str) -> str:
-        """Id of the experiment ``name``, created if need be."""
+        """Id of the experiment ``name``, created if need be.
+
+        Raises:
+            MlflowException: it was deleted, and MLflow keeps its name; says how to restore it.
+        """
+        database = sqlite_path(self.uri)
+        location = None if database is None else inside(database.parent / _ARTIFACTS, name)
         experiment = self._client.get_experiment_by_name(name)
-        if experiment is not None:
-            return experiment.experiment_id
-        location = None
-        if self.uri.startswith(_SQLITE):
-            database = Path(self.uri.removeprefix(_SQLITE))
-            location = (database.parent / "mlartifacts" / name).as_uri()
+        if experiment is None:
+            try:
+                where = None if location is None else location.as_uri()
+                return self._client.create_experiment(name, where, experiment_tags())
+            except MlflowException:  # another process was first
+                experiment = self._client.get_experiment_by_name(name)
+                if experiment is None:
+                    raise
+        if experiment.lifecycle_stage != "active":
+            raise MlflowException(
+                f"experiment {name!r} was deleted: name another tracking.experiment, or restore it "
+                f"with MLFLOW_TRACKING_URI={redacted_text(self.uri)} mlflow experiments restore -x "
+                f"{experiment.experiment_id}"
+            )
+        if location is not None:
+            self._follow_move(experiment, location)
+        return experiment.experiment_id
+
+    def _follow_move(self, experiment: Experiment, location: Path) -> None:
+        """Look for artifacts beside a SQLite store that was moved or copied together with them.
+
+        MLflow keeps their absolute path, and would make the old folder again, or write into the
+        store that this one is a copy of. Places that somebody else chose stay as they are.
+        """
+        old, new = experiment.artifact_location, location.as_uri()
+        where = local_path(old)
+        ours = str(inside(Path("/") / _ARTIFACTS, experiment.name))
+        if old == new or where is None or not str(where).endswith(ours):
+            return
+        if where.exists() and not location.exists():
+            return  # only the database is new here
+        engine = sqlalchemy.create_engine(self.uri)
         try:
-            return self._client.create_experiment(name, location, experiment_tags())
-        except MlflowException:  # another process was first
-            experiment = self._client.get_experiment_by_name(name)
-            if experiment is None:
-                raise
-            return experiment.experiment_id
+            with engine.begin() as connection:
+                _replace_prefix(connection, SqlExperiment.artifact_location, experiment, old, new)
+                _replace_prefix(connection, SqlRun.artifact_uri, experiment, old, new)
+        finally:
+            engine.dispose()
 
     def experiments(self) -> dict[str, str]:
         """Id of each experiment by its name, the one that was changed last first."""

@@ -13,6 +13,7 @@ from experiments.reporting import run_files
 from experiments.reporting.mlflow_store import Store, StoreError
 from experiments.reporting.redaction import redacted_text
 from experiments.reporting.run_files import Record
+from experiments.reporting.store_calls import PATIENCE_S, Call, calls_to, reason
 from ffn_core import metric_names as names
 from ffn_core.errors import InputError
 
@@ -66,11 +67,23 @@ class MlflowSync:
 
     RETRY_S = 15.0
 
-    def __init__(self, uri: str, run_dir: Path, identity: RunIdentity) -> None:
+    def __init__(
+        self, uri: str, run_dir: Path, identity: RunIdentity, patience_s: float = PATIENCE_S
+    ) -> None:
+        """Nothing is sent yet.
+
+        Args:
+            uri: of the store.
+            run_dir: of the run.
+            identity: how it presents itself there.
+            patience_s: how long `finish` and `send` wait for a server that does not answer.
+        """
         self._uri = uri
+        self._calls = calls_to(uri)
+        self._patience_s = patience_s
+        self._under_way: Call[None] | None = None
         self._run_dir = run_dir
         self._identity = identity
-        self._store: Store | None = None
         self._run_id: str | None = None
         self._offsets = dict.fromkeys((run_files.METRICS, *_LATER), 0)
         self._lines = dict.fromkeys(self._offsets, 0)
@@ -84,8 +97,9 @@ class MlflowSync:
     def poll(self) -> list[Record]:
         """Read new records, send all not sent yet, return the new ones of the training."""
         fresh = self._take_up()
-        if time.monotonic() >= self._retry_at:
-            self._attempt(self._send_pending)
+        self._look()
+        if self._under_way is None and time.monotonic() >= self._retry_at:
+            self._begin(self._send_pending)
         return fresh
 
     def finish(
@@ -105,37 +119,33 @@ class MlflowSync:
         """
         self._take_up()
 
-        def send() -> None:
-            store, run_id = self._connected()
+        def send(store: Store) -> None:
+            run_id = self._run_in(store)
             if tags:
                 store.set_tags(run_id, tags)
-            self._send_all(artifacts)
+            self._send_all(store, artifacts)
             if note:
                 earlier = self._earlier_run(store).get(names.NOTE)
                 store.describe_run(run_id, "\n\n".join(filter(None, (earlier, note))))
             store.set_status(run_id, status, self._last_unix_s)
 
-        return self._attempt(send)
+        return self._complete(send)
 
     def send(self, artifacts: Mapping[Path, str | None]) -> bool:
         """Send what is new, and artifacts as in `finish`, whether or not the run has ended."""
         self._take_up()
-        return self._attempt(lambda: self._send_all(artifacts))
+        return self._complete(lambda store: self._send_all(store, artifacts))
 
     def restart(self) -> None:
         """Show a run that is taken up again as running."""
+        self._begin(lambda store: store.set_status(self._run_in(store), "RUNNING"))
 
-        def show() -> None:
-            store, run_id = self._connected()
-            store.set_status(run_id, "RUNNING")
-
-        self._attempt(show)
-
-    def _send_all(self, artifacts: Mapping[Path, str | None]) -> None:
-        self._send_pending()
-        store, run_id = self._connected()
+    def _send_all(self, store: Store, artifacts: Mapping[Path, str | None]) -> None:
+        self._send_pending(store)
+        run_id = self._run_in(store)
         for path, folder in artifacts.items():
             store.log_artifact(run_id, path, folder)
+            self._calls.heard()
 
     def _take_up(self) -> list[Record]:
         """Read what is new in the run directory; returns the records of the training."""
@@ -164,19 +174,18 @@ class MlflowSync:
             self._damage = str(error)
             return []
 
-    def _send_pending(self) -> None:
-        store, run_id = self._connected()
-        if self._pending:
-            store.log_records(run_id, self._pending)
-            self._pending.clear()
+    def _send_pending(self, store: Store) -> None:
+        run_id = self._run_in(store)
+        if batch := list(self._pending):  # more may come meanwhile
+            store.log_records(run_id, batch)
+            del self._pending[: len(batch)]
+            self._calls.heard()
 
-    def _connected(self) -> tuple[Store, str]:
-        """The store and the run in it, created on first use."""
-        if self._store is None:
-            self._store = Store(self._uri)
+    def _run_in(self, store: Store) -> str:
+        """Id of the run in the store, created on first use."""
         if self._run_id is None:
-            self._run_id = self._find_or_start(self._store)
-        return self._store, self._run_id
+            self._run_id = self._find_or_start(store)
+        return self._run_id
 
     def _find_or_start(self, store: Store) -> str:
         run_id = linked_run(self._run_dir, self._uri)
@@ -215,13 +224,34 @@ class MlflowSync:
             names.NOTE: f"{verb} {name}, from {earlier['fovs']:,} FOVs on.",
         }
 
-    def _attempt(self, action: Callable[[], None]) -> bool:
+    def _begin(self, action: Callable[[Store], None]) -> None:
+        """Have something sent; what came of it is for `_look` to see."""
+        self._under_way = self._calls.submit(action)
+        self._look()
+
+    def _complete(self, action: Callable[[Store], None]) -> bool:
+        """Have something sent after all else, and wait for it; whether it was taken."""
+        self._under_way = call = self._calls.submit(action)
+        if not self._calls.wait(call, self._patience_s):
+            self.error = str(self._calls.silent(self._patience_s))
+            return False
+        self._look()
+        return self.error is None
+
+    def _look(self) -> None:
+        """Take notice of a call that is over.
+
+        Raises:
+            Exception: of another kind than a store's, which is a fault of the program.
+        """
+        if self._under_way is None or not self._under_way.over.is_set():
+            return
+        call, self._under_way = self._under_way, None
         try:
-            action()
+            call.result()
         except (InputError, *StoreError) as error:
-            self.error = redacted_text(str(error).splitlines()[0])
+            self.error = redacted_text(reason(error))
             self._retry_at = time.monotonic() + self.RETRY_S
             _log.debug("MLflow store %s: %s", redacted_text(self._uri), self.error)
-            return False
-        self.error = self._damage
-        return self.error is None
+        else:
+            self.error = self._damage

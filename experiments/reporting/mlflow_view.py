@@ -10,6 +10,7 @@ expanding sweeps; and it does not round metrics, so that the table shows the tag
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -73,7 +74,8 @@ def address_of(uri: str) -> tuple[str, str]:
     """Command that opens the UI of a store, empty for a server, and the UI's address."""
     if uri.startswith(("http://", "https://")):
         return "", redacted_text(uri).rstrip("/")
-    command = f"mlflow ui --host 127.0.0.1 --backend-store-uri {redacted_text(uri)}"
+    store = shlex.quote(redacted_text(uri))
+    command = f"mlflow ui --host 127.0.0.1 --backend-store-uri {store}"
     return command, "http://127.0.0.1:5000"
 
 

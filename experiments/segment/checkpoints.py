@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.config.trained_network import training_run
-from experiments.reporting.mlflow_store import absolute_uri
+from experiments.launch.launchers import require_no_launcher
 from experiments.reporting.mlflow_sync import LINK, MlflowSync, RunIdentity
 from experiments.reporting.redaction import MASK
 from experiments.reporting.run_files import (
@@ -43,6 +44,7 @@ from ffn_core.metric_names import (
     SEGMENTATION_SEGMENTS,
     segmentation_metric,
 )
+from ffn_core.runtime import absolute_uri
 from ffn_core.training import checkpoint as checkpoints
 from ffn_core.volumes import open_labels, open_volume, short_name
 
@@ -87,6 +89,7 @@ class CheckpointScore:
 
 def segment_checkpoints(config: SegmentConfig, terminal: Terminal) -> list[CheckpointScore]:
     """Segment and score every checkpoint of the run directory ``config.checkpoint``."""
+    require_no_launcher(os.environ)
     run_dir = Path(config.checkpoint).absolute()
     found = checkpoints.list_checkpoints(RunDirectory(run_dir).checkpoints)
     if not found:

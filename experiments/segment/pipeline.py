@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 from typing import Any, TypeVar
 
 from experiments.config.parsing import from_dict
+from experiments.launch.launchers import require_no_launcher
 from experiments.reporting import run_files
 from experiments.reporting.figures import draw_pictures
 from experiments.reporting.terminal import Terminal
@@ -38,6 +40,7 @@ _HEADER = ["voxels", "ARE", "precision", "recall", "VOI split", "VOI merge"]
 
 def segment(config: ResolvedSegment, terminal: Terminal) -> None:
     """Carry out a segmentation, and show what came of it."""
+    require_no_launcher(os.environ)
     folder, grid = config.directory, config.grid
     check_folder(folder, config, inputs_of(config))
     if warning := warn_of_precision(str(config.precision)):

@@ -28,6 +28,9 @@ _FILES = (
 )
 _TAG_LIMIT = 5000
 
+IMPORT_PATIENCE_S = 60.0
+"""How long an import waits for a server: there is nothing else to do."""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -123,7 +126,7 @@ def import_run(run_dir: Path, uri: str) -> str | None:
         run = run_files.RunDirectory(run_dir)
         who = run_files.build(RunIdentity, run.identity(), run_dir / run_files.IDENTITY)
         run.records()  # all that there should be
-        sync = MlflowSync(uri, run_dir, who)
+        sync = MlflowSync(uri, run_dir, who, IMPORT_PATIENCE_S)
         return None if send_outcome(sync, conclude(who.name, run_dir)) else sync.error
     except InputError as error:
         return str(error)

@@ -166,7 +166,8 @@ def _markdown(points: Sequence[PointResult]) -> str:
 class SweepRun:
     """A sweep's run in a store, found again by the command line that made it.
 
-    Every method may raise `StoreError`.
+    What calls the store takes it, and may raise `StoreError`; a server is to be called by
+    `StoreCalls`.
     """
 
     def __init__(
@@ -182,7 +183,6 @@ class SweepRun:
             title: the preset, to which the date is added for a name.
             note: description of a new one.
         """
-        self.store = store
         self.folder = folder
         self.experiment_id = store.experiment_id(experiment)
         link = folder / f"sweep-{key}.json"
@@ -217,11 +217,17 @@ class SweepRun:
         return {"points": table_page(study), "charts": charts_page(study)} | own
 
     def open_study(
-        self, params: Sequence[Mapping[str, Any]], run_names: Sequence[str], score: str, note: str
+        self,
+        store: Store,
+        params: Sequence[Mapping[str, Any]],
+        run_names: Sequence[str],
+        score: str,
+        note: str,
     ) -> None:
         """Arrange the view of the study for the points of the sweep.
 
         Args:
+            store: the store.
             params: flat parameters of the points.
             run_names: what they are called.
             score: metric they are judged by.
@@ -229,18 +235,23 @@ class SweepRun:
         """
         longest = max(map(len, run_names), default=0)
         tags = experiment_tags(list(what_varies(params)), len(params), longest, score, note)
-        self.store.describe_experiment(self.experiment_id, tags)
+        store.describe_experiment(self.experiment_id, tags)
 
     def show(
-        self, points: Sequence[PointResult], question: str, command: str, report: bool
+        self,
+        store: Store,
+        points: Sequence[PointResult],
+        question: str,
+        command: str,
+        report: bool,
     ) -> None:
         """Show what came of the points: parameters, metrics, table and description."""
         varying = what_varies([point.params for point in points])
-        self.store.log_params(self.run_id, varying)
-        self.store.log_records(self.run_id, [sweep_metrics(points)])
+        store.log_params(self.run_id, varying)
+        store.log_records(self.run_id, [sweep_metrics(points)])
         table = self.folder / POINTS
         write_points(points, table)
-        self.store.log_artifact(self.run_id, table)
+        store.log_artifact(self.run_id, table)
         links = {title: path.removeprefix("/") for title, path in self.links(report).items()}
         note = sweep_note(question, command, points, varying, links)
-        self.store.describe_run(self.run_id, note)
+        store.describe_run(self.run_id, note)

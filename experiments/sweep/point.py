@@ -22,7 +22,6 @@ from experiments.launch.lineage import current_stage, lineage_of, take_over
 from experiments.launch.prepare import prepare
 from experiments.launch.ranks import Ranks
 from experiments.reporting.exit_codes import EXIT_STOPPED
-from experiments.reporting.mlflow_store import absolute_uri
 from experiments.reporting.mlflow_sync import MlflowSync, RunIdentity
 from experiments.reporting.point_summary import settings_shown
 from experiments.reporting.provenance import provenance
@@ -34,6 +33,8 @@ from experiments.sweep.outcome import STAGE_DONE, Outcome, conclude, send_outcom
 from ffn_core import metric_names as names
 from ffn_core.devices.host import room_for_ranks
 from ffn_core.errors import InputError, in_one_line
+from ffn_core.files import folder_of
+from ffn_core.runtime import absolute_uri
 
 STOP_GRACE_S = 120.0
 """How long ranks may take to finish a step and save when they are asked to stop."""
@@ -191,7 +192,8 @@ class Point:
         Raises:
             InputError: another process has it.
         """
-        self.run_dir.mkdir(parents=True, exist_ok=True)
+        with folder_of("runs_dir", self.config.runs_dir):
+            self.run_dir.mkdir(parents=True, exist_ok=True)
         self._lock = os.open(self.run_dir, os.O_RDONLY)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -12,10 +12,10 @@ from experiments.launch import slurm
 from experiments.launch.lineage import current_stage
 from experiments.launch.prepare import prepare
 from experiments.launch.slurm import FOLDER, add_job, after, job_ids, jobs
-from experiments.reporting.mlflow_store import absolute_uri
 from experiments.reporting.run_files import RunDirectory
 from experiments.sweep.outcome import Outcome
 from ffn_core.files import whole_file, writing
+from ffn_core.runtime import absolute_uri
 
 
 def submit_point(config: Config, parent: str | None) -> Outcome:

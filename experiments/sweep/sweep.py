@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from experiments.config.naming import run_directory, run_name, sweep_names
+from experiments.config.naming import experiment_folder, run_directory, run_name, sweep_names
 from experiments.config.schema import Config
 from experiments.launch.devices import warnings_of_devices
+from experiments.launch.launchers import require_no_launcher
 from experiments.launch.prepare import check_values, require_room
 from experiments.reporting.figures import draw_figures
-from experiments.reporting.mlflow_store import Store, StoreError, absolute_uri
+from experiments.reporting.mlflow_store import Store, StoreError
 from experiments.reporting.mlflow_view import address_of, charts_page, study_note, table_page
 from experiments.reporting.redaction import typed_command
 from experiments.reporting.run_files import IDENTITY, RunDirectory
+from experiments.reporting.store_calls import Call, StoreCalls, calls_to, reason
 from experiments.reporting.terminal import Terminal
 from experiments.sweep.dry_run import SweepPlan
 from experiments.sweep.efficiency import COLUMNS, TABLE, SweepScaling, send
@@ -27,8 +30,14 @@ from experiments.sweep.scheduler import carry_out
 from experiments.sweep.slurm_submit import submit_point
 from ffn_core.errors import InputError, in_one_line
 from ffn_core.files import digest
+from ffn_core.runtime import absolute_uri
 
 FAILURES = ("failed", "input")
+FIGURES = "figures"
+"""Folder of a study's figures, in that of its runs and among the artifacts of its sweeps."""
+
+START_PATIENCE_S = 2.0
+"""How long the first point of a sweep waits for a server to make the run of the sweep."""
 
 
 class Sweep:
@@ -52,11 +61,17 @@ class Sweep:
         self._waiting: dict[Path, Config] = {}
         self._in_sweep = False
         self._baseline_nodes: int | None = None
+        self._experiment = ""
         self._parent: SweepRun | None = None
+        self._starting: Call[SweepRun] | None = None
         self._plan: SweepPlan | None = None
         self._warnings: set[str] = set()
         self.outcomes: list[Outcome] = []
         self.uri = ""
+
+    @property
+    def _calls(self) -> StoreCalls:
+        return calls_to(self.uri)
 
     @property
     def command(self) -> str:
@@ -76,6 +91,7 @@ class Sweep:
         """
         self.uri = absolute_uri(config.tracking.uri)
         self._in_sweep = in_sweep
+        self._experiment = config.tracking.experiment
         self._baseline_nodes = config.sweep.baseline_nodes
         for line in warnings_of_devices(config):
             self._warn_once(line)
@@ -102,6 +118,8 @@ class Sweep:
             InputError: for bad input of a run that is not part of a sweep.
             KeyboardInterrupt: when the user ended it; all points have ended, too.
         """
+        if self._waiting:
+            require_no_launcher(os.environ)
         if self._in_sweep:
             self._waiting = named_for_sweep(self._waiting)
         limit = min((config.sweep.parallel for config in self._waiting.values()), default=1)
@@ -111,8 +129,8 @@ class Sweep:
         """Points to be run here, each made when its turn has come; the others are dealt with."""
         for config in self._waiting.values():
             if config.sweep.fail_fast and self.failed:
-                reason = "not started: an earlier point failed and sweep.fail_fast is set"
-                self._add(Outcome(run_name(config), run_directory(config), "left out", reason))
+                why = "not started: an earlier point failed and sweep.fail_fast is set"
+                self._add(Outcome(run_name(config), run_directory(config), "left out", why))
                 continue
             parent = self._parent_of(config) if self._in_sweep else None
             if config.batch.system == "slurm":
@@ -149,6 +167,7 @@ class Sweep:
         """Print the plan of a dry run, or conclude the parent run and say where to look."""
         if self._plan is not None:
             self._plan.show(self._terminal)
+        self._take_up_parent()
         if any(o.outcome != "input" for o in self.outcomes):
             self._terminal.say(f"runs: {self._folder}")
             self._say_where()
@@ -161,18 +180,27 @@ class Sweep:
                 self._compare()
             except (InputError, OSError) as error:
                 self._terminal.warn(f"no comparison was kept: {in_one_line(error)}")
-        parent = self._parent
-        if parent is None:
-            return
-        try:
-            report = not interrupted and self._draw(parent)
-            points = [point_result(outcome) for outcome in self.outcomes]
-            parent.show(points, self._question, self.command, report)
-            self._arrange(parent, [dict(point.params) for point in points])
-            status = "KILLED" if interrupted else "FAILED" if self.failed else "FINISHED"
-            parent.store.set_status(parent.run_id, status)
-        except StoreError as error:
-            self._warn_of_store(error)
+        if self._parent is not None:
+            self._conclude(self._parent, interrupted)
+
+    def _conclude(self, parent: SweepRun, interrupted: bool) -> None:
+        """Show what came of the points in the run of the sweep, and end it."""
+        report = not interrupted and self._draw()
+        points = [point_result(outcome) for outcome in self.outcomes]
+        status = "KILLED" if interrupted else "FAILED" if self.failed else "FINISHED"
+
+        def conclude(store: Store) -> None:
+            if report:
+                store.log_artifact(parent.run_id, self._folder / FIGURES, FIGURES)
+                self._calls.heard()
+                store.log_artifact(parent.run_id, self._folder / REPORT)
+                self._calls.heard()
+            parent.show(store, points, self._question, self.command, report)
+            self._calls.heard()
+            self._arrange(store, parent, [dict(point.params) for point in points])
+            store.set_status(parent.run_id, status)
+
+        self._send(conclude)
 
     @property
     def _folder(self) -> Path:
@@ -192,29 +220,31 @@ class Sweep:
         scaling.write_table(folder / TABLE)
         if self._parent is None:
             return
-        store, run_id = self._parent.store, self._parent.run_id
-        try:
-            send(compared, store)
+        run_id = self._parent.run_id
+
+        def show(store: Store) -> None:
+            for run_dir in compared:
+                send([run_dir], store)
+                self._calls.heard()
             store.log_records(run_id, [best])
             store.log_artifact(run_id, folder / TABLE)
-        except StoreError as error:
-            self._warn_of_store(error)
 
-    def _draw(self, parent: SweepRun) -> bool:
-        """Draw the study's figures and its report, and attach both; whether there is a report."""
-        folder = self._folder
-        figures, report = folder / "figures", folder / REPORT
-        terminal, baseline = self._terminal, self._baseline_nodes
-        if not draw_figures(folder.name, figures, self.uri, terminal, baseline, report):
-            return False
-        parent.store.log_artifact(parent.run_id, figures, "figures")
-        parent.store.log_artifact(parent.run_id, report)
-        return True
+        self._send(show)
+
+    def _draw(self) -> bool:
+        """Draw the study's figures and its report into its folder; whether both are there."""
+        if self._calls.unheard:
+            return False  # nothing to draw from
+        figures, report = self._folder / FIGURES, self._folder / REPORT
+        wanted = self._experiment, figures, self.uri, self._terminal, self._baseline_nodes
+        return draw_figures(*wanted, report)
 
     def _say_where(self) -> None:
         """Say how the runs are looked at in a browser."""
+        if self._calls.unheard:
+            return
         try:
-            study = Store(self.uri).experiment_id(self._folder.name)
+            study = self._calls.call(lambda store: store.experiment_id(self._experiment))
         except StoreError:
             return
         command, address = address_of(self.uri)
@@ -226,26 +256,52 @@ class Sweep:
     def _parent_of(self, config: Config) -> str:
         """Id of the parent run; empty while the store does not answer."""
         if self._parent is None:
-            key = digest("\n".join(sorted(self._arguments)))[:8]
-            experiment = config.tracking.experiment
-            folder = Path(config.runs_dir).absolute() / experiment
-            note = sweep_note(self._question, self.command)
-            try:
-                store, title = Store(self.uri), self._preset or experiment
-                self._parent = SweepRun(store, experiment, folder, key, title, note)
-                self._arrange(self._parent, [])
-            except StoreError as error:
-                self._warn_of_store(error)
+            first = self._starting is None
+            if first:
+                self._starting = self._calls.submit(lambda store: self._start(store, config))
+            started = self._take_up_parent(START_PATIENCE_S if first else 0.0)
+            if first and not started:
+                self._warn_of_store(self._calls.silent(START_PATIENCE_S))
         return self._parent.run_id if self._parent is not None else ""
 
-    def _arrange(self, parent: SweepRun, params: list[dict[str, Any]]) -> None:
+    def _take_up_parent(self, patience_s: float = 0.0) -> bool:
+        """Take the parent run from the call that starts it; False if that is still under way."""
+        starting = self._starting
+        if starting is None:
+            return True
+        if not self._calls.wait(starting, patience_s):
+            return False
+        self._starting = None
+        try:
+            self._parent = starting.result()
+        except StoreError as error:
+            self._warn_of_store(error)
+        return True
+
+    def _start(self, store: Store, config: Config) -> SweepRun:
+        """Find or start the run of the sweep, and arrange the study for it."""
+        key = digest("\n".join(sorted(self._arguments)))[:8]
+        experiment, folder = config.tracking.experiment, experiment_folder(config)
+        note = sweep_note(self._question, self.command)
+        parent = SweepRun(store, experiment, folder, key, self._preset or experiment, note)
+        self._arrange(store, parent, [])
+        return parent
+
+    def _arrange(self, store: Store, parent: SweepRun, params: list[dict[str, Any]]) -> None:
         """Arrange how the study opens in MLflow, for parameters of its points as far as known."""
         shown = [run_name(config) for config in self._waiting.values()]
         score = next(iter(self._waiting.values())).score.name
-        parent.open_study(params, shown, score, study_note(self._question, score))
+        parent.open_study(store, params, shown, score, study_note(self._question, score))
+
+    def _send(self, action: Callable[[Store], None]) -> None:
+        """Have the store called, under its deadline; what it refuses is a warning."""
+        try:
+            self._calls.call(action)
+        except StoreError as error:
+            self._warn_of_store(error)
 
     def _warn_of_store(self, error: Exception) -> None:
-        self._terminal.warn(f"MLflow store {self.uri}: {str(error).splitlines()[0]}")
+        self._terminal.warn(f"MLflow store {self.uri}: {reason(error)}")
 
 
 def named_for_sweep(points: Mapping[Path, Config]) -> dict[Path, Config]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import sys
 import time
 from dataclasses import replace
@@ -12,12 +13,14 @@ from typing import Any
 
 from experiments.config.schema import Config
 from experiments.launch.devices import warnings_of_devices
+from experiments.launch.launchers import require_no_launcher
 from experiments.launch.prepare import check, prepare
 from experiments.reporting import run_files
 from experiments.reporting.figures import draw_figures
-from experiments.reporting.mlflow_store import Store, StoreError, absolute_uri
+from experiments.reporting.mlflow_store import Store, StoreError
 from experiments.reporting.provenance import provenance
 from experiments.reporting.redaction import redacted, typed_command
+from experiments.reporting.store_calls import calls_to, reason
 from experiments.reporting.terminal import Terminal, duration
 from experiments.sweep.outcome import import_run
 from experiments.throughput.efficiency import Measurement, Results
@@ -43,6 +46,7 @@ from experiments.throughput.tables import (
 )
 from ffn_core import metric_names as names
 from ffn_core.files.outputs import new_folder
+from ffn_core.runtime import absolute_uri
 
 
 class SeriesRecord:
@@ -64,7 +68,7 @@ class SeriesRecord:
         self.run_id = ""
         try:
             tags = {names.KIND: names.SWEEP, names.NOTE: note}
-            self.run_id = Store(uri).start_run(experiment, name, tags)
+            self.run_id = calls_to(uri).call(lambda store: store.start_run(experiment, name, tags))
         except StoreError as error:
             self._warn(error)
 
@@ -77,7 +81,8 @@ class SeriesRecord:
 
     def draw(self, out: Path) -> str:
         """Draw the figures of all series in the store; returns the command that does."""
-        draw_figures(self._experiment, out, self._uri, self._terminal)
+        if not calls_to(self._uri).unheard:
+            draw_figures(self._experiment, out, self._uri, self._terminal)
         arguments = ["--out", str(out), "--experiment", self._experiment, "--store", self._uri]
         return " ".join(["python", "-m", "analysis.figures", *arguments])
 
@@ -85,17 +90,22 @@ class SeriesRecord:
         """Set the final status, with files or folders and the artifact folder of each."""
         if not self.run_id:
             return
-        try:
-            store = Store(self._uri)
+        calls = calls_to(self._uri)
+
+        def finish(store: Store) -> None:
             for path, folder in artifacts.items():
                 if path.exists():
                     store.log_artifact(self.run_id, path, folder)
+                    calls.heard()
             store.set_status(self.run_id, status)
+
+        try:
+            calls.call(finish)
         except StoreError as error:
             self._warn(error)
 
     def _warn(self, error: Exception) -> None:
-        self._terminal.warn(f"MLflow store {self._uri}: {str(error).splitlines()[0]}")
+        self._terminal.warn(f"MLflow store {self._uri}: {reason(error)}")
 
 
 FOLDER = "throughput"
@@ -137,6 +147,7 @@ class MeasurementSeries:
             InputError: Another series has started in the same second.
             KeyboardInterrupt: As is; what was measured until then is written.
         """
+        require_no_launcher(os.environ)
         new_folder(self._folder)
         for line in self._warnings:
             self._terminal.warn(line)

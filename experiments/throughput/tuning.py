@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import statistics
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from typing import Any
 from experiments.config.config_file import write_config
 from experiments.config.schema import Config
 from experiments.launch.devices import check_installed
+from experiments.launch.launchers import require_no_launcher
 from experiments.launch.ranks import run_side_by_side
 from experiments.reporting import run_files
 from experiments.reporting.provenance import provenance
@@ -178,6 +180,7 @@ def tune(section: TuneConfig, config: Config, terminal: Terminal) -> None:
         InputError: for anything that could not work.
         TuneError: A process failed.
     """
+    require_no_launcher(os.environ)
     cores = available_cores()
     check_installed(config.device)
     gpus = usable_gpus(config.device)

@@ -247,7 +247,7 @@ def _footer(content: bytes) -> int:
 def _read_text(path: Path, remedy: str) -> str | None:
     try:
         return path.read_bytes().decode()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise file_error("read", path, error) from None

@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import json
 import os
+import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,12 +16,16 @@ import numpy as np
 import tensorflow as tf
 
 from ffn_core.devices.installed import horovod_folder, require_horovod
+from ffn_core.errors import InputError
 
 require_horovod(horovod_folder())  # which the import below would say less clearly
 
 import horovod.tensorflow as hvd  # noqa: E402
 from horovod.common.elastic import notification_manager  # noqa: E402
 from horovod.common.exceptions import HorovodInternalError  # noqa: E402
+
+_STARTED = {"HOROVOD_RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK", "SLURM_STEP_ID"}
+"""Variables by which launchers number the processes that they start; there, Horovod is asked."""
 
 _HOST = "/CPU:0"
 _PLACE = ("RANK", "SIZE", "LOCAL_RANK", "LOCAL_SIZE", "CROSS_RANK", "CROSS_SIZE")
@@ -144,6 +149,9 @@ def start(expected_size: int, timeout_s: float = 0.0) -> Collectives:
     Raises:
         RuntimeError: if another number of ranks came together than was asked for.
     """
+    if expected_size == 1 and not _STARTED.intersection(os.environ):
+        # There are no others to meet, so the name of this machine does not matter.
+        return Collectives(Topology(0, 1, 0, 1))
     topology = _meet(2 * timeout_s + 60)
     if topology.size != expected_size:
         raise RuntimeError(
@@ -169,8 +177,25 @@ def start_elastic(timeout_s: float, again: bool) -> ElasticCollectives:
 def _meet(patience_s: float) -> Topology:
     # Gloo cannot name the rank it waits for; the watchdog, which can, should give up first.
     os.environ.setdefault("HOROVOD_GLOO_TIMEOUT_SECONDS", str(round(patience_s)))
+    _require_own_name()
     hvd.init()
     return Topology(hvd.rank(), hvd.size(), hvd.local_rank(), hvd.local_size())
+
+
+def _require_own_name() -> None:
+    """Check that this machine knows its own name, without which Gloo ends in a segmentation fault.
+
+    Raises:
+        InputError: it does not.
+    """
+    name = socket.gethostname()
+    try:
+        socket.getaddrinfo(name, None)
+    except OSError as error:
+        raise InputError(
+            f"the name of this machine, {name}, does not resolve ({error.strerror}): add the line "
+            f"'127.0.1.1 {name}' to its /etc/hosts (in a container: --add-host {name}:127.0.1.1)"
+        ) from None
 
 
 def _ask_for_place() -> None:
@@ -206,4 +231,5 @@ def peer_lost(error: BaseException) -> bool:
 
 def stop() -> None:
     """Leave the other ranks in order."""
-    hvd.shutdown()
+    if hvd.is_initialized():
+        hvd.shutdown()

@@ -1,12 +1,10 @@
-from pathlib import Path
-
 import pytest
 
 from experiments.config.parsing import from_dict
 from experiments.config.schema import Config
 from experiments.reporting.terminal import Terminal
 from experiments.sweep.sweep import Sweep
-from ffn_core.runtime import cpu_flags, default_tracking_uri, native_bfloat16, warn_of_precision
+from ffn_core.runtime import cpu_flags, native_bfloat16, warn_of_precision
 
 
 def test_flags_are_those_of_the_first_cpu(tmp_path):
@@ -56,11 +54,3 @@ def test_a_sweep_says_once_that_this_machine_emulates_bfloat16(hosts, lines, tmp
         sweep.add(from_dict(Config, values), in_sweep=True)
     found = capsys.readouterr().err.count("no native bfloat16")
     assert found == (0 if native_bfloat16(cpu_flags()) else lines)
-
-
-def test_the_default_store_is_named_by_its_absolute_path(monkeypatch, tmp_path):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    assert default_tracking_uri() == f"sqlite:///{Path.cwd()}/mlflow.db"
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://localhost:5000")
-    assert default_tracking_uri() == "http://localhost:5000"

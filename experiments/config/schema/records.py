@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 from experiments.config.schema.data import VolumeConfig
@@ -119,3 +120,16 @@ class TrackingConfig:
     name: str | None = option(
         None, "name of the run in MLflow, in a sweep its beginning; null: what varies in the sweep"
     )
+
+    def __post_init__(self) -> None:
+        named = f"tracking.experiment={self.experiment!r}"
+        parts = self.experiment.strip("/").split("/")
+        if any(part.strip() in ("", ".", "..") for part in parts):
+            raise InputError(
+                f"{named} names no folder below runs_dir: use words with single slashes between "
+                "them, without '.' and '..'"
+            )
+        if not self.experiment.isprintable() or any(len(os.fsencode(p)) > 200 for p in parts):
+            raise InputError(
+                f"{named} must be printable, with at most 200 bytes between two slashes"
+            )

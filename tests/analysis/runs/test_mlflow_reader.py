@@ -58,11 +58,13 @@ def test_a_server_is_read_call_by_call_to_the_same_history(store):
     client = MlflowClient(store)
     names = module._experiment_names(client)
     points = module._point_runs(client, list(names))
-    by_query = module._history_by_query(store, list(names), points)
-    by_client = module._history_by_client(client, points)
+    by_query = module._history_by_query(store, list(names), points, None)
+    by_client = module._history_by_client(client, points, None)
     order = ["run_id", "metric", "fovs", "value"]
     pd.testing.assert_frame_equal(
-        by_query.sort_values(order, ignore_index=True)[order],
+        by_query.astype(dict.fromkeys(order[:2], "str")).sort_values(order, ignore_index=True)[
+            order
+        ],
         by_client.sort_values(order, ignore_index=True)[order],
     )
 
@@ -100,3 +102,21 @@ def test_unknown_and_empty_experiments_name_what_exists(store):
         load_runs(store, "demo")
     with pytest.raises(InputError, match=r"'empty' has no recorded points.*: demo_sweep, single"):
         load_runs(store, "empty")
+
+
+def test_only_what_is_asked_for_is_read_with_its_clocks(store):
+    everything = load_runs(store, "demo_sweep").history
+    wanted = ["validation/f1", "time/elapsed_s", "optimizer_step"]
+    some = load_runs(store, "demo_sweep", ["validation/f1"]).history
+    expected = everything[everything["metric"].isin(wanted)].reset_index(drop=True)
+    pd.testing.assert_frame_equal(some, expected)
+
+
+def test_points_are_the_same_by_query_and_by_client(store):
+    client = MlflowClient(store)
+    experiments = list(module._experiment_names(client))
+    by_client = module._point_runs(client, experiments)
+    by_query = module._points_by_query(store, experiments)
+    assert {run.run_id: (run.name, run.status, run.params, run.tags) for run in by_query} == {
+        run.run_id: (run.name, run.status, run.params, run.tags) for run in by_client
+    }

@@ -1,11 +1,14 @@
 """Bad command lines and presets: one line in the user's words, with the nearest right one."""
 
+import shlex
+
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from experiments.config.hydra_app import CONF, register_schema, to_config
-from experiments.config.hydra_messages import check_overrides, hint_of, one_line
+from experiments.config.hydra_messages import check_overrides, hint_of, one_line, quoted
 from experiments.config.schema import Config
 from ffn_core.errors import InputError
 
@@ -119,3 +122,9 @@ def test_types_by_dotted_name():
 def test_secrets_are_masked_and_plain_options_are_not():
     error = InputError("launcher.environment.API_KEY=hunter2 and optimizer=adam,sgd")
     assert one_line(error) == "launcher.environment.API_KEY=*** and optimizer=adam,sgd"
+
+
+@pytest.mark.parametrize("path", ["/p=1", "/a,b", "/it's", "/$HOME/`x`", "/(a) b", '/a"b'])
+def test_what_to_type_gives_the_value_as_it_is(path):
+    (typed,) = shlex.split(quoted("data.image", path))
+    assert OverridesParser.create().parse_override(typed).value() == path

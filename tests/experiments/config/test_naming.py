@@ -1,12 +1,20 @@
 """A run is found again by its options: those of runs made before there were others."""
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
-from experiments.config.naming import identity, point_name, run_name, sweep_names
+from experiments.config.naming import (
+    experiment_folder,
+    identity,
+    point_name,
+    run_name,
+    sweep_names,
+)
 from experiments.config.parsing import from_dict
 from experiments.config.schema import Config
+from ffn_core.errors import InputError
 
 MODEL = {
     "name": "tiny",
@@ -98,3 +106,15 @@ def test_a_given_name_is_shown_and_does_not_count():
     named = dataclasses.replace(plain, tracking=dataclasses.replace(plain.tracking, name="mine"))
     assert (run_name(plain), run_name(named)) == (point_name(plain), "mine")
     assert identity(named) == identity(plain)
+
+
+@pytest.mark.parametrize(("name", "below"), [("team/ffn", "team/ffn"), ("/Users/x", "Users/x")])
+def test_runs_stay_below_runs_dir_whatever_the_experiment_is_called(name, below):
+    run = config(tracking={"experiment": name}, runs_dir="/scratch/runs")
+    assert experiment_folder(run) == Path("/scratch/runs") / below
+
+
+@pytest.mark.parametrize("name", ["..", "../x", "a/../b", "/", "", "a//b", ".", "x" * 300, "a\nb"])
+def test_an_experiment_that_names_no_folder_is_refused(name):
+    with pytest.raises(InputError, match=r"tracking\.experiment="):
+        config(tracking={"experiment": name})

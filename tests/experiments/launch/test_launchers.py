@@ -1,6 +1,7 @@
 """Known command lines, written out by hand, and what each launcher asks of the config."""
 
 import shlex
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from experiments.config.parsing import from_dict
 from experiments.config.schema import Config
+from experiments.launch.horovodrun import without_equals
 from experiments.launch.launchers import (
     LAUNCHERS,
     Launcher,
@@ -19,6 +21,7 @@ from experiments.launch.launchers import (
     rank_command,
     rank_of,
     ranks_here,
+    require_no_launcher,
 )
 from experiments.segment.config import ResolvedRegion, ResolvedSegment
 from experiments.segment.processes import worker_commands
@@ -63,7 +66,7 @@ def test_gloo_runs_a_single_rank_without_a_launcher():
         ),
         (
             config("gloo", ranks=1, hosts="a:1"),
-            f"{HOROVODRUN} --gloo -np 1 -H a:1",
+            f"{HOROVODRUN} --gloo --disable-cache -np 1 -H a:1",
         ),
         (
             config("mpi", hosts="a:2,b:2", environment={"A": "b"}),
@@ -255,3 +258,42 @@ def test_a_process_that_no_launcher_started():
 def test_bad_numbers_are_named():
     with pytest.raises(InputError, match=r"launcher\.ranks_per_node=0"):
         config("srun", ranks_per_node=0)
+
+
+def test_a_program_in_a_folder_with_an_equals_sign_is_no_variable():
+    """Horovod puts ``env A=1 B=2`` in front of it."""
+    command = without_equals(["/bin/../bin/a=b/echo", "a b"])
+    assert without_equals(WORKER) == WORKER
+    assert "=" not in command[0]
+    shown = [word.replace("/bin/../bin/a=b/echo", "/bin/echo") for word in command]
+    done = subprocess.run(["env", "X=1", *shown], check=True, capture_output=True, text=True)
+    assert done.stdout == "a b\n"
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"HOROVOD_RANK": "0", "HOROVOD_SIZE": "2"},
+        {"OMPI_COMM_WORLD_RANK": "1", "OMPI_COMM_WORLD_SIZE": "4"},
+        {"SLURM_PROCID": "3", "SLURM_STEP_NUM_TASKS": "8"},
+        {"PMI_RANK": "0", "PMI_SIZE": "2"},
+        {"PALS_RANKID": "1"},
+    ],
+)
+def test_a_command_that_a_launcher_started_several_times_says_so(environment):
+    (rank, *_) = environment
+    with pytest.raises(InputError, match=f"{rank} is set.*start it by itself"):
+        require_no_launcher(environment)
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {},
+        {"SLURM_PROCID": "0", "SLURM_NTASKS": "8", "SLURM_JOB_ID": "1"},  # a batch script
+        {"SLURM_PROCID": "0", "SLURM_STEP_NUM_TASKS": "1", "PMIX_RANK": "0"},  # srun --pty bash
+        {"OMPI_COMM_WORLD_RANK": "0", "OMPI_COMM_WORLD_SIZE": "1"},
+    ],
+)
+def test_a_command_started_once_starts_its_ranks(environment):
+    require_no_launcher(environment)

@@ -59,7 +59,7 @@ def test_the_sum_of_a_sweep(points):
 def test_a_sweep_shows_its_points(store, tmp_path, points):
     sweep = SweepRun(store, "study", tmp_path / "study", "abc", "lr_rules", "asked")
     for _ in range(2):
-        sweep.show(points, "Which rule?\n\nCost: little.", "python -m it", report=True)
+        sweep.show(store, points, "Which rule?\n\nCost: little.", "python -m it", report=True)
     run = MlflowClient(store.uri).get_run(sweep.run_id)
     assert run.data.params == {"cluster.nodes": "1, 8, 64"}
     assert run.data.metrics[names.SWEEP_BEST] == 0.75
@@ -77,11 +77,11 @@ def test_a_description_that_a_person_has_edited_stays(store, tmp_path, points):
     sweep = SweepRun(store, "edited", tmp_path / "edited", "abc", "lr_rules", "asked")
     client = MlflowClient(store.uri)
     client.set_tag(sweep.run_id, names.NOTE, "mine")
-    sweep.show(points, "Which rule?", "python -m it", report=False)
+    sweep.show(store, points, "Which rule?", "python -m it", report=False)
     assert client.get_run(sweep.run_id).data.tags[names.NOTE] == "mine"
-    sweep.open_study([], ["n=8"], names.AVERAGED_F1, "about")
+    sweep.open_study(store, [], ["n=8"], names.AVERAGED_F1, "about")
     client.set_experiment_tag(sweep.experiment_id, names.NOTE, "mine too")
-    sweep.open_study([], ["n=8"], names.AVERAGED_F1, "about, again")
+    sweep.open_study(store, [], ["n=8"], names.AVERAGED_F1, "about, again")
     assert client.get_experiment(sweep.experiment_id).tags[names.NOTE] == "mine too"
 
 
