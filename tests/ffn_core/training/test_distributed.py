@@ -1,18 +1,24 @@
-"""Where collectives are placed; what they compute is tested with real ranks."""
+"""Where collectives are placed, and ranks that cannot meet; sums are tested with real ranks."""
 
+import socket
+
+import horovod.tensorflow as hvd
 import pytest
 import tensorflow as tf
 
+from ffn_core.errors import InputError
 from ffn_core.training import distributed
 from ffn_core.training.distributed import Collectives, Topology
+
+UNKNOWN = "nowhere-node17.invalid"  # a name that no resolver may know (RFC 2606)
 
 
 @pytest.fixture
 def one_of_two():
     """Collectives that are traced as of two ranks; of course they cannot be run."""
-    distributed.start(1)
+    hvd.init()
     yield Collectives(Topology(rank=0, size=2, local_rank=0, local_size=2))
-    distributed.stop()
+    hvd.shutdown()
 
 
 def test_gradients_are_summed_on_the_host_whatever_computes_them(one_of_two):
@@ -27,3 +33,23 @@ def test_gradients_are_summed_on_the_host_whatever_computes_them(one_of_two):
     (scaled,) = [op for op in graph.get_operations() if op.type == "Mul"]
     assert summed.device.endswith("CPU:0")
     assert scaled.device == ""  # where the rank computes
+
+
+@pytest.fixture
+def nameless(monkeypatch):
+    """This machine under a name that does not resolve, in no launcher's hands."""
+    monkeypatch.setattr(socket, "gethostname", lambda: UNKNOWN)
+    for name in distributed._STARTED:
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_ranks_on_a_machine_that_does_not_know_its_name_say_what_to_change(nameless):
+    with pytest.raises(InputError, match=rf"{UNKNOWN}.*/etc/hosts"):
+        distributed.start(2)
+
+
+def test_a_single_rank_needs_no_name(nameless):
+    collectives = distributed.start(1)
+    assert collectives.alone
+    assert collectives.gather("a") == ["a"]
+    distributed.stop()
