@@ -115,7 +115,7 @@ def test_outcomes_and_store_are_those_of_points_one_after_another(one_by_one, si
             outcome = expected[str(nodes)][1]
             assert f"n={nodes}: {outcome}" in printed
         failure = run_files.read_json(run_dir(folder, FAILING) / run_files.FAILURE)
-        assert "Traceback" in failure["traceback"]
+        assert run_files.METRICS in failure["message"]
 
 
 def test_two_run_at_a_time(side_by_side):

@@ -323,7 +323,7 @@ def test_ids_do_not_depend_on_who_does_the_work(columns, run_dir, tmp_path):
         segmentation_files.write_config(each.directory, each)
     damaged = segmentation_files.partial_path(shared.directory, 2)
     damaged.write_bytes(b"half a file")
-    with pytest.raises(InputError, match=r"00002.partial.npz is damaged .* delete it"):
+    with pytest.raises(InputError, match=r"00002.partial.npz is damaged .*remove it and repeat"):
         carry_out(shared, Terminal())
     damaged.unlink()
     by_two, by_one = carry_out(shared, Terminal()), carry_out(alone, Terminal())

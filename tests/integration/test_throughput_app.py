@@ -122,7 +122,7 @@ def test_bare_step_and_gemm_are_timed_in_turns(make_config, tmp_path):
     ("override", "named"),
     [
         ("data=files data.image=no.h5:a data.labels=no.h5:b", "no.h5"),
-        ("throughput.ranks=[0]", "throughput.ranks=[0]"),
+        ("throughput.ranks=[0]", "throughput.ranks[0]=0"),
         ("throughput.mode=odd", "throughput.mode='odd'"),
         ("throughput.rank=2", "throughput.rank"),
         ("data.kind=nothing", "data.kind='nothing'"),

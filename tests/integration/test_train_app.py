@@ -118,7 +118,7 @@ def test_a_failing_point_is_recorded_and_the_others_go_on(command, tmp_path, cap
 
     assert command("-m", "budget.steps=4", "cluster.nodes=4,2") == 1
     failure = run_files.read_json(run_dir / run_files.FAILURE)
-    assert "Traceback" in failure["traceback"]
+    assert run_files.METRICS in failure["message"]
     store = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
     failed = store.get_run(run_files.read_json(run_dir / "mlflow.json")["run_id"])
     assert failed.info.status == "FAILED"

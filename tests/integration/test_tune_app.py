@@ -51,7 +51,7 @@ def test_setups_are_timed_and_the_fastest_is_named(command, monkeypatch, tmp_pat
 @pytest.mark.parametrize(
     ("override", "named"),
     [
-        ("tune.ranks=[4096]", "tune.ranks=[4096]"),
+        ("tune.ranks=[4096]", "tune.ranks[0]=4096"),
         ("tune.micro_batches=[]", "tune.micro_batches=[]"),
         ("tune.rank=2", "tune.rank"),
     ],
