@@ -59,8 +59,11 @@ RULES = (
     Rule(r"^sbatch ", why="needs Slurm"),
     Rule(r"sweep_status .*site=slurm", why="needs Slurm; `nox -s cluster` has one"),
     Rule(r"launcher\.hosts=n1", why="needs these hosts; `nox -s cluster` has two"),
+    Rule(r"^(?:uv|pip|export|podman|apptainer|docker) |-m venv ", why="changes an environment"),
+    Rule(r"^[\w./-]+ = |^HOROVOD_", why="a setting"),
     Rule(r"test_segment_memory", why="measures for many minutes"),
     Rule(r"^nox -s ", why="its session is looked up below"),
+    Rule(r"device=gpu", why="needs a GPU"),
     Rule(r"--help$|--cfg job$", fast=()),
     Rule(r"data synthesize", fast=("--shape", "48"), slow=("--shape", "96")),
     Rule(r"data info", fast=(), slow=()),
@@ -78,12 +81,13 @@ RULES = (
     Rule(r"train -m ", fast=FEW),
     Rule(r"train ", fast=DRY, slow=TINY),
     Rule(r"experiments\.throughput$", slow=("throughput.steps=20", "throughput.repeats=1")),
+    Rule(r"experiments\.throughput .*ranks=\[1,2,4\]", why="needs four GPUs"),
     Rule(r"experiments\.tune ", slow=("model=micro", "tune.repeats=1", "tune.block_s=0.1")),
     Rule(r"experiments\.segment .*image=zarr3", why="needs that volume; formats have own tests"),
     Rule(r"experiments\.segment(_checkpoints)? ", slow=SEGMENT),
     Rule(r"export_neuroglancer ", slow=()),
     Rule(r"import_runs ", slow=()),
-    Rule(r"analysis\.(?:figures|recorded) ", slow=()),
+    Rule(r"analysis\.(?:figures|recorded|report) ", slow=()),
 )
 
 
@@ -91,7 +95,9 @@ def commands_of(text: str) -> list[str]:
     """Commands of the ``bash`` blocks of a page, lines joined."""
     blocks = re.findall(r"^```bash\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
     lines = "".join(blocks).replace("\\\n", " ").splitlines()
-    return [" ".join(line.split()) for line in lines if line.strip()]
+    # A comment at the end of a line is not part of its command.
+    words = [" ".join(re.sub(r"(^|\s)#(\s.*|)$", "", line).split()) for line in lines]
+    return [line for line in words if line]
 
 
 def all_commands() -> list[str]:

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from ffn_core.errors import NO_PLACE, InputError, errno_of
+from ffn_core.errors import InputError, errno_of
 from ffn_core.files import digest, patient_file
 
 FORMAT = 1
@@ -142,7 +142,10 @@ def _attempt(stage: Callable[[], dict[str, str]]) -> dict[str, Any]:
         return {"files": stage()}
     except OSError as error:
         number = errno_of(error)
-        return {"error": os.strerror(number) if number in NO_PLACE else str(error)}
+        if not number:
+            return {"error": str(error)}
+        where = f"{Path(os.fsdecode(error.filename)).name}: " if error.filename else ""
+        return {"error": f"{where}{os.strerror(number)}"}
 
 
 def _write(

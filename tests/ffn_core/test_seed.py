@@ -42,7 +42,9 @@ def test_the_center_may_be_visited_even_when_init_equals_move(probability):
 @pytest.mark.parametrize("name", ["init", "pad", "move"])
 @pytest.mark.parametrize("value", [0.0, 1.0, -0.1, 95, float("nan")])
 def test_not_a_probability(name, value):
-    with pytest.raises(InputError, match=f"seed_values.{name}={value} is not a probability"):
+    with pytest.raises(
+        InputError, match=f"seed_values.{name}={value} must be an? .*above 0 and below 1"
+    ):
         SeedValues(**{name: value})
 
 

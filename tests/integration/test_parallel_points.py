@@ -107,13 +107,14 @@ def test_records_and_weights_are_those_of_points_one_after_another(
 
 def test_outcomes_and_store_are_those_of_points_one_after_another(one_by_one, side_by_side):
     expected = {str(n): ("FINISHED", "finished") for n in NODES} | {
-        str(FAILING): ("FAILED", "failed")
+        str(FAILING): ("FAILED", "input")
     }
     for folder, printed in (one_by_one, side_by_side):
         assert outcomes(folder) == expected
         for nodes in NODES:
             outcome = expected[str(nodes)][1]
-            assert f"n={nodes}: {outcome}" in printed
+            said = outcome if outcome == "finished" else ""  # bad input says what is wrong
+            assert f"n={nodes}: {said}" in printed
         failure = run_files.read_json(run_dir(folder, FAILING) / run_files.FAILURE)
         assert run_files.METRICS in failure["message"]
 

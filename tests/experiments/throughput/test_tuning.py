@@ -1,5 +1,6 @@
 import pytest
 
+from experiments.config.parsing import from_dict
 from experiments.throughput.tuning import (
     Setup,
     Trial,
@@ -91,7 +92,7 @@ def test_which_precisions_are_tried(asked, of_model, native, tried):
             "tune.precisions=['float16'] must be different ones of float32",
         ),
         ({"precisions": ["float32", "float32"]}, "tune.precisions=['float32', 'float32']"),
-        ({"ranks": [0]}, "tune.ranks=[0]"),
+        ({"ranks": [0]}, "tune.ranks[0]=0"),
         ({"micro_batches": []}, "tune.micro_batches=[]"),
         ({"micro_batches": [2, 2]}, "tune.micro_batches=[2, 2]"),
         ({"repeats": 0}, "tune.repeats=0"),
@@ -100,5 +101,5 @@ def test_which_precisions_are_tried(asked, of_model, native, tried):
 )
 def test_bad_options_name_their_value(values, named):
     with pytest.raises(InputError) as caught:
-        TuneConfig(**values)
+        from_dict(TuneConfig, values, "tune.")
     assert named in str(caught.value)
