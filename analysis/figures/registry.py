@@ -41,9 +41,11 @@ from ffn_core.files.outputs import Outputs
 from ffn_core.metric_names import (
     ASSIGNED_ARE,
     AVERAGED,
+    BASELINE_F1,
     COUPLING_EFFICIENCY,
     NOISE_SCALE,
     PHASES,
+    SCORE_FINAL,
     SEGMENTATION_ARE,
     SEGMENTATION_COVERAGE,
     SEGMENTATION_VOI,
@@ -82,6 +84,8 @@ METRICS = frozenset(
     {
         *(f"{kind}/{name}" for kind in (VALIDATION, AVERAGED) for name in ("f1", "accuracy")),
         *(time_metric(phase) for phase in (STEP, *PHASES)),
+        BASELINE_F1,
+        SCORE_FINAL,
         SLOWEST_RANK,
         THROUGHPUT,
         COUPLING_EFFICIENCY,
@@ -94,7 +98,7 @@ METRICS = frozenset(
         SEGMENTATION_VOI_MERGE,
     }
 )
-"""All that figures, tables and summary are drawn from; a test draws them from nothing else."""
+"""All that figures, tables and summary are drawn from."""
 
 COMMAND = "analysis.figures"
 SUMMARY, TARGETS, CAPTIONS = "summary.csv", "targets.csv", "captions.md"

@@ -15,7 +15,7 @@ from analysis.figures.__main__ import main
 from analysis.figures.cost_to_target import cost_to_target
 from analysis.figures.learning_rate import learning_rate
 from analysis.figures.learning_rate_laws import learning_rate_laws
-from analysis.figures.registry import COMMAND, FIGURES, draw_study
+from analysis.figures.registry import COMMAND, FIGURES, METRICS, draw_study
 from analysis.figures.scaling_models import models
 from analysis.figures.segmentation import evaluation, segmentations
 from analysis.figures.step_time import phase_breakdown, stragglers
@@ -32,6 +32,7 @@ from analysis.figures.training import (
 from analysis.reference import published
 from analysis.runs.mlflow_reader import load_runs
 from analysis.runs.study import NothingToDraw, Study
+from analysis.runs.summary import summarize
 from ffn_core.files import REPOSITORY
 from ffn_core.files.outputs import Outputs
 from ffn_core.inference.sample import SegmentedSample
@@ -591,3 +592,15 @@ def test_missing_store_ends_with_one_line_and_code_2(tmp_path):
     assert done.stderr.startswith("error: no MLflow store at")
     assert done.stderr.count("\n") == 1
     assert not (tmp_path / "figures").exists()
+
+
+def test_the_metrics_that_are_read_give_the_whole_summary(make_runs):
+    curve = [(1000 * i, 0.1 * i) for i in range(1, 9)]
+    metrics = {"averaged/f1": curve, "validation/f1": curve, "train/loss": curve}
+    metrics |= {"baseline/f1": [(1000, 0.3)], "score/final": [(8000, 0.65)]}
+    runs = make_runs(({}, metrics))
+    read = replace(runs, history=runs.history[runs.history["metric"].isin(METRICS)])
+    assert len(read.history) < len(runs.history)
+    summary = summarize(runs)
+    pd.testing.assert_frame_equal(summarize(read), summary)
+    assert summary[["baseline_f1", "final_score"]].to_numpy().tolist() == [[0.3, 0.65]]
