@@ -62,6 +62,7 @@ MICRO = [
     "cluster.nodes=4",
     "cluster.ranks=1",
     "tracking.experiment=test",
+    "sweep.figures=false",
 ]
 
 

@@ -38,7 +38,7 @@ def command(monkeypatch, tmp_path, micro_overrides):
 @pytest.mark.ranks
 def test_a_sweep_is_recorded(command, tmp_path, capfd):
     secret = "+launcher.environment.HF_TOKEN=hunter2"
-    code = command("-m", "budget.steps=6", "cluster.nodes=1,2,4", secret)
+    code = command("-m", "budget.steps=6", "cluster.nodes=1,2,4", "sweep.figures=true", secret)
     printed = capfd.readouterr()
     assert code == 0, printed.err
     assert "hunter2" not in printed.out + printed.err
