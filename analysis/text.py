@@ -40,6 +40,33 @@ def cell(value: Any) -> str:
     return str(value).replace("|", "\\|")
 
 
+def duration(hours: float) -> str:
+    """45 s, 7.5 min, 4 h 30 min, 3 d 4 h: a time given in hours, as people say it."""
+    if not math.isfinite(hours):
+        return "unknown"
+    seconds = hours * 3600
+    if seconds < 59.5:
+        return f"{seconds:.2g} s"
+    if seconds < 3597:
+        return f"{seconds / 60:.{1 if seconds < 600 else 0}f} min".replace(".0 ", " ")
+    large, small, size = (" d", " h", 24) if hours >= 48 else (" h", " min", 60)
+    whole, rest = divmod(round(hours if size == 24 else hours * 60), size)
+    return f"{whole}{large} {rest}{small}" if rest else f"{whole}{large}"
+
+
+def node_words(count: int) -> str:
+    """1 node, 2 nodes."""
+    return f"{count} node{'s' if count != 1 else ''}"
+
+
+def time_unit(hours: float) -> tuple[str, float]:
+    """The unit in which a column of such times reads best, and how many of it are an hour."""
+    for unit, an_hour in (("s", 3600.0), ("min", 60.0), ("h", 1.0)):
+        if hours * an_hour < 100:
+            return unit, an_hour
+    return "d", 1 / 24
+
+
 def short_number(value: float) -> str:
     """0.5, 20, 5k, 2M; 1e-4 below a hundredth."""
     if value == 0:

@@ -7,6 +7,7 @@ scaling from `analysis.models.critical_batch`, the hardware half from
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ from analysis.models.critical_batch import CriticalBatch
 from analysis.models.model_average import ThroughputModel
 
 BOUNDS = ("hours", "hours_high")
+_COUNTS = 4096
 
 
 @dataclass(frozen=True)
@@ -99,9 +101,28 @@ class Predictor:
                 low = middle
         return high
 
+    def cheapest(self, most_nodes: int) -> int:
+        """The node count of the fewest node-hours."""
+        table = self.table(_all_counts(most_nodes))
+        return int(table["nodes"].iloc[table["node_hours"].argmin()])
+
+    def fastest(self, most_nodes: int, node_hours: float = math.inf) -> int:
+        """The node count of the shortest time, of those that take at most so many node-hours.
+
+        Where none does it is the one that takes the fewest.
+        """
+        table = self.table(_all_counts(most_nodes))
+        paid = table[table["node_hours"] <= max(node_hours, table["node_hours"].min())]
+        return int(paid["nodes"].iloc[paid["hours"].argmin()])
+
     def critical_nodes(self) -> float:
         """Node count of the critical batch size."""
         return self.cost.nodes(self.local_batch_size)
+
+
+def _all_counts(most_nodes: int) -> np.ndarray:
+    """Every node count up to some hundreds, then counts less than one percent apart."""
+    return np.unique(np.geomspace(1, most_nodes, _COUNTS).round())
 
 
 def node_grid(most_nodes: int) -> list[int]:

@@ -25,8 +25,9 @@ from analysis.figures.style import (
     width_in,
 )
 from analysis.models.predictor import Predictor, node_grid
-from analysis.prediction.answer import Question, answer, assumptions
+from analysis.prediction.answer import answer, assumptions
 from analysis.prediction.inputs import TrainingCost
+from analysis.prediction.question import Question
 
 CURVE = BLUE
 DEADLINE = VERMILION
@@ -103,8 +104,9 @@ def prediction(predictor: Predictor, cost: TrainingCost, question: Question) -> 
     draw_counts(hours, counts, "nodes", "hours")
     draw_prediction(price, curve.assign(hours_low=np.nan), "node_hours", "hours")
     draw_counts(price, counts, "node_hours", "hours", every=1 if width_in() > _NARROW_IN else 3)
-    for ax in (hours, price):
-        draw_deadline(ax, question.hours)
+    if question.hours is not None:
+        for ax in (hours, price):
+            draw_deadline(ax, question.hours)
     critical = 1 <= predictor.critical_nodes() <= question.most_nodes
     _mark(axes, predictor, question, critical)
     for ax, label in zip(axes, ("FOVs to target", "Time (h)", "Time (h)"), strict=True):
@@ -115,7 +117,7 @@ def prediction(predictor: Predictor, cost: TrainingCost, question: Question) -> 
     log_axis(price, "x")
     price.set_xlabel("Node-hours")
     fovs.set_title(f"F1 {cost.target}, modeled")
-    legend_below(figure, _handles(critical, bool(cost.missed)))
+    legend_below(figure, _handles(critical, bool(cost.missed), question.hours is not None))
     return Drawing(
         figure,
         f"Modeled cost of reaching F1 {cost.target}: FOVs and training time against nodes, and time"
@@ -132,7 +134,10 @@ def prediction(predictor: Predictor, cost: TrainingCost, question: Question) -> 
 def _mark(axes: list[Axes], predictor: Predictor, question: Question, critical: bool) -> None:
     """The answer and the critical batch size, where they lie in the range drawn."""
     fovs, hours, price = axes
-    count = predictor.fewest_nodes(question.hours, question.most_nodes)
+    if question.hours is not None:
+        count = predictor.fewest_nodes(question.hours, question.most_nodes)
+    else:
+        count = predictor.fastest(question.most_nodes, question.node_hours)
     marks: list[tuple[Callable[[Axes, float, float], None], float]] = []
     if count is not None:
         marks.append((draw_answer, count))
@@ -145,18 +150,19 @@ def _mark(axes: list[Axes], predictor: Predictor, question: Question, critical: 
         draw(price, row["node_hours"], row["hours"])
 
 
-def _handles(critical: bool, missed: bool) -> list[Artist]:
+def _handles(critical: bool, missed: bool, deadline: bool) -> list[Artist]:
     handles: list[Artist] = [
         Line2D([], [], color=CURVE, linewidth=1.6, label="modeled, in range"),
         Line2D([], [], color=CURVE, linestyle="--", linewidth=1, label="extrapolated"),
         Patch(color=CURVE, alpha=0.15, linewidth=0, label="95 % interval"),
         Line2D([], [], color=GRAY, marker="o", markersize=2.6, linestyle="none", label="run"),
-        Line2D([], [], color=DEADLINE, linestyle=":", linewidth=1, label="time allowed"),
         Line2D([], [], color=DEADLINE, linestyle="none", marker="*", ms=8, label="answer"),
         Line2D(
             [], [], color=CURVE, linestyle="none", marker="o", mfc="white", ms=3.2, label="nodes"
         ),
     ]
+    if deadline:
+        handles.insert(4, Line2D([], [], color=DEADLINE, ls=":", lw=1, label="time allowed"))
     if missed:
         bound = Line2D([], [], color=GRAY, marker="^", mfc="white", markersize=4, linestyle="none")
         bound.set_label("not reached by then")

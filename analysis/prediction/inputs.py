@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import Final
 
 import pandas as pd
 
 from analysis.models.critical_batch import CriticalBatch, fit_every_run
-from analysis.models.model_average import ThroughputModel, fit_throughput, same_work
+from analysis.models.model_average import (
+    ThroughputModel,
+    fit_throughput,
+    modeled_throughput,
+    same_work,
+)
 from analysis.runs.grouping import groups, varies
 from analysis.runs.runs import Runs
 from analysis.runs.score import OF_AVERAGED, OF_RAW, Score
@@ -16,6 +23,8 @@ from analysis.runs.summary import summarize
 from analysis.stats.scaling import scaling_series
 from analysis.stats.targets import highest, targets_table
 from ffn_core.errors import InputError
+
+_LEAST_COUNTS: Final = 2
 
 
 @dataclass(frozen=True)
@@ -72,7 +81,7 @@ def training_cost(runs: Runs, experiment: str | None, target: float) -> Training
     if reached["fovs"].isna().all():
         raise InputError(
             f"no run of {name!r} reached F1 {target} ({study.score.f1}); the highest is"
-            f" {_highest(history, study.score.f1):.3f}: lower --f1 or train longer"
+            f" {_highest(history, study.score.f1).max():.3f}: lower --f1 or train longer"
         )
     missing = reached["optimizer_step"].isna()
     missed = tuple(sorted(set(reached.loc[missing, "nodes"])))
@@ -125,6 +134,43 @@ def measured_throughput(runs: Runs, like: pd.DataFrame) -> ThroughputModel:
         ) from error
 
 
+def throughput_of(runs: Runs, like: pd.DataFrame) -> tuple[ThroughputModel, str | None]:
+    """`measured_throughput`, or its stand-in and what was lacking: published efficiency.
+
+    The stand-in has nodes as fast as one rank of the training runs.
+
+    Raises:
+        InputError: nothing measured how fast a rank is.
+    """
+    try:
+        return measured_throughput(runs, like), None
+    except InputError as reason:
+        known = like.dropna(subset=["fovs_per_second"])
+        if known.empty:
+            raise
+        speed = "That speed is the one of a rank of these runs"
+        return modeled_throughput(known), f"{speed}. Scaling is not measured here: {reason}."
+
+
+def default_target(runs: Runs, experiment: str | None) -> float:
+    """The highest multiple of 0.01 that half of the node counts reached in half of their runs.
+
+    Raises:
+        InputError: no such runs, or fewer than two node counts.
+    """
+    study = _study(runs, experiment)
+    shown = study.best.dropna(subset=["final_f1"])
+    scores = _highest(runs.select(runs.table["run_id"].isin(shown["run_id"])), study.score.f1)
+    reached = scores.groupby(shown.set_index("run_id")["nodes"]).median()
+    if len(reached) < _LEAST_COUNTS:
+        raise InputError(
+            f"{study.experiment!r} has finished runs with an F1 at fewer than two node counts:"
+            " train more, for instance experiment=demo_sweep"
+        )
+    half = max(_LEAST_COUNTS, (len(reached) + 1) // 2)
+    return math.floor(reached.nlargest(half).iloc[-1] * 100) / 100
+
+
 def _study(runs: Runs, experiment: str | None) -> Study:
     names = runs.experiments()
     if experiment is not None and experiment not in names:
@@ -144,6 +190,7 @@ def _study(runs: Runs, experiment: str | None) -> Study:
     return Study(experiment, runs.select(runs.table["experiment"] == experiment))
 
 
-def _highest(runs: Runs, metric: str) -> float:
+def _highest(runs: Runs, metric: str) -> pd.Series:
+    """Highest score of each run, by run_id."""
     scores = runs.history[runs.history["metric"] == metric].sort_values("fovs")
-    return float(scores.groupby("run_id")["value"].agg(lambda v: highest(v.to_numpy())).max())
+    return scores.groupby("run_id")["value"].agg(lambda values: highest(values.to_numpy()))

@@ -1,14 +1,19 @@
-"""The modeled time of a plan in stages, for `analysis.predict --stages`. Pure."""
+"""Plans in stages: the modeled time of one, and the best one to several targets. Pure."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby, product
 
 import numpy as np
 
 from analysis.models.model_average import ThroughputModel
+from analysis.models.predictor import Predictor, node_grid
 from analysis.models.time_and_cost import seconds_of_stages
+from analysis.prediction.question import Question
+from analysis.text import duration, node_words
 from ffn_core.errors import InputError
 
 
@@ -38,8 +43,10 @@ def parse_stages(text: str) -> list[PlannedStage]:
     return stages
 
 
-def describe_stages(stages: Sequence[PlannedStage], throughput: ThroughputModel) -> list[str]:
-    """Hours and node-hours of a plan, and of its FOVs on its fewest and most nodes throughout.
+def describe_stages(
+    stages: Sequence[PlannedStage], throughput: ThroughputModel, question: Question
+) -> list[str]:
+    """Time and cost of a plan, and of its FOVs on its fewest and most nodes throughout.
 
     What it says is time, not how far the plan brings the score: that takes runs in stages.
     """
@@ -49,16 +56,58 @@ def describe_stages(stages: Sequence[PlannedStage], throughput: ThroughputModel)
     until = seconds_of_stages(ends, rate, ends) / 3600
     hours = np.diff(np.concatenate([[0.0], until]))
     lines = [
-        f"stage of {stage.fovs} FOVs on {stage.nodes} nodes: {time:.3g} h"
+        f"stage of {stage.fovs} FOVs on {node_words(stage.nodes)}: {duration(time)}"
         for stage, time in zip(stages, hours, strict=True)
     ]
-    lines.append(
-        f"all stages: {ends[-1]:g} FOVs in {until[-1]:.3g} h, {hours @ nodes:.3g} node-hours"
-    )
-    for count in sorted({nodes.min(), nodes.max()}):
+    spent = _spent(until[-1], float(hours @ nodes), question)
+    lines.append(f"all stages: {ends[-1]:g} FOVs in {spent}")
+    for count in sorted({int(nodes.min()), int(nodes.max())}):
         constant = ends[-1] / float(np.asarray(throughput.throughput([count]))[0]) / 3600
-        lines.append(
-            f"as many FOVs on {count:g} nodes throughout: {constant:.3g} h, "
-            f"{count * constant:.3g} node-hours"
-        )
+        spent = _spent(constant, count * constant, question)
+        lines.append(f"as many FOVs on {node_words(count)} throughout: {spent}")
     return lines
+
+
+def best_stages(predictors: Sequence[Predictor], question: Question) -> list[PlannedStage] | None:
+    """A stage up to each of several rising targets: the cheapest plan in time, or else the fastest.
+
+    What a batch needs from one target to the next is taken to be the difference of what it needs
+    to either from the start, and no less than what a smaller batch needs: training on another node
+    count loses nothing. Without a time allowed, the plan is the fastest that the budget pays for.
+
+    Args:
+        predictors: one per target, rising.
+        question: the time and money allowed.
+
+    Returns:
+        Stages, those of one node count joined; None where no plan keeps time and budget.
+    """
+    counts = node_grid(question.most_nodes)
+    tables = [predictor.table(counts) for predictor in predictors]
+    total = np.array([table["fovs"].to_numpy() for table in tables])
+    fovs = np.diff(total, axis=0, prepend=np.zeros((1, len(counts))))
+    fovs = np.maximum.accumulate(fovs.clip(min=0), axis=1)
+    hours = fovs / tables[0]["fovs_per_second"].to_numpy() / 3600
+    plans = np.array(list(product(range(len(counts)), repeat=len(predictors))))
+    stage = np.arange(len(predictors))
+    time = hours[stage, plans].sum(axis=1)
+    node_hours = (hours * counts)[stage, plans].sum(axis=1)
+    allowed = (time <= (question.hours or np.inf)) & (node_hours <= question.node_hours)
+    if not allowed.any():
+        return None
+    aim = time if question.hours is None else node_hours
+    best = plans[np.where(allowed, aim, np.inf).argmin()]
+    needed = [(counts[at], fovs[number, at]) for number, at in enumerate(best)]
+    joined = [(n, sum(f for _, f in part)) for n, part in groupby(needed, lambda one: one[0])]
+    return [PlannedStage(nodes, math.ceil(some)) for nodes, some in joined if some > 0]
+
+
+def stages_option(stages: Sequence[PlannedStage]) -> str:
+    """The plan as the option of a training command."""
+    parts = ",".join(f"{{nodes:{stage.nodes},fovs:{stage.fovs}}}" for stage in stages)
+    return f"'stages=[{parts}]'"
+
+
+def _spent(hours: float, node_hours: float, question: Question) -> str:
+    cost = question.cost(node_hours)
+    return f"{duration(hours)}, {node_hours:.3g} node-hours" + (f", {cost}" if cost else "")

@@ -32,9 +32,9 @@ from analysis.figures.style import (
 )
 from analysis.models.model_average import published_throughput
 from analysis.models.predictor import Predictor
-from analysis.prediction.answer import Question
 from analysis.prediction.figure import prediction
 from analysis.prediction.inputs import training_cost
+from analysis.prediction.question import Question
 from analysis.results.first_edition import cost_rows, optimizer_points, rule_points
 from analysis.runs.grouping import groups
 from analysis.runs.study import NothingToDraw
@@ -292,4 +292,4 @@ def predicted(studies: Studies, hours: float = 0.1) -> Drawing:
     except InputError as reason:
         raise NothingToDraw(str(reason)) from reason
     predictor = Predictor(published_throughput(), cost.fit, cost.local_batch_size)
-    return prediction(predictor, cost, Question(target, hours, None, MOST_NODES))
+    return prediction(predictor, cost, Question(MOST_NODES, hours))

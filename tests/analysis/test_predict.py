@@ -123,7 +123,7 @@ def test_command_answers_with_nodes_hours_and_cost(recorded, tmp_path, capsys):
     options = ["--recorded", recorded, "--f1", "0.8", "--hours", "0.01", "--price", "2"]
     assert main([*options, "--most-nodes", "64", "--out", str(tmp_path)]) == 0
     printed = capsys.readouterr().out
-    assert "F1 0.8 within 0.01 h: 11 nodes, 0.009" in printed
+    assert "F1 0.8 within 36 s: 11 nodes, 34 s" in printed or "11 nodes, 35 s" in printed
     assert "outside what was tried: throughput" in printed
     assert "Assumptions:" in printed
     table = pd.read_csv(tmp_path / "prediction.csv")
@@ -145,10 +145,45 @@ def test_published_efficiency_on_nodes_of_a_given_speed(recorded, capsys):
     assert "10 FOVs/s per node at 1 node; that speed is given" in printed
 
 
+def test_several_targets_a_budget_and_a_plan(recorded, capsys):
+    options = ["--recorded", recorded, "--f1", "0.8,0.4", "--hours", "0.05", "--price", "100"]
+    assert main([*options, "--currency", "EUR", "--budget", "10", "--most-nodes", "64"]) == 0
+    printed = capsys.readouterr().out
+    assert printed.index("F1 0.4 with the recipes") < printed.index("F1 0.8 with the recipes")
+    assert "*: within 3 min and 10.00 EUR" in printed
+    # Node-hours of N nodes: 0.0889 (1 + N/64), of which 10 EUR pay for 0.1.
+    assert (
+        "Fastest for 10.00 EUR: 8 nodes" in printed or "Fastest for 10.00 EUR: 7 nodes" in printed
+    )
+    assert "Best plan in stages, modeled" in printed
+    assert "'stages=[{nodes:" in printed
+    assert main([*options, "--budget", "1"]) == 0
+    assert "; the least it costs is 9.0" in capsys.readouterr().out
+
+
+def test_without_a_target_it_is_the_highest_that_half_of_the_counts_reached(recorded, capsys):
+    assert main(["--recorded", recorded]) == 0
+    assert "F1 1 with the recipes of batch_size" in capsys.readouterr().out
+
+
+def test_scaling_that_was_not_measured_is_published_and_says_so(study, tmp_path, capsys):
+    study.select(study.table["experiment"] == "batch_size").to_csv(tmp_path)
+    options = ["--recorded", str(tmp_path), "--f1", "0.8"]
+    assert main(options) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "published, arXiv:1905.06236" in printed
+    assert "Scaling is not measured here: a scaling model takes three node counts" in printed
+    assert main([*options, "--throughput", "measured"]) == 2
+    assert "experiment=weak_scaling" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (["--f1", "1.2", "--hours", "1"], "--f1: 1.2 must be a number above 0 and below 1"),
+        (["--f1", "0.5,x"], "--f1: 0.5,x must be a number above 0 and below 1, or several"),
+        (["--f1", "0.1,0.2,0.3,0.4"], "--f1: 0.1,0.2,0.3,0.4 are more than 3 scores"),
+        (["--f1", "0.8", "--budget", "5"], "--budget 5 needs the price of a node-hour"),
         (["--f1", "0.8", "--hours", "nan"], "--hours: nan must be a number from"),
         (["--f1", "0.8", "--hours", "1", "--price", "-1"], "--price: -1 must be a number from 0"),
         (["--f1", "0.8", "--hours", "1", "--experiment", "x"], "no experiment 'x'; there are:"),

@@ -39,6 +39,14 @@ def test_fewest_nodes_is_the_first_count_in_time(predictor):
     assert predictor.fewest_nodes(0.01, 2048, "hours_high") == 15  # exact data: no width
 
 
+def test_the_cheapest_and_the_fastest_count(predictor):
+    # hours(N) = 0.1 (1/N + 1/32), node-hours = 0.1 (1 + N/32): both are monotone.
+    assert predictor.cheapest(2048) == 1
+    assert predictor.fastest(2048) == 2048
+    assert predictor.fastest(2048, node_hours=0.2001) == 32
+    assert predictor.fastest(2048, node_hours=0.01) == 1, "the fewest node-hours are 0.103"
+
+
 def test_halves_add_in_quadrature():
     rng = np.random.default_rng(0)
     batch = np.repeat([1.0, 4, 16, 64], 3)
