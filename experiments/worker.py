@@ -24,7 +24,12 @@ from experiments.reporting import run_files
 from experiments.reporting.exit_codes import EXIT_DIVERGED, EXIT_FAILED, EXIT_INPUT, EXIT_STOPPED
 from ffn_core.devices.placement import Device, place, warn_of_shared_gpus
 from ffn_core.errors import DivergedError, InputError
-from ffn_core.runtime import configure_tensorflow, import_little, warn_of_precision
+from ffn_core.runtime import (
+    configure_tensorflow,
+    import_little,
+    quick_imports,
+    warn_of_precision,
+)
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -36,9 +41,10 @@ def run_rank(run_dir: Path) -> int:
     here = ranks_here(os.environ, cluster.ranks)
     threads = cluster.threads_per_rank or compute_threads(config, here)
     configure_tensorflow(threads, config.model.precision)
-    from experiments.trainer.trainer import Trainer
-    from experiments.trainer.watchdog import Stall, Watchdog, end_silent
-    from ffn_core.training import distributed
+    with quick_imports():
+        from experiments.trainer.trainer import Trainer
+        from experiments.trainer.watchdog import Stall, Watchdog, end_silent
+        from ffn_core.training import distributed
 
     stop_request = StopRequest(run_dir)
     stop_request.listen()

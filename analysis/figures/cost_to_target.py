@@ -282,7 +282,7 @@ def growing_batch(study: Study) -> Drawing:
     if not rows["run_id"].isin(study.staged["run_id"]).any():
         raise NothingToDraw(f"no finished run in stages recorded {study.score.f1}")
     shown = shown[shown["run_id"].isin(rows["run_id"])]
-    stages = {run_id: _stages(study, run_id) for run_id in shown["run_id"]}
+    stages = _stages(study, shown)
     rows, node_rate = _with_modeled_minutes(rows, shown, stages)
     figure, (by_fovs, by_time) = panels(2, height_in=2.3)
     for ax, x, unit in ((by_fovs, "fovs", "FOVs, all nodes"), (by_time, "minutes", None)):
@@ -316,9 +316,11 @@ def growing_batch(study: Study) -> Drawing:
     )
 
 
-def _stages(study: Study, run_id: str) -> pd.DataFrame:
+def _stages(study: Study, shown: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """`stage_table` of each run."""
     history = study.runs.history
-    return stage_table(history[history["run_id"] == run_id])
+    rows = history[history["run_id"].isin(shown["run_id"])]
+    return {str(run_id): stage_table(run) for run_id, run in rows.groupby("run_id")}
 
 
 def _plan(stages: pd.DataFrame) -> str:

@@ -24,6 +24,8 @@ from analysis.runs.study import NothingToDraw, Study
 _GRID_POINTS = 200
 SEED_WIDTH, MEAN_WIDTH, RAW_WIDTH = 0.5, 1.5, 0.5
 _SEED_ALPHA, _RAW_ALPHA = 0.55, 0.5
+MOST_THIN = 40
+"""Thin lines of one kind and color in a panel: of more, none can be followed."""
 
 
 def draw_curve(
@@ -45,23 +47,24 @@ def draw_curve(
         color: of the lines.
         label: legend entry.
         emulated: draws the mean dashed.
-        seeds: draws every repeat as a thin line, where there are several.
+        seeds: draws repeats as thin lines, where there are several; at most `MOST_THIN`.
     """
     curves = curves.dropna(subset=[x, "value"]).sort_values(x)
     if curves.empty:
         return
-    if seeds and varies(curves["run_id"]):
-        for _, run in curves.groupby("run_id"):
-            ax.plot(run[x], run["value"], color=color, lw=SEED_WIDTH, alpha=_SEED_ALPHA, zorder=2)
-    grid, values = _aligned(curves, x)
+    runs = _per_run(curves, x)
+    if seeds and len(runs) > 1:
+        for xs, values in runs[:MOST_THIN]:
+            ax.plot(xs, values, color=color, lw=SEED_WIDTH, alpha=_SEED_ALPHA, zorder=2)
+    grid, values = _aligned(runs)
     style = line_style(emulated)
     ax.plot(grid, values.mean(axis=0), style, color=color, lw=MEAN_WIDTH, label=label, zorder=3)
 
 
 def draw_raw(ax: Axes, curves: pd.DataFrame, x: str) -> None:
-    """The same runs by their raw weights, every run a thin gray line behind the others."""
-    for _, run in curves.dropna(subset=[x, "value"]).sort_values(x).groupby("run_id"):
-        ax.plot(run[x], run["value"], color=GRAY, lw=RAW_WIDTH, alpha=_RAW_ALPHA, zorder=1.5)
+    """The same runs by their raw weights, as thin gray lines behind the others."""
+    for xs, values in _per_run(curves.dropna(subset=[x, "value"]), x)[:MOST_THIN]:
+        ax.plot(xs, values, color=GRAY, lw=RAW_WIDTH, alpha=_RAW_ALPHA, zorder=1.5)
 
 
 def draw_published_band(ax: Axes, published: pd.DataFrame) -> None:
@@ -77,15 +80,23 @@ def draw_published_band(ax: Axes, published: pd.DataFrame) -> None:
     ax.plot(published["hours"], published["mean"], color=GRAY)
 
 
-def _aligned(curves: pd.DataFrame, x: str) -> tuple[np.ndarray, np.ndarray]:
+_Curve = tuple[np.ndarray, np.ndarray]
+
+
+def _per_run(curves: pd.DataFrame, x: str) -> list[_Curve]:
+    """Ascending x and the values of each run, (n,) float64 each, in the order of run ids."""
+    run, _ = pd.factorize(curves["run_id"], sort=True)
+    xs, values = curves[x].to_numpy(float), curves["value"].to_numpy(float)
+    order = np.lexsort((xs, run))
+    starts = np.flatnonzero(np.diff(run[order])) + 1
+    return list(zip(np.split(xs[order], starts), np.split(values[order], starts), strict=True))
+
+
+def _aligned(runs: list[_Curve]) -> _Curve:
     """(g,) grid and (runs, g) values over the range that every run covers.
 
     The evaluations themselves are the grid where all runs share them.
     """
-    runs = [
-        (g[x].to_numpy(float), g["value"].to_numpy(float))
-        for _, g in curves.sort_values(x).groupby("run_id")
-    ]
     first = runs[0][0]
     if all(len(xs) == len(first) and np.array_equal(xs, first) for xs, _ in runs):
         return first, np.stack([values for _, values in runs])
@@ -179,7 +190,10 @@ def describe_lines(shown: pd.DataFrame) -> str:
     """What the lines are, for the details."""
     if not varies(shown["seed"]):
         return "One seed."
-    return "Means are over the range that every seed covers."
+    said = "Means are over the range that every seed covers."
+    if shown.groupby(["nodes", "recipe"])["run_id"].size().max() > MOST_THIN:
+        said += f" Thin lines are the first {MOST_THIN} runs of each; means are of all."
+    return said
 
 
 def describe_emulated(shown: pd.DataFrame, timed: bool = False) -> str:

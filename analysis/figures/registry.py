@@ -211,7 +211,7 @@ def save(figure: Figure, path: Path, outputs: Outputs) -> None:
     """
     # Arranged once, for all three alike: it takes longer than drawing.
     figure.draw_without_rendering()
-    figure.set_layout_engine("none")
+    figure.set_layout_engine(None)  # with "none", each format would be drawn twice
     for target in figure_files(path):
         with outputs.place(target) as partial:
             figure.savefig(partial, metadata=_METADATA.get(target.suffix))

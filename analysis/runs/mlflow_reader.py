@@ -34,6 +34,8 @@ from ffn_core.runtime import unusable
 _POINT_RUNS = f"tags.`{names.KIND}` = '{names.POINT}'"
 _SAMPLE = f"{names.SEGMENTATION_FOLDER}/{names.SAMPLE_FILE}"
 _ROWS_AT_ONCE = 20_000
+# Of the run's number, the metric's number, time stamp, FOVs, value and whether it is NaN.
+_TYPES = np.int32, np.int32, np.int64, np.int64, np.float64, np.bool_
 _REST_SCHEMES = ("http", "https", "databricks")
 
 
@@ -309,26 +311,28 @@ def _history_by_query(
     ).where(SqlMetric.run_uuid.in_(_point_ids(experiment_ids)), wanted)
     run_codes = {run.run_id: code for code, run in enumerate(runs)}
     metric_codes: dict[str, int] = {}
-    parts = [np.empty((0, 6))]
+    parts: list[tuple[np.ndarray, ...]] = []
     with _reading(uri) as connection:
         rows = connection.execution_options(yield_per=_ROWS_AT_ONCE).execute(query)
         for chunk in rows.partitions():
             run_ids, keys, *numbers = zip(*chunk, strict=True)
             codes = [run_codes.get(run_id, -1) for run_id in run_ids]
             kinds = [metric_codes.setdefault(key, len(metric_codes)) for key in keys]
-            parts.append(np.array([codes, kinds, *numbers], float).T)
-    # float64 holds whole numbers to 2^53: milliseconds and FOVs exactly.
-    run, metric, timestamp, fovs, value, is_nan = np.concatenate(parts).T
+            given = zip((codes, kinds, *numbers), _TYPES, strict=True)
+            parts.append(tuple(np.array(values, kind) for values, kind in given))
+    if not parts:
+        parts.append(tuple(np.empty(0, kind) for kind in _TYPES))
+    run, metric, timestamp, fovs, value, is_nan = map(np.concatenate, zip(*parts, strict=True))
     del parts
     order = np.lexsort((value, timestamp))
     order = order[run[order] >= 0]  # a point may have come since the runs were read
     categories = pd.Categorical.from_codes
     history = pd.DataFrame(
         {
-            "run_id": categories(run[order].astype(int), list(run_codes)),
-            "metric": categories(metric[order].astype(int), list(metric_codes)),
-            "fovs": fovs[order].astype(int),
-            "value": np.where(is_nan[order] != 0, np.nan, value[order]),
+            "run_id": categories(run[order], list(run_codes)),
+            "metric": categories(metric[order], list(metric_codes)),
+            "fovs": fovs[order],
+            "value": np.where(is_nan[order], np.nan, value[order]),
         }
     )
     return history.assign(value=_restore_infinity(history["value"]))

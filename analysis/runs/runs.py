@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -91,9 +92,10 @@ class Runs:
     Attributes:
         table: one row per point run: `RUN_COLUMNS` plus one column per parameter (numeric where
             every value is a number); `global_batch_size` = nodes * local_batch_size, in FOVs.
-        history: `HISTORY_COLUMNS`, one row per run, metric and step. `fovs` is the FOVs processed
-            over all nodes; `elapsed_s` the training wall time and `optimizer_step` the updates
-            applied by then, both NaN where the run did not record them.
+        history: `HISTORY_COLUMNS`, one row per run, metric and step; `run_id` and `metric` as
+            categories. `fovs` is the FOVs processed over all nodes; `elapsed_s` the training wall
+            time and `optimizer_step` the updates applied by then, both NaN where the run did not
+            record them.
         samples: by run id, a piece of the segmentation by the last checkpoint of those runs whose
             checkpoints were segmented.
     """
@@ -104,6 +106,8 @@ class Runs:
 
     def select(self, keep: pd.Series) -> Runs:
         """Keep the runs whose row of `table` is true in `keep` (boolean, aligned with table)."""
+        if keep.all():
+            return self  # a history may have millions of rows
         table = self.table[keep].reset_index(drop=True)
         history = self.history[self.history["run_id"].isin(table["run_id"])]
         ids = set(table["run_id"])
@@ -118,21 +122,31 @@ class Runs:
         """Names of the experiments that have point runs, sorted."""
         return sorted(self.table["experiment"].unique())
 
+    def history_of(self, metric: str) -> pd.DataFrame:
+        """Rows of `history` of one metric, in their order."""
+        return self.history.iloc[self._places.get(metric, [])]
+
+    @cached_property
+    def _places(self) -> dict[str, np.ndarray]:
+        """Row numbers in `history` by metric."""
+        return {str(name): rows for name, rows in self.history.groupby("metric").indices.items()}
+
     def metric(self, name: str) -> pd.DataFrame:
         """History of one metric with the columns of `table` joined on, ordered by run and FOVs."""
-        rows = self.history[self.history["metric"] == name]
+        rows = self.history_of(name)
         merged = rows.merge(self.table, on="run_id", validate="many_to_one")
         return merged.sort_values(["run_id", "fovs"], ignore_index=True)
 
     def last(self, name: str, count: int = 1) -> pd.Series:
         """Mean of the last `count` values of a metric by run_id; runs without it are absent."""
-        rows = self.history[(self.history["metric"] == name) & self.history["value"].notna()]
+        rows = self.history_of(name).dropna(subset=["value"])
         tail = rows.sort_values("fovs", kind="stable").groupby("run_id")["value"].tail(count)
         return tail.groupby(rows["run_id"].reindex(tail.index)).mean().rename(name)
 
     def to_parquet(self, directory: Path) -> None:
         """Write `runs.parquet` and `history.parquet`, which `from_recorded` reads back."""
-        for name, table in (("runs", self.table), ("history", self.history)):
+        history = self.history.astype({"run_id": str, "metric": str})
+        for name, table in (("runs", self.table), ("history", history)):
             with whole_file(directory / f"{name}.parquet") as partial:
                 table.to_parquet(partial, index=False, compression="zstd")
                 seal_parquet(partial)
@@ -167,15 +181,19 @@ class Runs:
         if (directory / "runs.parquet").is_file():
             table = _read_parquet(directory / "runs.parquet", _NEEDED_OF_RUNS)
             history = _read_parquet(directory / "history.parquet", HISTORY_COLUMNS)
-            return cls(table, history, samples)
+            return cls(table, _as_categories(history), samples)
         if (directory / "runs.csv").is_file():
             # "none" is a learning-rate rule and a warm-up, not a missing value.
             table = _read_csv(directory / "runs.csv", _NEEDED_OF_RUNS)
             history = _read_csv(directory / "history.csv.gz", HISTORY_COLUMNS)
-            return cls(table, history, samples)
+            return cls(table, _as_categories(history), samples)
         raise InputError(
             f"no recorded runs in {directory}: it needs runs.parquet or runs.csv beside its history"
         )
+
+
+def _as_categories(history: pd.DataFrame) -> pd.DataFrame:
+    return history.astype({"run_id": "category", "metric": "category"})
 
 
 def _read_parquet(path: Path, columns: Sequence[str]) -> pd.DataFrame:
@@ -241,8 +259,8 @@ def _tidy(history: pd.DataFrame) -> pd.DataFrame:
     times, moment = np.unique(fovs, return_inverse=True)
     place = run.astype(np.int64) * max(len(times), 1) + moment
     columns = {
-        "run_id": run_ids.take(run),
-        "metric": metrics.take(metric),
+        "run_id": pd.Categorical.from_codes(run, run_ids),
+        "metric": pd.Categorical.from_codes(metric, metrics),
         "fovs": fovs,
         "value": value,
     }

@@ -62,7 +62,7 @@ def score_of(runs: Runs) -> Score:
 
     One score for all: the two differ too much to be compared.
     """
-    return OF_AVERAGED if (runs.history["metric"] == AVERAGED_F1).any() else OF_RAW
+    return OF_AVERAGED if len(runs.history_of(AVERAGED_F1)) else OF_RAW
 
 
 def ranking(runs: Runs, score: Score) -> pd.Series:

@@ -92,8 +92,8 @@ class Study:
 
     def curves(self, metric: str, of: pd.DataFrame) -> pd.DataFrame:
         """History of one metric over the runs in `of`, with their summary columns joined on."""
-        history = self.runs.history
-        rows = history[(history["metric"] == metric) & history["run_id"].isin(of["run_id"])]
+        rows = self.runs.history_of(metric)
+        rows = rows[rows["run_id"].isin(of["run_id"])]
         columns = of.drop(columns=["fovs"])
         return rows.merge(columns, on="run_id").sort_values(["run_id", "fovs"], ignore_index=True)
 

@@ -35,6 +35,9 @@ _MEANS = {COUPLING_EFFICIENCY: "coupling_efficiency"} | {
     time_metric(phase): f"{phase}_s" for phase in _PHASES
 }
 
+MOST_ROWS = 100
+"""Points that are listed on the terminal."""
+
 REPORT_COLUMNS = (
     "experiment",
     "name",
@@ -73,7 +76,7 @@ def summarize(runs: Runs) -> pd.DataFrame:
     """
     table = runs.table.copy()
     score = score_of(runs)
-    f1 = runs.history[runs.history["metric"] == score.f1].groupby("run_id")["value"]
+    f1 = runs.history_of(score.f1).groupby("run_id")["value"]
     by_run = {
         "best_f1": f1.max(),
         "final_f1": runs.last(score.f1, score.last),
@@ -83,10 +86,8 @@ def summarize(runs: Runs) -> pd.DataFrame:
         "fovs": runs.history.groupby("run_id")["fovs"].max(),
         "wall_s": runs.history.groupby("run_id")["elapsed_s"].max(),
     }
-    rates = runs.history[runs.history["metric"] == THROUGHPUT]
-    by_run["fovs_per_second"] = rates.groupby("run_id")["value"].agg(
-        lambda values: overall_rate(values.tolist())
-    )
+    rates = runs.history_of(THROUGHPUT).groupby("run_id")["value"]
+    by_run["fovs_per_second"] = rates.agg(lambda values: overall_rate(values.tolist()))
     by_run |= {column: _means(runs, metric) for metric, column in _MEANS.items()}
     for column, values in by_run.items():
         table[column] = table["run_id"].map(values)
@@ -97,8 +98,7 @@ def summarize(runs: Runs) -> pd.DataFrame:
 
 def _means(runs: Runs, metric: str) -> pd.Series:
     """Mean over the records of each run, indexed by run_id."""
-    rows = runs.history[runs.history["metric"] == metric]
-    return rows.groupby("run_id")["value"].mean()
+    return runs.history_of(metric).groupby("run_id")["value"].mean()
 
 
 def _number(digits: int) -> Callable[[Any], str]:
@@ -143,7 +143,8 @@ _OUTCOMES: dict[str, tuple[str, Callable[[Any], str]]] = {
 def summary_table(summary: pd.DataFrame, experiment: str) -> Table:
     """One line per point; settings that are the same for all points go into the title.
 
-    `best` and `final` are of the F1 that `f1_is` names.
+    `best` and `final` are of the F1 that `f1_is` names. Of more than `MOST_ROWS` points, those of
+    the highest final score are listed.
     """
     present = {c: v for c, v in _SETTINGS.items() if c in summary}
     varying = {c: v for c, v in present.items() if c == "nodes" or varies(summary[c])}
@@ -169,15 +170,25 @@ def summary_table(summary: pd.DataFrame, experiment: str) -> Table:
     for column, (heading, _) in columns.items():
         numeric = pd.api.types.is_numeric_dtype(summary[column]) and column != "emulated"
         table.add_column(heading, justify="right" if numeric else "left", no_wrap=True)
-    for _, row in summary.iterrows():
+    for _, row in _listed(summary).iterrows():
         table.add_row(*(_cell(row[column], write) for column, (_, write) in columns.items()))
     return table
+
+
+def _listed(summary: pd.DataFrame) -> pd.DataFrame:
+    if len(summary) <= MOST_ROWS:
+        return summary
+    return summary.sort_values("final_f1", ascending=False).head(MOST_ROWS).sort_index()
 
 
 def _what_scores_are(summary: pd.DataFrame) -> str:
     said = f"best, final: {', '.join(summary['f1_is'].unique())}"
     baseline = summary["baseline_f1"].median()
-    return said if math.isnan(baseline) else f"{said}; everything object: {baseline:.3f}"
+    if not math.isnan(baseline):
+        said += f"; everything object: {baseline:.3f}"
+    if len(summary) > MOST_ROWS:
+        said += f"; listed: the {MOST_ROWS} points of highest final score"
+    return said
 
 
 def _cell(value: Any, write: Callable[[Any], str]) -> str:

@@ -114,11 +114,15 @@ def targets_table(
     """
     rows = []
     batch = runs.table.set_index("run_id")["global_batch_size"]
-    scores = runs.history[runs.history["metric"] == metric].sort_values("fovs")
-    for run_id, curve in scores.groupby("run_id"):
-        fovs = curve["fovs"].to_numpy(dtype=float)
-        steps = curve["optimizer_step"].fillna(curve["fovs"] / batch[run_id]).to_numpy()
-        score = curve["value"].to_numpy(dtype=float)
+    scores = runs.history_of(metric)
+    run, run_ids = pd.factorize(scores["run_id"], sort=True)
+    order = np.lexsort((scores["fovs"], run))
+    starts = np.flatnonzero(np.diff(run[order])) + 1
+    columns = ("fovs", "elapsed_s", "optimizer_step", "value")
+    parts = (np.split(scores[c].to_numpy(float)[order], starts) for c in columns)
+    curves = zip(*parts, strict=True) if len(scores) else ()
+    for run_id, (fovs, elapsed_s, steps, score) in zip(run_ids, curves, strict=True):
+        steps = np.where(np.isnan(steps), fovs / batch[run_id], steps)
         score = monotone(score) if rising else score
         for target in targets:
             at = first_reached(fovs, score, target, window)
@@ -129,7 +133,7 @@ def targets_table(
                     "run_id": run_id,
                     "target": target,
                     "fovs": at,
-                    "elapsed_s": _at(at, fovs, curve["elapsed_s"].to_numpy()),
+                    "elapsed_s": _at(at, fovs, elapsed_s),
                     "optimizer_step": _at(at, fovs, steps),
                     "after_steps": after,
                     "by_steps": by,

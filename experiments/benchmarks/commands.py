@@ -5,13 +5,17 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from experiments.benchmarks.memory import largest_memory
 from experiments.benchmarks.ratio import Ratio, bound, ratio
 from experiments.benchmarks.runner import Bench
 from experiments.reporting.run_files import METRICS, RESULT, read_json, run_directories
 
 LABELS_EDGE = 250
 
-_SHORTEST = ("model=micro", "cluster.nodes=2", "budget.steps=1", "validation.canvases=0")
+_CROWDS = (1, 2, 4, 8, 16)
+"""Ranks on this host."""
+
+_REPEATS_OF_CROWDS = 3
 
 
 def emulation(bench: Bench) -> list[Ratio]:
@@ -58,16 +62,39 @@ def prepare(bench: Bench) -> list[Ratio]:
 
 
 def startup(bench: Bench) -> list[Ratio]:
-    """From the command to the first training step of two ranks of the smallest preset."""
-    bench.train(bench.folder / "startup" / "data", *_SHORTEST)  # makes the data
-    seconds = [
-        _first_step_s(bench, bench.folder / "startup" / str(i)) for i in range(bench.repeats)
+    """From the command to the first training step of the smallest preset, and memory by then.
+
+    Two ranks are what a laptop runs; more of them share its cores and its memory.
+    """
+    bench.train(bench.folder / "startup" / "data", *_starts(1))  # makes the data
+    found: list[Ratio] = []
+    for ranks in _CROWDS[:2] if bench.quick else _CROWDS:
+        repeats = bench.repeats if ranks <= 2 else min(bench.repeats, _REPEATS_OF_CROWDS)
+        folder = bench.folder / "startup" / str(ranks)
+        starts = [_start(bench, folder / str(i), ranks) for i in range(repeats)]
+        seconds, memory = zip(*starts, strict=True)
+        what = f"command to first training step, {ranks} rank{'s' if ranks > 1 else ''}"
+        found.append(Ratio(what, "", seconds, "s", 15.0 if ranks == 2 else None, at_least=False))
+        found.append(Ratio(f"{what}: memory of all", "", memory, "GB", None, at_least=False))
+    return found
+
+
+def _starts(ranks: int) -> list[str]:
+    """Options of a run that is of interest until its first step, and shortly after that."""
+    return [
+        "model=micro",
+        f"cluster.nodes={_CROWDS[-1]}",
+        f"cluster.ranks={ranks}",
+        "budget.steps=30",
+        "report.every_fovs=1",
+        "validation.canvases=0",
     ]
-    return [bound("command to first training step, 2 ranks", seconds, "s", 15.0)]
 
 
-def _first_step_s(bench: Bench, out: Path) -> float:
-    start = time.time()
-    bench.train(out, *_SHORTEST)
+def _start(bench: Bench, out: Path, ranks: int) -> tuple[float, float]:
+    """Seconds to the first step of a run, and the largest memory of its ranks together, in GB."""
+    begin = time.time()
+    with largest_memory("experiments.worker", every_s=0.5) as memory:
+        bench.train(out, *_starts(ranks))
     (run,) = run_directories(out, METRICS)
-    return run.records()[0].unix_s - start
+    return run.records()[0].unix_s - begin, memory() / 1e9

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import fastremap
 import numpy as np
-from scipy import ndimage
 
 from ffn_core.geometry import Zyx
 
@@ -27,6 +26,8 @@ def classify_block(
     Returns:
         uint8 classes from 1 on, 0 for other objects; 2 * radius smaller than ``window``.
     """
+    from scipy import ndimage  # here: ranks, which read what is prepared, do without
+
     core_zyx = tuple(n - 2 * r for n, r in zip(window.shape, radius_zyx, strict=True))
     core = np.zeros(core_zyx, np.uint8)
     kept = fastremap.mask_except(window, kept_ids.tolist(), in_place=False)

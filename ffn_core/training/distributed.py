@@ -102,9 +102,17 @@ class Collectives:
 
     def broadcast(self, variables: list[tf.Variable]) -> None:
         """Give every rank the values of rank 0."""
-        if not self.alone:
-            with self.waiting(), _where_collectives_run():
-                hvd.broadcast_variables(variables, root_rank=0)
+        if self.alone:
+            return
+
+        # Horovod's own graph would be converted by AutoGraph, into Python files in /tmp that only
+        # an orderly end of the process removes; ranks end otherwise.
+        @tf.function(autograph=False)
+        def copy() -> None:
+            hvd.broadcast_variables(variables, root_rank=0)
+
+        with self.waiting(), _where_collectives_run():
+            copy()
 
     def saved(self) -> None:
         """Tell that all state is on disk; called by every rank at the same step."""

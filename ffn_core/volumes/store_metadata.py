@@ -8,8 +8,6 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import tensorstore as ts
-
 from ffn_core.errors import InputError
 from ffn_core.volumes.placement import UNKNOWN, Placement, nm_of, of_attributes, of_n5
 
@@ -26,6 +24,8 @@ def attributes(driver: str, kvstore: Any) -> dict[str, Any]:
         driver: ``zarr``, ``zarr3`` or ``n5``.
         kvstore: TensorStore's specification of the folder, or its URL.
     """
+    import tensorstore as ts  # here: it takes long, and ranks read other formats mostly
+
     try:
         opened = ts.KvStore.open(kvstore).result(timeout=TIMEOUT_S)
         answer = opened.read(_ATTRIBUTES[driver]).result(timeout=TIMEOUT_S)
