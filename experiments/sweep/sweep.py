@@ -61,6 +61,7 @@ class Sweep:
         self._waiting: dict[Path, Config] = {}
         self._in_sweep = False
         self._baseline_nodes: int | None = None
+        self._figures = True
         self._experiment = ""
         self._parent: SweepRun | None = None
         self._starting: Call[SweepRun] | None = None
@@ -93,6 +94,7 @@ class Sweep:
         self._in_sweep = in_sweep
         self._experiment = config.tracking.experiment
         self._baseline_nodes = config.sweep.baseline_nodes
+        self._figures = config.sweep.figures
         for line in warnings_of_devices(config):
             self._warn_once(line)
         if config.sweep.dry_run:
@@ -233,8 +235,8 @@ class Sweep:
 
     def _draw(self) -> bool:
         """Draw the study's figures and its report into its folder; whether both are there."""
-        if self._calls.unheard:
-            return False  # nothing to draw from
+        if not self._figures or self._calls.unheard:  # not wanted, or nothing to draw from
+            return False
         figures, report = self._folder / FIGURES, self._folder / REPORT
         wanted = self._experiment, figures, self.uri, self._terminal, self._baseline_nodes
         return draw_figures(*wanted, report)

@@ -57,6 +57,7 @@ class SweepConfig:
     retries: int = number(0, "further attempts at a point that fails", at_least=0, at_most=1000)
     fail_fast: bool = option(False, "start no point after the first failure")
     extend: bool = option(True, "begin where a finished run with a smaller budget ended")
+    figures: bool = option(True, "draw figures and write a report when a sweep ends")
     pair: Any = option(None, "options that change together: {model.depth: 4, model.features: 8}")
 
     def __post_init__(self) -> None:

@@ -1,5 +1,6 @@
 """The run of a sweep in a store that answers late, or never."""
 
+import re
 import socket
 import threading
 import time
@@ -22,7 +23,7 @@ from ffn_core import metric_names as names
 def make_sweep(tmp_path):
     """A sweep of two points that are complete already, in a store."""
 
-    def make(uri: str) -> Sweep:
+    def make(uri: str, **options: bool) -> Sweep:
         sweep = Sweep(["cluster.nodes=1,2"], Terminal(), preset="rules")
         model = {"name": "micro", "fov_zyx": [7, 7, 7], "deltas_zyx": [2, 2, 2], "depth": 2}
         for nodes in (1, 2):
@@ -33,6 +34,7 @@ def make_sweep(tmp_path):
                 "cluster": {"nodes": nodes, "ranks": 1},
                 "tracking": {"uri": uri, "experiment": "team/study"},
                 "runs_dir": str(tmp_path / "runs"),
+                "sweep": options,
             }
             config = from_dict(Config, values)
             run_directory(config).mkdir(parents=True)
@@ -73,3 +75,22 @@ def test_a_run_that_a_server_makes_late_is_ended_with_the_sweep(make_sweep, tmp_
     assert run.info.status == "KILLED"
     assert run.data.tags[names.KIND] == names.SWEEP
     assert (tmp_path / "runs" / "team" / "study" / "points.csv").is_file()
+
+
+def test_a_sweep_without_figures_draws_none_and_has_its_table_and_metrics(
+    make_sweep, tmp_path, capsys
+):
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    sweep = make_sweep(uri, figures=False)
+    sweep.run()
+    sweep.close(interrupted=False)
+    said = capsys.readouterr().err
+    assert not re.search("^(figures|report):|could be made", said, re.MULTILINE), said
+    study = tmp_path / "runs" / "team" / "study"
+    assert not {sweeps.FIGURES, sweeps.REPORT} & {path.name for path in study.iterdir()}
+    client = MlflowClient(uri)
+    found = client.get_experiment_by_name("team/study")
+    (run,) = client.search_runs([found.experiment_id])
+    assert run.info.status == "FINISHED"
+    assert run.data.metrics[names.SWEEP_DONE] == 2
+    assert [artifact.path for artifact in client.list_artifacts(run.info.run_id)] == ["points.csv"]
