@@ -1,4 +1,7 @@
-"""How many nodes for a score in a time: `python -m analysis.predict --f1 0.8 --hours 4`.
+"""Predict how many nodes reach a score in a given time.
+
+    python -m analysis.predict --f1 0.8 --hours 4 --experiment batch_size
+    python -m analysis.predict --f1 0.5 --hours 4 --throughput published
 
 Joins how many FOVs recorded runs needed to reach the score at several batch sizes with how
 throughput grows with the nodes, prints time and cost over node counts and the answer, and says
@@ -21,6 +24,7 @@ from analysis.prediction.answer import Question, answer, assumptions, prediction
 from analysis.prediction.inputs import TrainingCost, measured_throughput, training_cost
 from analysis.prediction.stages import describe_stages, parse_stages
 from analysis.runs.sources import add_source, read_source, source_files
+from ffn_core.command import command
 from ffn_core.errors import InputError, in_one_line
 from ffn_core.files.outputs import Outputs, add_overwrite
 from ffn_core.limits.arguments import CommandParser, add_real, add_whole
@@ -32,7 +36,7 @@ _FIGURES = ("prediction", "models")
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = CommandParser(prog="python -m analysis.predict", description=__doc__)
+    parser = CommandParser("analysis.predict", __doc__)
     positive = Range(at_least=SMALLEST, at_most=1e12)
     add_real(
         parser,
@@ -70,6 +74,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     arguments = _arguments(argv)

@@ -20,6 +20,8 @@ _FULL, _EMPTY = "\N{BOX DRAWINGS HEAVY HORIZONTAL}", "\N{BOX DRAWINGS LIGHT HORI
 _BAR_WIDTHS: Final = ((140, 30), (100, 20), (60, 10))
 """Width of a bar by that of the terminal, the widest first; below the last there is none."""
 _SHORTEST_NAME: Final = 12
+_TRUSTED_S, _TRUSTED_SHARE = 10.0, 0.01
+"""Before either is done, the time left would be guessed from first steps, which take longer."""
 
 
 @dataclass(frozen=True)
@@ -56,16 +58,17 @@ class RunProgress:
     @property
     def left_s(self) -> float | None:
         """Seconds of training left at the pace so far; None while that is not known."""
-        if not self.share:
+        if not self.share or (self.elapsed_s < _TRUSTED_S and self.share < _TRUSTED_SHARE):
             return None
         return self.elapsed_s * (1 - self.share) / self.share
 
     @property
     def status(self) -> list[str]:
         """What is known besides the share, the least important first."""
-        if self.share is None:
+        if self.share is None and self.fovs is None:
             return [STARTING]
-        time = f"{duration(self.left_s)} left" if self.left_s else f"in {duration(self.elapsed_s)}"
+        time = "" if self.share is None else f"in {duration(self.elapsed_s)}"
+        time = f"{duration(self.left_s)} left" if self.left_s else time
         rate = "" if self.rate is None else f"{self.rate:,.1f} FOV/s"
         return [word for word in (rate, score_words(self.f1), time) if word]
 

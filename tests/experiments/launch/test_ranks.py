@@ -124,7 +124,7 @@ def two_bars(terminal):
 
 def test_a_closed_bar_stays_above_those_that_move():
     terminal = Terminal()
-    terminal.console = Console(file=io.StringIO(), width=100, force_terminal=True)
+    terminal.console = Console(file=io.StringIO(), width=100, highlight=False, force_terminal=True)
     terminal.sweep = SweepProgress(3, 0)
     printed = re.sub(r"\x1b\[[?\d;]*[A-Za-z]|\r", "\n", two_bars(terminal)).splitlines()
     first = next(i for i, line in enumerate(printed) if line.startswith("n=1 ━") and "50%" in line)
