@@ -1,4 +1,7 @@
-"""How many nodes for a score, in a time, for a price: `python -m analysis.predict --hours 4`.
+"""How many nodes reach a score, in a time, for a price.
+
+    python -m analysis.predict --hours 4 --price 2.5 --budget 20
+    python -m analysis.predict --f1 0.7,0.8 --hours 4 --experiment batch_size
 
 Joins how many FOVs recorded runs needed to reach the score at several batch sizes with how
 throughput grows with the nodes. Prints time and cost over node counts, what to choose, and what
@@ -31,6 +34,7 @@ from analysis.prediction.question import Question
 from analysis.prediction.stages import best_stages, describe_stages, parse_stages, stages_option
 from analysis.runs.runs import Runs
 from analysis.runs.sources import add_source, read_source, source_files
+from ffn_core.command import command
 from ffn_core.errors import InputError, in_one_line
 from ffn_core.files.outputs import Outputs, add_overwrite
 from ffn_core.limits.arguments import CommandParser, add_real, add_whole
@@ -43,7 +47,7 @@ _MOST_TARGETS = 3
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = CommandParser(prog="python -m analysis.predict", description=__doc__)
+    parser = CommandParser("analysis.predict", __doc__)
     positive = Range(at_least=SMALLEST, at_most=1e12)
     parser.add_argument(
         "--f1",
@@ -83,6 +87,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     arguments = _arguments(argv)

@@ -1,4 +1,7 @@
-"""Sets what the pilot may set: `python -m analysis.tuned --store STORE [--write]`.
+"""Set what the pilot of the study may set: best rates and the target score.
+
+    python -m analysis.tuned --store sqlite:////absolute/mlflow.db
+    python -m analysis.tuned --store sqlite:////absolute/mlflow.db --write
 
 Prints the best rate of every node count and optimizer and the target score, from the recorded pilot
 studies, and with --write puts them into conf/tuned/study.yaml. Nothing else of the study depends on
@@ -22,6 +25,7 @@ from analysis.runs.presets import CONF
 from analysis.runs.sources import load_studies
 from analysis.verdicts.plan import PRIMARY
 from analysis.verdicts.scored_runs import Studies, ended, scored_points
+from ffn_core.command import command
 from ffn_core.errors import InputError, in_one_line
 from ffn_core.files import whole_file
 from ffn_core.limits.arguments import CommandParser
@@ -90,9 +94,10 @@ def with_values(text: str, values: Mapping[str, float]) -> str:
     return text
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
-    parser = CommandParser(prog="python -m analysis.tuned", description=__doc__)
+    parser = CommandParser("analysis.tuned", __doc__)
     parser.add_argument("--store", required=True, help="MLflow tracking URI or recorded studies")
     parser.add_argument("--write", action="store_true", help=f"into {FILE.relative_to(CONF)}")
     parser.add_argument("--file", type=Path, default=FILE, help="the file to write")

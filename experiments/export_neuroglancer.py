@@ -1,9 +1,12 @@
-"""``python -m experiments.export_neuroglancer FOLDER [--view]``: a segmentation for neuroglancer.
+"""Export a segmentation for neuroglancer, or show it here.
 
-FOLDER is one of `experiments.segment`. Image, segmentation and, if it was scored, ground truth of
-its region are written as precomputed volumes, which every neuroglancer can open from a web server:
-``precomputed://URL/image``. ``--view`` shows them in a viewer on this machine (``uv sync --group
-viewer``), as they were exported if they were.
+    python -m experiments.export_neuroglancer segmentations/NAME
+    python -m experiments.export_neuroglancer segmentations/NAME --view
+
+The folder is one of `experiments.segment`. Image, segmentation and, if it was scored, ground truth
+of its region are written as precomputed volumes, which every neuroglancer can open from a web
+server: ``precomputed://URL/image``. ``--view`` shows them in a viewer on this machine (``uv sync
+--group viewer``), as they were exported if they were.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from experiments.segment.neuroglancer import export, exported, view
 from experiments.segment.precomputed import (
     Size,
 )
+from ffn_core.command import command
 from ffn_core.errors import InputError, in_one_line
 from ffn_core.files.outputs import add_overwrite
 from ffn_core.limits.arguments import CommandParser, add_real
@@ -33,9 +37,10 @@ def _size(values: Sequence[float] | None) -> Size | None:
     return z, y, x
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
-    parser = CommandParser(prog="python -m experiments.export_neuroglancer", description=__doc__)
+    parser = CommandParser("experiments.export_neuroglancer", __doc__)
     parser.add_argument("folder", type=Path, help="folder of experiments.segment")
     parser.add_argument("--out", type=Path, help=f"default: FOLDER/{FOLDER}")
     add_overwrite(parser)

@@ -1,4 +1,7 @@
-"""``python -m experiments.import_runs DIR ... [--uri URI]``: run directories into an MLflow store.
+"""Bring run directories into an MLflow store.
+
+    python -m experiments.import_runs runs
+    python -m experiments.import_runs runs/demo --uri sqlite:////absolute/mlflow.db
 
 For runs whose store could not be reached while they ran, or that were made elsewhere. Importing
 again changes nothing. Points that have not been compared with a baseline yet are, see
@@ -8,6 +11,7 @@ again changes nothing. Points that have not been compared with a baseline yet ar
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.reporting import run_files
@@ -15,6 +19,7 @@ from experiments.reporting.exit_codes import EXIT_FAILED, EXIT_INPUT
 from experiments.reporting.terminal import Terminal
 from experiments.sweep.efficiency import SweepScaling
 from experiments.sweep.outcome import find_runs, import_run
+from ffn_core.command import command
 from ffn_core.errors import InputError, in_one_line
 from ffn_core.limits.arguments import CommandParser
 from ffn_core.runtime import absolute_uri
@@ -30,9 +35,10 @@ def _compare(run_dirs: list[Path]) -> None:
         SweepScaling(folder, new).keep()
 
 
-def main(arguments: list[str]) -> int:
+@command
+def main(arguments: Sequence[str] | None = None) -> int:
     """Import everything that was named; returns the exit code."""
-    parser = CommandParser(prog="python -m experiments.import_runs", description=__doc__)
+    parser = CommandParser("experiments.import_runs", __doc__)
     parser.add_argument("roots", nargs="+", type=Path, help="run directories, or folders of them")
     parser.add_argument("--uri", help="MLflow store; default: MLFLOW_TRACKING_URI or ./mlflow.db")
     options = parser.parse_args(arguments)
@@ -53,4 +59,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

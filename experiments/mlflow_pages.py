@@ -1,4 +1,7 @@
-"""``python -m experiments.mlflow_pages [--experiment NAME]``: where to look at studies in MLflow.
+"""Print where to look at studies in MLflow.
+
+    python -m experiments.mlflow_pages
+    python -m experiments.mlflow_pages --experiment lr_rules
 
 Prints the command that opens the UI of a store, and the addresses of each study: its points as a
 table, its charts, and its newest sweep with figures and report.
@@ -7,6 +10,7 @@ table, its charts, and its newest sweep with figures and report.
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 from experiments.reporting.exit_codes import EXIT_INPUT
 from experiments.reporting.mlflow_store import Store, StoreError
@@ -15,16 +19,16 @@ from experiments.reporting.redaction import redacted_text
 from experiments.reporting.store_calls import StoreCalls, reason
 from experiments.reporting.terminal import Terminal
 from ffn_core import metric_names as names
+from ffn_core.command import command
 from ffn_core.errors import InputError, in_one_line
 from ffn_core.limits.arguments import CommandParser
 from ffn_core.runtime import absolute_uri
 
 
-def main(arguments: list[str]) -> int:
+@command
+def main(arguments: Sequence[str] | None = None) -> int:
     """Print the addresses; returns the exit code."""
-    parser = CommandParser(
-        prog="python -m experiments.mlflow_pages", description=__doc__.splitlines()[2]
-    )
+    parser = CommandParser("experiments.mlflow_pages", __doc__)
     parser.add_argument("--experiment", help="its name; default: every study with a point")
     parser.add_argument("--uri", help="MLflow store; default: MLFLOW_TRACKING_URI or ./mlflow.db")
     given = parser.parse_args(arguments)
@@ -77,4 +81,4 @@ def pages(uri: str, experiment: str | None = None) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -1,4 +1,7 @@
-"""Segment a share of the subvolumes: ``python -m experiments.segment_worker FOLDER``.
+"""Segment a share of the subvolumes of a segmentation; by hand or as one task of many.
+
+    python -m experiments.segment_worker segmentations/NAME
+    python -m experiments.segment_worker segmentations/NAME --task 2 --tasks 8
 
 Started by `experiments.segment`, or by hand under horovodrun, mpirun or srun or as a Slurm job
 array, on any machine that sees the folder. Tasks do not communicate: task i of n takes every n-th
@@ -25,6 +28,7 @@ from experiments.reporting.exit_codes import EXIT_FAILED, EXIT_INPUT, EXIT_STOPP
 from experiments.segment.flooding import Worker
 from experiments.segment.segmentation_files import leave_failure, load_config, read_todo
 from experiments.segment.tasks import Task, task_of
+from ffn_core.command import command
 from ffn_core.devices.placement import place
 from ffn_core.errors import InputError
 from ffn_core.limits.arguments import CommandParser, add_whole
@@ -52,9 +56,10 @@ def run_task(folder: Path, task: Task) -> int:
     return 0 if finished else EXIT_STOPPED
 
 
+@command
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
-    parser = CommandParser(prog="python -m experiments.segment_worker")
+    parser = CommandParser("experiments.segment_worker", __doc__)
     parser.add_argument("folder", type=Path, help="folder that experiments.segment has made")
     first, most = Range(at_least=0, at_most=MOST_NODES), Range(at_least=1, at_most=MOST_NODES)
     add_whole(parser, "--task", first, "number of this task; default: the launcher's")
@@ -81,6 +86,11 @@ def _fail(folder: Path, code: int, message: str, trace: str = "") -> int:
     return code
 
 
-if __name__ == "__main__":
+def script() -> int:
+    """`main` as a process of its own, which imports no more of TensorFlow than it needs."""
     import_little()
-    sys.exit(main())
+    return main()
+
+
+if __name__ == "__main__":
+    sys.exit(script())

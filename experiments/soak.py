@@ -1,4 +1,7 @@
-"""``python -m experiments.soak [--minutes 120] [--out soak]``: does training leak?
+"""Train for hours and see whether it leaks.
+
+    python -m experiments.soak
+    python -m experiments.soak --minutes 10 --out soak10
 
 Trains the tiny network on synthetic data on two ranks, with validation, records and checkpoints at
 a quick pace, and watches memory, open descriptors and threads of every rank. ``samples.csv`` and
@@ -9,6 +12,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,15 +23,17 @@ from experiments.reporting import run_files
 from experiments.reporting.exit_codes import EXIT_FAILED, EXIT_INPUT
 from experiments.reporting.provenance import provenance
 from experiments.reporting.terminal import Terminal
+from ffn_core.command import command
 from ffn_core.errors import InputError, in_one_line
 from ffn_core.files.outputs import new_folder
 from ffn_core.limits.arguments import CommandParser, add_real, add_whole
 from ffn_core.limits.ranges import MOST_SECONDS, MOST_THREADS, Range
 
 
-def main(arguments: list[str]) -> int:
+@command
+def main(arguments: Sequence[str] | None = None) -> int:
     """Soak and judge; returns the exit code."""
-    parser = CommandParser(prog="python -m experiments.soak", description=__doc__)
+    parser = CommandParser("experiments.soak", __doc__)
     times = Range(at_least=0.01, at_most=MOST_SECONDS)
     add_real(parser, "--minutes", times, "of training", default=120.0)
     add_whole(parser, "--ranks", Range(at_least=1, at_most=MOST_THREADS), default=2)
@@ -56,4 +62,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

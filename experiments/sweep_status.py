@@ -1,8 +1,10 @@
-"""``python -m experiments.sweep_status [-m] [overrides]``: how far the points of a sweep are.
+"""Show how far the points of a sweep are; changes nothing.
 
-Takes the arguments of the `experiments.train` command that started it, and changes nothing. Exit
-codes: 0 all points are finished, 1 one has failed or is damaged, 75 some are still to come, 2 bad
-input.
+    python -m experiments.sweep_status -m experiment=lr_rules
+    python -m experiments.sweep_status -m experiment=weak_scaling size=paper site=slurm
+
+Takes the arguments of the `experiments.train` command that started it. Exit codes: 0 all points are
+finished, 1 one has failed or is damaged, 75 some are still to come, 2 bad input.
 """
 
 from __future__ import annotations
@@ -20,11 +22,13 @@ from experiments.launch.slurm import job_ids
 from experiments.reporting.exit_codes import EXIT_FAILED, EXIT_INPUT, EXIT_STOPPED
 from experiments.reporting.terminal import Terminal
 from experiments.sweep.status import DAMAGED, PointState, point_state
+from ffn_core.command import command
 from ffn_core.errors import InputError
 
 FINISHED = ("finished", "diverged")
 
 
+@command
 def main() -> int:
     """Run the app; returns the exit code."""
     configs: list[Config] = []
@@ -32,7 +36,7 @@ def main() -> int:
     def task(composed: DictConfig) -> None:
         configs.append(to_config(composed))
 
-    code = run_app(task)
+    code = run_app(task, docstring=__doc__)
     if code:
         return code
     points = [(point_name(c), run_directory(c)) for c in configs]

@@ -1,7 +1,10 @@
-"""``python -m experiments.tune [overrides]``: ranks, threads, micro-batch, precision for a machine.
+"""Find the ranks, threads, micro-batch and precision that suit this machine.
 
-Options are those of `experiments.throughput.tuning` under ``tune.`` and those of a training run,
-defaults in ``conf/tune.yaml``. Exit codes are those of `experiments.reporting.exit_codes`.
+    python -m experiments.tune
+    python -m experiments.tune model=paper tune.ranks=[1,2,4]
+
+Options are those under ``tune.`` and those of a training run, defaults in ``conf/tune.yaml``. Exit
+codes: 0 done, 1 a process failed, 2 bad input, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -16,14 +19,16 @@ from experiments.throughput.tuning import (
     TuneError,
     tune,
 )
+from ffn_core.command import command
 
 
+@command
 def main() -> int:
     """Run the app; returns the exit code."""
     terminal = Terminal()
     try:
         return run_section_app(
-            "tune", TuneConfig, lambda section, config: tune(section, config, terminal)
+            "tune", TuneConfig, lambda section, config: tune(section, config, terminal), __doc__
         )
     except TuneError as error:
         terminal.error(str(error))

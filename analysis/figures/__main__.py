@@ -1,4 +1,7 @@
-"""The figures of a study: `python -m analysis.figures --out DIR [--experiment NAME]`.
+"""Draw the figures of a study.
+
+    python -m analysis.figures --out figures
+    python -m analysis.figures --out figures --experiment lr_rules --overwrite
 
 Reads an MLflow store, draws what the runs support, and writes each figure as PNG, SVG and PDF with
 `captions.md`, `summary.csv` and `targets.csv`; a scan of learning rates also gives
@@ -17,6 +20,7 @@ from rich.console import Console
 from analysis.figures.registry import COMMAND, METRICS, draw_study, study_files
 from analysis.figures.style import WIDTHS_IN
 from analysis.runs.sources import add_source, read_source, source_files
+from ffn_core.command import command
 from ffn_core.errors import InputError, in_one_line
 from ffn_core.files import inside
 from ffn_core.files.outputs import Outputs, add_overwrite
@@ -24,7 +28,7 @@ from ffn_core.limits.arguments import CommandParser
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = CommandParser(prog="python -m analysis.figures", description=__doc__)
+    parser = CommandParser("analysis.figures", __doc__)
     parser.add_argument("--out", type=Path, required=True, help="directory for the figures")
     parser.add_argument("--experiment", help="preset name; default: every experiment with points")
     add_overwrite(parser)
@@ -44,6 +48,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code. Several experiments get a subdirectory each."""
     arguments = _arguments(argv)

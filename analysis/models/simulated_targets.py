@@ -114,7 +114,7 @@ def recovery(simulation: Simulation, replicates: int, seed: int = 0) -> dict[str
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
-    parser = CommandParser(prog="python -m analysis.models.simulated_targets", description=__doc__)
+    parser = CommandParser("analysis.models.simulated_targets", __doc__)
     counts = Range(at_least=1, at_most=10**6)
     add_whole(parser, "--replicates", counts, "simulated studies of each", default=200)
     arguments = parser.parse_args(argv)

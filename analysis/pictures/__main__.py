@@ -1,4 +1,7 @@
-"""Pictures of a segmentation: `python -m analysis.pictures RESULT.h5:segmentation --image ...`.
+"""Draw pictures of a segmentation.
+
+    python -m analysis.pictures result.h5:segmentation --image volume.h5:image
+    python -m analysis.pictures result.h5:segmentation --image volume.h5:image --section 40
 
 A section with image, ground truth and segmentation, and the surfaces of the largest neurons, as
 PNG. Runs without a display. Volumes may be larger than memory: of the image only the section is
@@ -22,6 +25,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from analysis.pictures.panels import section_figure, surfaces_figure
+from ffn_core.command import command
 from ffn_core.errors import InputError, in_one_line
 from ffn_core.files import REPOSITORY
 from ffn_core.files.outputs import Outputs, add_overwrite
@@ -118,7 +122,7 @@ def _section(volume: Volume, start_zyx: Zyx, shape_zyx: Zyx, z: int) -> np.ndarr
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = CommandParser(prog="python -m analysis.pictures", description=__doc__)
+    parser = CommandParser("analysis.pictures", __doc__)
     parser.add_argument("segmentation", help="path:dataset of the ids")
     parser.add_argument("--image", required=True, help="path:dataset of the image")
     parser.add_argument("--labels", help="path:dataset of a ground truth")
@@ -215,6 +219,7 @@ def draw(arguments: argparse.Namespace) -> list[Path]:
     return paths
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     try:

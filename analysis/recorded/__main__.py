@@ -1,4 +1,7 @@
-"""Keeps studies as small files: `python -m analysis.recorded export [--uri URI] [--out DIR]`.
+"""Keep studies of an MLflow store as small files.
+
+    python -m analysis.recorded export
+    python -m analysis.recorded export --experiment lr_rules --overwrite
 
 Writes, for every study of an MLflow store, its runs and metric histories as Parquet with their
 provenance. `analysis.runs.sources.load_studies` and the notebooks read them.
@@ -12,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from analysis.runs.sources import RECORDED
+from ffn_core.command import command
 from ffn_core.errors import InputError, in_one_line
 from ffn_core.files.outputs import add_overwrite
 from ffn_core.limits.arguments import CommandParser
@@ -19,7 +23,7 @@ from ffn_core.runtime import default_tracking_uri
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = CommandParser(prog="python -m analysis.recorded", description=__doc__)
+    parser = CommandParser("analysis.recorded", __doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     export = commands.add_parser("export", help="write the studies of an MLflow store")
     export.add_argument(
@@ -33,6 +37,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     arguments = _arguments(argv)

@@ -1,8 +1,11 @@
-"""The report of a study: `python -m analysis.report --experiment NAME --out report.html`.
+"""Write the report of a study as one page that needs nothing but itself.
 
-One page that needs nothing but itself: what the study shows, with intervals for what it varied, its
-figures, a table of its points, its configuration and where it comes from. For any experiment of an
-MLflow store, or a recorded study.
+    python -m analysis.report --experiment lr_rules --out report.html
+    python -m analysis.report --recorded analysis/recorded/lr_rules --out report.html
+
+It says what the study shows, with intervals for what it varied, and holds its figures, a table of
+its points, its configuration and where it comes from. For any experiment of an MLflow store, or a
+recorded study.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from analysis.report.page import Picture, captions_of, report
 from analysis.runs.presets import question
 from analysis.runs.runs import Runs
 from analysis.runs.sources import add_source, read_source, source_files
+from ffn_core.command import command
 from ffn_core.errors import InputError, in_one_line
 from ffn_core.files.outputs import Outputs, add_overwrite
 from ffn_core.limits.arguments import CommandParser, add_whole
@@ -37,7 +41,7 @@ _MOST_SVG_BYTES: Final = 1_500_000
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = CommandParser(prog="python -m analysis.report", description=__doc__)
+    parser = CommandParser("analysis.report", __doc__)
     parser.add_argument("--experiment", help="its name; may be left out where there is only one")
     parser.add_argument("--out", type=Path, required=True, help="the page, such as report.html")
     parser.add_argument(
@@ -61,6 +65,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     arguments = _arguments(argv)

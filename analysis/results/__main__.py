@@ -1,4 +1,7 @@
-"""Writes the results page: `python -m analysis.results [--store STORE] [--page FILE]`.
+"""Write the results page.
+
+    python -m analysis.results --overwrite
+    python -m analysis.results --store sqlite:////absolute/mlflow.db --page results.md
 
 Without options it reads the recorded studies and writes RESULTS.md at the top of the repository,
 its figures and `verdicts.csv` beside the recorded studies. With `--overwrite` these are replaced
@@ -17,6 +20,7 @@ from analysis.claims.judge import verdict_table
 from analysis.results.findings import open_report
 from analysis.results.page import page
 from analysis.runs.sources import RECORDED, default_store, files_of
+from ffn_core.command import command
 from ffn_core.errors import InputError, in_one_line
 from ffn_core.files import REPOSITORY
 from ffn_core.files.outputs import Outputs, add_overwrite, committed
@@ -24,7 +28,7 @@ from ffn_core.limits.arguments import CommandParser
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = CommandParser(prog="python -m analysis.results", description=__doc__)
+    parser = CommandParser("analysis.results", __doc__)
     parser.add_argument(
         "--store",
         help="MLflow tracking URI or folder of recorded studies; default: FFN_SCALING_STORE or "
@@ -37,6 +41,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     arguments = _arguments(argv)

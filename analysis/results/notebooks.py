@@ -1,4 +1,7 @@
-"""Runs the notebooks: `python -m analysis.results.notebooks [--store STORE] [--out DIR]`.
+"""Run the notebooks.
+
+    python -m analysis.results.notebooks --overwrite
+    python -m analysis.results.notebooks --store sqlite:////absolute/mlflow.db --out notebooks
 
 Each is kept as a script and, beside it, as an .ipynb with its figures; the script is what to edit.
 Needs the dependency group `notebooks`.
@@ -22,6 +25,7 @@ from nbclient import NotebookClient
 from nbformat import NotebookNode
 
 from analysis.runs.sources import STORE_VARIABLE, default_store, files_of
+from ffn_core.command import command
 from ffn_core.errors import InputError, in_one_line
 from ffn_core.files import REPOSITORY
 from ffn_core.files.outputs import Outputs, add_overwrite, committed
@@ -74,13 +78,14 @@ def execute(script: Path, manager: KernelManager) -> NotebookNode:
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = CommandParser(prog="python -m analysis.results.notebooks", description=__doc__)
+    parser = CommandParser("analysis.results.notebooks", __doc__)
     parser.add_argument("--store", help=f"MLflow tracking URI or folder; default: {STORE_VARIABLE}")
     parser.add_argument("--out", type=Path, default=NOTEBOOKS, help="folder of the .ipynb files")
     add_overwrite(parser)
     return parser.parse_args(argv)
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     arguments = _arguments(argv)

@@ -1,4 +1,8 @@
-"""``python -m experiments.benchmarks [--out DIR]``: measure the performance ratios here."""
+"""Measure the performance ratios of this project here.
+
+python -m experiments.benchmarks
+python -m experiments.benchmarks --only points --quick
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ import dataclasses
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,6 +26,7 @@ from experiments.reporting import run_files
 from experiments.reporting.exit_codes import EXIT_INPUT
 from experiments.reporting.provenance import provenance
 from experiments.reporting.terminal import Terminal
+from ffn_core.command import command
 from ffn_core.errors import InputError, in_one_line
 from ffn_core.files.outputs import Outputs, add_overwrite
 from ffn_core.limits.arguments import CommandParser, add_whole
@@ -42,7 +47,8 @@ PARTS: dict[str, Callable[[Bench], list[Ratio]]] = {
 JSON, MARKDOWN = "benchmark.json", "benchmark.md"
 
 
-def main(argv: list[str]) -> int:
+@command
+def main(argv: Sequence[str] | None = None) -> int:
     """Measure, show and write; returns the exit code."""
     terminal = Terminal()
     arguments = _parser().parse_args(argv)
@@ -68,7 +74,7 @@ def main(argv: list[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = CommandParser(prog="python -m experiments.benchmarks", description=__doc__)
+    parser = CommandParser("experiments.benchmarks", __doc__)
     parser.add_argument(
         "--out", type=Path, default=Path("benchmark"), metavar="DIR", help="default: %(default)s"
     )
@@ -106,4 +112,4 @@ def _write(outputs: Outputs, folder: Path, ratios: list[Ratio], facts: dict[str,
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import signal
 import sys
@@ -27,14 +26,14 @@ from experiments.config.hydra_messages import (
 )
 from experiments.config.options import help_text
 from experiments.config.parsing import from_dict
+from experiments.config.presets import CONF, MULTIRUN, groups_of, with_lists_kept
 from experiments.config.schema import BudgetConfig, Config, DataConfig, ModelConfig
 from experiments.reporting.exit_codes import EXIT_INPUT, EXIT_INTERRUPTED
+from ffn_core.command import version
 from ffn_core.errors import InputError, file_error, in_one_line
-from ffn_core.files import REPOSITORY
 
 T = TypeVar("T")
 
-CONF = REPOSITORY / "conf"
 RUN: Schema = {"": Config}
 """Schema of the app that trains."""
 
@@ -104,17 +103,20 @@ def run_app(
     config_name: str = "config",
     then: Callable[[], None] | None = None,
     schema: Schema = RUN,
+    docstring: str | None = None,
 ) -> int:
     """Run a Hydra app over ``conf/<config_name>.yaml``; returns the process's exit code.
 
-    ``task`` is called for each point, ``then`` once after the last. ``schema`` is that of the app.
+    ``task`` is called for each point, ``then`` once after the last. ``schema`` is that of the app,
+    ``docstring`` that of its module, with which its help opens.
 
     Errors of composition, which Hydra reports in many lines and with exit code 1, become one line
     and exit code 2 like every other bad input. Bad input of one point does not end a sweep.
     """
     register_schema()
     # Hydra reads -m before overrides only.
-    sys.argv[1:] = sorted(sys.argv[1:], key=lambda word: word not in ("-m", "--multirun"))
+    given = with_lists_kept(sys.argv[1:])
+    sys.argv[1:] = sorted(given, key=lambda word: word not in MULTIRUN)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # let exceptions through to this function
     bad_input: list[Exception] = []
     composing = True
@@ -136,10 +138,15 @@ def run_app(
 
     app = hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(guarded)
     try:
-        if {"-h", "--help"} & set(sys.argv[1:]):
-            print(help_text(schema, CONF))
+        if "--version" in given:
+            print(version())
             return 0
-        check_overrides(sys.argv[1:], CONF, schema)
+        groups = groups_of(config_name, schema)
+        if {"-h", "--help"} & set(given):
+            print(help_text(docstring, schema, CONF, groups))
+            return 0
+        if not {"-sc", "--shell-completion"} & set(given):
+            check_overrides(given, CONF, schema, groups)
         app()
         composing = False
         if then is not None:
@@ -164,21 +171,6 @@ def run_app(
     return EXIT_INPUT if bad_input else 0
 
 
-def preset_name(arguments: list[str]) -> str:
-    """The preset that ``arguments`` choose; empty without one."""
-    chosen = [a.removeprefix("experiment=") for a in arguments if a.startswith("experiment=")]
-    return chosen[-1] if chosen else ""
-
-
-def preset_question(arguments: list[str]) -> str:
-    """The text at the head of the preset that ``arguments`` choose, for people who see the runs."""
-    path = CONF / "experiment" / f"{preset_name(arguments)}.yaml"
-    if not path.is_file():
-        return ""
-    header = itertools.takewhile(lambda line: line.startswith("#"), path.read_text().splitlines())
-    return "\n".join(line.lstrip("# ") for line in header if "@package" not in line).strip()
-
-
 def register_section(name: str, cls: type[T]) -> None:
     """Store the schema ``NAME_schema`` that ``conf/NAME.yaml`` starts from."""
     section = OmegaConf.structured(cls())
@@ -194,15 +186,25 @@ def split_section(composed: DictConfig, name: str, cls: type[T]) -> tuple[T, Con
     return to_typed(section, cls, f"{name}."), to_config(composed)
 
 
-def run_section_app(name: str, cls: type[T], task: Callable[[T, Config], None]) -> int:
+def run_section_app(
+    name: str, cls: type[T], task: Callable[[T, Config], None], docstring: str | None = None
+) -> int:
     """Run ``task`` on what ``conf/NAME.yaml`` and overrides make; returns the exit code."""
     register_section(name, cls)
     schema = {**RUN, name: cls}
-    return run_app(lambda composed: task(*split_section(composed, name, cls)), name, schema=schema)
+
+    def on_composed(composed: DictConfig) -> None:
+        task(*split_section(composed, name, cls))
+
+    return run_app(on_composed, name, schema=schema, docstring=docstring)
 
 
 def run_typed_app(
-    name: str, cls: type[T], task: Callable[[T], object], required: Sequence[str] = ()
+    name: str,
+    cls: type[T],
+    task: Callable[[T], object],
+    required: Sequence[str] = (),
+    docstring: str | None = None,
 ) -> int:
     """Run ``task`` on the ``cls`` that ``conf/NAME.yaml`` and overrides make; returns exit code.
 
@@ -211,6 +213,7 @@ def run_typed_app(
         cls: dataclass of the whole configuration.
         task: what is to be done with it.
         required: fields that must be given.
+        docstring: of the command, with which its help opens.
     """
     store_schema(f"{name}_schema", cls(**dict.fromkeys(required, MISSING)))
 
@@ -218,4 +221,4 @@ def run_typed_app(
         resolve(composed)
         task(to_typed(composed, cls))
 
-    return run_app(on_composed, name, schema={"": cls})
+    return run_app(on_composed, name, schema={"": cls}, docstring=docstring)

@@ -10,7 +10,7 @@ import dataclasses
 import re
 import shlex
 import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from omegaconf.errors import (
     ValidationError,
 )
 
-from experiments.config.options import closest, expected, options_of
+from experiments.config.options import INTERNAL, closest, expected, options_of
 from experiments.reporting.redaction import redacted_text
 from ffn_core.errors import InputError
 from ffn_core.limits.ranges import Range, range_of, shown
@@ -46,13 +46,16 @@ _FROM_THE_PILOT = (
 )
 
 
-def check_overrides(arguments: Sequence[str], conf: Path, schema: Schema) -> None:
+def check_overrides(
+    arguments: Sequence[str], conf: Path, schema: Schema, groups: Collection[str]
+) -> None:
     """Check a command line as far as that is possible without composing a configuration.
 
     Args:
         arguments: of the command.
         conf: folder of the groups of choices.
         schema: of the app.
+        groups: of choices that the app has.
 
     Raises:
         InputError: names the first argument that cannot work.
@@ -60,10 +63,12 @@ def check_overrides(arguments: Sequence[str], conf: Path, schema: Schema) -> Non
     several = any(argument in _MULTIRUN for argument in arguments)
     for before, argument in zip(("", *arguments), arguments, strict=False):
         if not argument.startswith("-") and before not in _TAKE_A_VALUE:
-            _check_override(argument, several, conf, schema)
+            _check_override(argument, several, conf, schema, groups)
 
 
-def _check_override(argument: str, several: bool, conf: Path, schema: Schema) -> None:
+def _check_override(
+    argument: str, several: bool, conf: Path, schema: Schema, groups: Collection[str]
+) -> None:
     name, assigned, value = argument.partition("=")
     if not name.strip("~+") or not (assigned or argument.startswith("~")):
         raise InputError(f"{argument} is no option with a value: write it as NAME=VALUE")
@@ -75,16 +80,12 @@ def _check_override(argument: str, several: bool, conf: Path, schema: Schema) ->
             f"it, put it in quotes of both kinds: {quoted(name, value)}"
         ) from None
     if override.is_sweep_override() and not several:
-        hint = (
-            ""
-            if override.key_or_group in _groups(conf)
-            else f", or quote it: {quoted(name, value)}"
-        )
+        hint = "" if override.key_or_group in groups else f", or quote it: {quoted(name, value)}"
         raise InputError(
             f"{argument} has several values: add -m to go through them one after another{hint}"
         )
     key = override.key_or_group
-    if key in _groups(conf):
+    if key in groups:
         _check_choice(override, argument, conf / key)
     elif override.package is None and key.partition(".")[0] not in _NOT_IN_THE_SCHEMA:
         _require_known(key, schema)
@@ -94,10 +95,6 @@ def quoted(name: str, value: str) -> str:
     """What to type in a shell for an option whose value is to be taken as it is."""
     mark = "'" if '"' in value else '"'
     return shlex.quote(f"{name}={mark}{value}{mark}")
-
-
-def _groups(conf: Path) -> list[str]:
-    return sorted(path.name for path in conf.iterdir() if path.is_dir())
 
 
 def _check_choice(override: Override, argument: str, folder: Path) -> None:
@@ -139,7 +136,7 @@ def known_names(schema: Schema) -> Iterator[str]:
     """Dotted names of all options of an app that a command line can name."""
     for section, cls in schema.items():
         for option in options_of(cls, f"{section}." if section else ""):
-            if "[]" not in option.name:
+            if "[]" not in option.name and option.name not in INTERNAL:
                 yield option.name
 
 

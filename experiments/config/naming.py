@@ -15,12 +15,13 @@ import json
 import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from experiments.config.parsing import flatten
 from experiments.config.schema import Config
-from experiments.reporting.run_files import RunDirectory
+from experiments.reporting.run_files import IDENTITY, RunDirectory
 from ffn_core.files import digest, inside
 from ffn_core.metric_names import LATER, RANKS_GIVEN, RUN_LOCAL
 
@@ -83,6 +84,24 @@ def sweep_names(configs: Sequence[Config], taken: Collection[str] = ()) -> list[
         name if counts[name] == 1 else f"{name} {identity(config)}"
         for name, config in zip(found, configs, strict=True)
     ]
+
+
+def named_for_sweep(points: Mapping[Path, Config]) -> dict[Path, Config]:
+    """Name the points of a sweep by what varies in it; a run keeps the name it has.
+
+    Args:
+        points: configs by run directory, of one study.
+    """
+    folders = {path.parent for path in points}
+    beside = [RunDirectory(path.parent) for f in folders for path in f.glob(f"*/{IDENTITY}")]
+    known = {run.path: str(run.identity().get("name")) for run in beside}
+    fresh = sweep_names(list(points.values()), set(known.values()))
+    named = {}
+    for (run_dir, config), name in zip(points.items(), fresh, strict=True):
+        given = f"{config.tracking.name} {name}" if config.tracking.name else name
+        tracking = replace(config.tracking, name=known.get(run_dir, given))
+        named[run_dir] = replace(config, tracking=tracking)
+    return named
 
 
 def varying_parameters(flat: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import textwrap
 import types
 import typing
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,7 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ffn_core.command import about
 from ffn_core.limits.ranges import Range, doc_of, range_of
+
+INTERNAL = ("stage",)
+"""Options that ranks are given, and nobody types."""
 
 _WORDS = {int: "an integer", float: "a number", bool: "true or false", str: "text"}
 
@@ -91,25 +96,68 @@ def expected(hint: Any, limits: Range | None = None) -> str:
     return f"{words} {limits}".rstrip() if limits is not None else words
 
 
-def help_text(schema: Mapping[str, type], conf: Path) -> str:
-    """All groups and options of an app: names, defaults, what they may be, what they are.
+def sections_of(cls: type, prefix: str = "") -> Iterator[tuple[str, str, list[Option]]]:
+    """Every section of a dataclass, itself first: name, what it is, the options right in it."""
+    meaning = about(" ".join((cls.__doc__ or "").partition("\n\n")[0].split()))
+    hints = typing.get_type_hints(cls)
+    below = [
+        (declared.name, hints[declared.name])
+        for declared in dataclasses.fields(cls)
+        if dataclasses.is_dataclass(hints[declared.name])
+    ]
+    inside = tuple(f"{prefix}{name}." for name, _ in below)
+    own = [one for one in options_of(cls, prefix) if not one.name.startswith(inside)]
+    yield prefix.rstrip("."), meaning, [one for one in own if one.name not in INTERNAL]
+    for name, section in below:
+        yield from sections_of(section, f"{prefix}{name}.")
+
+
+def help_text(
+    docstring: str | None, schema: Mapping[str, type], conf: Path, groups: Mapping[str, str]
+) -> str:
+    """The help of an app: what it does, examples, and all its groups and options.
 
     Args:
+        docstring: of the command's module.
         schema: dataclasses of sections by name, ``""`` for what is beside them.
         conf: folder of the groups of choices.
+        groups: what each group of choices of the app is, by name.
     """
-    lines = ["Options are given as NAME=VALUE, a sweep over several values as -m NAME=A,B.", ""]
-    lines += ["Choices of several options at a time (files of conf/NAME/):", ""]
-    for folder in sorted(path for path in conf.iterdir() if path.is_dir()):
-        choices = sorted(path.stem for path in folder.glob("*.yaml"))
-        lines.append(f"  {folder.name}={'|'.join(choices)}")
-    lines += ["", "Options, their defaults in the schema, and what they may be:", ""]
+    lines = [about(docstring), "", "Options are given as NAME=VALUE, a sweep as -m NAME=A,B,..."]
+    if groups:
+        lines += ["", "Choices that set several options at a time (files of conf/NAME/):"]
+    for group, meaning in groups.items():
+        choices = sorted(path.stem for path in (conf / group).glob("*.yaml"))
+        lines += ["", f"{group}: {meaning}", *_wrapped(f"{group}={'|'.join(choices)}", 2)]
     for section, cls in schema.items():
-        for option in options_of(cls, f"{section}." if section else ""):
-            lines += [f"  {option.name}{option.shown_default}", f"      {option.doc}"]
-            lines.append(f"      {option.expected}")
-    lines += ["", "--cfg job shows what the given options come to, --hydra-help more commands."]
+        for name, meaning, options in sections_of(cls, f"{section}." if section else ""):
+            if options:
+                lines += ["", f"{name}: {meaning}" if name else "Options in no section:"]
+            for option in options:
+                lines += _help_of(option)
+    lines += [
+        "",
+        "--cfg job shows what the given options come to and runs nothing, --version the version,",
+        "--hydra-help more; completion of options in a shell: docs/guides/commands.md.",
+    ]
     return "\n".join(lines)
+
+
+def _help_of(option: Option) -> list[str]:
+    name = f"{option.name}{option.shown_default}"
+    of_list, _, element = option.name.partition("[].")
+    if element:  # is typed within its list
+        name = f"{of_list}=[{{{element}:...}}]"
+    return [f"  {name}", *_wrapped(f"{option.doc}; {option.expected}", 6)]
+
+
+def _wrapped(text: str, indent: int) -> list[str]:
+    space = " " * indent
+    text = text.replace("|", "| ") if indent == 2 else text
+    lines = textwrap.wrap(
+        text, 96, initial_indent=space, subsequent_indent=space, break_on_hyphens=False
+    )
+    return [line.replace("| ", "|") for line in lines] if indent == 2 else lines
 
 
 def closest(name: str, known: Iterable[str]) -> str:

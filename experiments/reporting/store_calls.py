@@ -75,7 +75,7 @@ class StoreCalls:
         """Whether the newest call succeeded; None before there was one."""
 
     @property
-    def unheard(self) -> bool:
+    def does_not_answer(self) -> bool:
         """Whether this is a server that has not answered yet, or whose newest answer was an error.
 
         Who only reads from it, or shows where to look, then does without.

@@ -1,102 +1,130 @@
-"""What a person at the terminal sees of runs under way: progress bars, outcomes, a final table."""
+"""What a person at the terminal sees of runs under way: bars, outcomes, tables.
+
+Where standard error is no terminal, there are no bars; a run has a line for each of its reports.
+"""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from dataclasses import replace
+from typing import Any, Final, TypeVar
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, track
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.live import Live
+from rich.progress import track
 from rich.table import Table
+from rich.text import Text
 
+from experiments.reporting.progress import (
+    STARTING,
+    RunProgress,
+    SweepProgress,
+    bar_lines,
+    report_line,
+)
 from experiments.reporting.redaction import redacted_text
 from experiments.reporting.run_files import Record
-from ffn_core.metric_names import AVERAGED_F1, THROUGHPUT, VALIDATION_F1
 
 T = TypeVar("T")
+
+WIDTH_OF_FILES: Final = 160
+"""A pipe or a file has no width of its own."""
+
+REPORT_EVERY_S: Final = 10.0
+"""Reports of a run that come sooner after the last one have no line of a log of their own."""
 
 
 class PointBar:
     """Progress of one run."""
 
-    def __init__(self, progress: Progress, task: TaskID, close: Callable[[TaskID], None]) -> None:
-        self._progress = progress
-        self._task = task
-        self._close = close
-        self._f1 = ""
-        self._rate = ""
-        self._throughput: float | None = None
+    def __init__(self, terminal: Terminal, name: str) -> None:
+        self.progress = RunProgress(name)
+        self._terminal = terminal
+        self._said_s = float("-inf")
 
     def update(self, state: dict[str, Any], fresh: list[Record]) -> None:
         """Show the progress file of a run and the newest of its metrics."""
-        for record in fresh:
-            raw = record.metrics.get(VALIDATION_F1)
-            if (f1 := record.metrics.get(AVERAGED_F1, raw)) is not None:
-                self._f1 = f"F1 {f1:.3f}"
-            if (rate := record.metrics.get(THROUGHPUT)) is not None:
-                self._rate, self._throughput = f"{rate:,.1f} FOV/s", rate
-        if not state:
-            return
-        total, done = state["budget_s"], state["elapsed_s"]
-        if total is None:
-            total = state["budget_steps"]
-            done = state["step"]
-        eta = f"ETA {duration((total - done) * state['elapsed_s'] / done)}" if done else ""
-        self._progress.update(
-            self._task,
-            total=total,
-            completed=done,
-            status="  ".join(filter(None, [self._rate, self._f1, eta])),
-        )
+        self.progress = self.progress.after(state, fresh)
+        now_s = time.monotonic()
+        if fresh and not self._terminal.moves and now_s - self._said_s >= REPORT_EVERY_S:
+            self._said_s = now_s
+            self._terminal.say(report_line(self.progress))
+
+    def complete(self) -> None:
+        """Show that all is done: the progress file is replaced a few times a second, not last."""
+        self.progress = replace(self.progress, share=1.0)
 
     def close(self) -> None:
         """Leave the bar as it is above those still moving."""
-        self._close(self._task)
+        self._terminal.close_bar(self)
 
 
-def duration(seconds: float) -> str:
-    """Hours, minutes and seconds as 1:02:03."""
-    minutes, rest = divmod(max(0, round(seconds)), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}"
+class _Bars:
+    """The bars under way and the line of the sweep, as they are at the moment they are drawn."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        self._terminal = terminal
+
+    def __rich_console__(self, _: Console, options: ConsoleOptions) -> RenderResult:
+        """The lines."""
+        lines = bar_lines([bar.progress for bar in self._terminal.bars], options.max_width)
+        if self._terminal.sweep is not None:
+            lines.append(str(self._terminal.sweep)[: options.max_width])
+        yield Text("\n".join(lines), no_wrap=True)
 
 
 class Terminal:
-    """The terminal."""
+    """The terminal.
+
+    Attributes:
+        bars: of runs under way.
+        sweep: how far the sweep is that they are part of; None without one.
+    """
 
     def __init__(self) -> None:
         self.console = Console(stderr=True, highlight=False)
-        self._bars: Progress | None = None
+        self.bars: list[PointBar] = []
+        self.sweep: SweepProgress | None = None
+        self._live: Live | None = None
+
+    @property
+    def moves(self) -> bool:
+        """Whether lines can be drawn over: a terminal, no file or pipe."""
+        return self.console.is_terminal
 
     def bar(self, name: str) -> PointBar:
         """A progress bar for the run ``name``, below those of other runs, until it is closed."""
-        if self._bars is None:
-            columns = (
-                TextColumn("{task.description}"),
-                BarColumn(bar_width=28),
-                TextColumn("{task.percentage:>3.0f}%"),
-                TimeElapsedColumn(),
-                TextColumn("{task.fields[status]}"),
-            )
+        bar = PointBar(self, name)
+        self.bars.append(bar)
+        if not self.moves:
+            self.say(f"{name}: {STARTING}")
+        elif self._live is None:
             # One display for all: a terminal has a single last line. It goes with the last bar.
-            self._bars = Progress(
-                *columns, console=self.console, refresh_per_second=4, transient=True
+            self._live = Live(
+                _Bars(self), console=self.console, refresh_per_second=4, transient=True
             )
-            self._bars.start()
-        task = self._bars.add_task(name, total=None, status="starting ranks")
-        return PointBar(self._bars, task, self._close_bar)
+            self._live.start()
+        return bar
 
-    def _close_bar(self, task: TaskID) -> None:
-        assert self._bars is not None
-        closed = [one for one in self._bars.tasks if one.id == task]
-        self._bars.remove_task(task)
-        self._bars.refresh()
-        self.console.print(self._bars.make_tasks_table(closed))
-        if not self._bars.tasks:
-            self._bars.stop()
-            self._bars = None
+    def close_bar(self, bar: PointBar) -> None:
+        """Leave a bar as it is above those still moving."""
+        self.bars.remove(bar)
+        if self._live is not None:
+            self._live.refresh()
+        if bar.progress.share is not None:
+            lines = (
+                bar_lines([bar.progress], self.console.width)
+                if self.moves
+                else [report_line(bar.progress)]
+            )
+            self.console.print(*lines, soft_wrap=True, markup=False)
+        if self._live is not None and not self.bars:
+            self._live.stop()
+            self._live = None
 
     @contextmanager
     def point(self, name: str) -> Iterator[PointBar]:
@@ -126,11 +154,24 @@ class Terminal:
         print(f"error: {redacted_text(text)}", file=sys.stderr)
 
     def table(self, title: str, columns: list[str], rows: list[list[str]]) -> None:
-        """A table on standard output."""
-        table = Table(title=title, title_justify="left")
+        """A table on standard output, in which nothing is cut.
+
+        Where it has too little width, what is in its first and its last column goes on below.
+        """
+        width = None if sys.stdout.isatty() else WIDTH_OF_FILES
+        console = Console(highlight=False, width=width)
+        narrow = console.width < 100
+        table = Table(
+            title=redacted_text(title),
+            title_justify="left",
+            box=SIMPLE_HEAD,
+            padding=(0, 1 if narrow else 2, 0, 0),
+            pad_edge=False,
+            show_edge=False,
+        )
         for column in columns:
-            table.add_column(column, no_wrap=True)
+            folds = column in (columns[0], columns[-1])
+            table.add_column(column, overflow="fold", no_wrap=not folds)
         for row in rows:
-            table.add_row(*row)
-        # A pipe or a file has no width of its own; there, nothing is cut.
-        Console(highlight=False, width=None if sys.stdout.isatty() else 160).print(table)
+            table.add_row(*(Text(redacted_text(cell)) for cell in row))
+        console.print(table)

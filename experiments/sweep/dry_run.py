@@ -16,9 +16,10 @@ from experiments.config.naming import point_name, run_directory
 from experiments.config.schema import Config
 from experiments.launch.launchers import as_typed
 from experiments.launch.slurm import after, jobs
+from experiments.reporting.progress import duration
 from experiments.reporting.redaction import redacted_text
 from experiments.reporting.run_files import RESULT, RunDirectory, run_directories
-from experiments.reporting.terminal import Terminal, duration
+from experiments.reporting.terminal import Terminal
 from ffn_core.devices.host import room_for_ranks
 from ffn_core.errors import InputError
 

@@ -15,6 +15,9 @@ from ffn_core.metric_names import OUTCOME, REASON
 from ffn_core.training import checkpoint as checkpoints
 
 STAGE_DONE = "stage done"
+FAILURES = ("failed", "input")
+"""Outcomes that make a command fail."""
+
 _STATUS = {"finished": "FINISHED", "stopped": "KILLED", STAGE_DONE: "RUNNING"}
 _FILES = (
     run_files.CONFIG,

@@ -29,10 +29,11 @@ _FOLLOWS: Final = ("cluster.", *(f"{section}." for section in names.RUN_LOCAL))
 
 _REMEDY: Final = "remove it: in MLflow this sweep becomes another one"
 _IN_NOTE: Final = 20
-_SHOWN: Final = (
+SHOWN: Final = (
     *(names.SHOWN_FINAL, names.SHOWN_BEST, names.SHOWN_THROUGHPUT),
     *(names.SHOWN_EFFICIENCY, names.SHOWN_OUTCOME),
 )
+"""Tags that tables of a sweep show of its points."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class PointResult:
         fovs: FOVs it has processed, over all nodes.
         shown: the tags that MLflow's table shows of it.
         unix_s: when its last record was made; 0 without one.
+        run_dir: its directory.
     """
 
     name: str
@@ -56,6 +58,7 @@ class PointResult:
     fovs: int
     shown: Mapping[str, str]
     unix_s: float = 0.0
+    run_dir: Path = Path()
 
 
 def point_result(outcome: Outcome) -> PointResult:
@@ -69,7 +72,7 @@ def point_result(outcome: Outcome) -> PointResult:
     shown |= results_shown(ended, score, records)
     fovs, unix_s = (records[-1].fovs, records[-1].unix_s) if records else (0, 0.0)
     name = identity.get("name", outcome.name)
-    return PointResult(name, params, ended, score, fovs, shown, unix_s)
+    return PointResult(name, params, ended, score, fovs, shown, unix_s, outcome.run_dir)
 
 
 def best_first(points: Sequence[PointResult]) -> list[PointResult]:
@@ -153,7 +156,7 @@ def sweep_note(
 
 
 def _markdown(points: Sequence[PointResult]) -> str:
-    columns = [tag for tag in _SHOWN if any(tag in point.shown for point in points)]
+    columns = [tag for tag in SHOWN if any(tag in point.shown for point in points)]
     lines = [f"| point | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
     for point in points[:_IN_NOTE]:
         cells = " | ".join(point.shown.get(tag, "-") for tag in columns)
@@ -224,7 +227,7 @@ class SweepRun:
         score: str,
         note: str,
     ) -> None:
-        """Arrange the view of the study for the points of the sweep.
+        """Set up the view of the study for the points of the sweep.
 
         Args:
             store: the store.

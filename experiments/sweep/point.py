@@ -24,6 +24,7 @@ from experiments.launch.ranks import Ranks
 from experiments.reporting.exit_codes import EXIT_STOPPED
 from experiments.reporting.mlflow_sync import MlflowSync, RunIdentity
 from experiments.reporting.point_summary import settings_shown
+from experiments.reporting.progress import share_done
 from experiments.reporting.provenance import provenance
 from experiments.reporting.redaction import redacted
 from experiments.reporting.run_files import RunDirectory
@@ -48,6 +49,14 @@ class Point:
 
     Nothing here waits for ranks, so that one thread can look after many points. Whatever goes
     wrong with a point becomes its outcome.
+
+    Attributes:
+        config: the run.
+        name: what it is called.
+        run_dir: its directory.
+        attempt: 1, 2, ... where it has failed before.
+        outcome: how it ended; None before.
+        share_before: share of its budget that was done when it was started here.
     """
 
     def __init__(
@@ -80,6 +89,7 @@ class Point:
         self.run_dir = run_directory(config)
         self._files = RunDirectory(self.run_dir)
         self.outcome: Outcome | None = None
+        self.share_before: float | None = None
         self._terminal = terminal
         self._parent = parent
         self._lock: int | None = None
@@ -126,11 +136,18 @@ class Point:
                     f"{self.name}: files of {spec} have changed since this run began; it continues"
                     " with them as they are now"
                 )
+            with suppress(InputError):  # a damaged one is replaced when the run continues
+                self.share_before = share_done(self._files.progress())
             self._bar = self._terminal.bar(self.name)
             if self._is_done_with_stage():
                 self._end(self._conclusion())
             else:
                 self._start_ranks()
+
+    @property
+    def share(self) -> float | None:
+        """Share of its budget that is done; None while that is not known."""
+        return None if self._bar is None else self._bar.progress.share
 
     def poll(self) -> Outcome | None:
         """See how far it is, and show and send that; the outcome once it is over."""
@@ -267,6 +284,8 @@ class Point:
             self._ranks.stop(grace_s=10.0)
         bar, self._bar = self._bar, None
         if bar is not None:
+            if outcome.outcome == "finished":
+                bar.complete()
             bar.close()
         if self._sync is not None and not send_outcome(self._sync, outcome):
             self._terminal.warn(

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
+from typing import Protocol
 
 from experiments.config.schema import Config
 from experiments.reporting.terminal import Terminal
 from experiments.sweep.outcome import Outcome
 from experiments.sweep.point import Point
+from experiments.sweep.watcher import PointWatcher
 
 POLL_S = 0.1
 
@@ -67,8 +69,21 @@ class Interrupts:
             raise KeyboardInterrupt
 
 
+class Watcher(Protocol):
+    """Who is shown how points are going."""
+
+    def look(self, running: Sequence[Point]) -> None:
+        """Look at the points under way, several times a second."""
+
+    def stopping(self, running: Sequence[Point]) -> None:
+        """The user has asked for their end, and they have been asked to save."""
+
+
 def carry_out(
-    points: Iterator[Point], limit: int, ended: Callable[[Point, Outcome], Point | None]
+    points: Iterator[Point],
+    limit: int,
+    ended: Callable[[Point, Outcome], Point | None],
+    watcher: Watcher | None = None,
 ) -> None:
     """Run points, at most ``limit`` at the same time.
 
@@ -77,6 +92,7 @@ def carry_out(
         limit: at least 1.
         ended: is given every point with its outcome; may return another attempt, which is started
             in its place.
+        watcher: is shown those under way.
 
     Raises:
         KeyboardInterrupt: The user ended it. All points have saved a checkpoint and ended; asked
@@ -85,7 +101,7 @@ def carry_out(
     running: list[Point] = []
     with Interrupts() as interrupts:
         try:
-            _go_through(points, limit, ended, running, interrupts)
+            _go_through(points, limit, ended, running, interrupts, watcher)
         finally:  # of use only where an exception ended that
             for point in running:
                 point.terminate()
@@ -102,6 +118,7 @@ def _go_through(
     ended: Callable[[Point, Outcome], Point | None],
     running: list[Point],
     interrupts: Interrupts,
+    watcher: Watcher | None,
 ) -> None:
     """Start, poll and conclude points; ``running`` holds those under way, also after an error."""
     asked = False
@@ -115,6 +132,10 @@ def _go_through(
             asked = True
             for point in running:
                 point.stop()
+            if watcher is not None:
+                watcher.stopping([point for point in running if point.outcome is None])
+        if watcher is not None:
+            watcher.look(running)
         if not running:
             return
         if all(point.outcome is None for point in running):
@@ -146,5 +167,6 @@ def run_point(
     def keep(_point: Point, outcome: Outcome) -> None:
         outcomes.append(outcome)
 
-    carry_out(iter([Point(config, terminal, parent, ranks=ranks, stage=stage)]), 1, keep)
+    point = Point(config, terminal, parent, ranks=ranks, stage=stage)
+    carry_out(iter([point]), 1, keep, PointWatcher(terminal))
     return outcomes[0]

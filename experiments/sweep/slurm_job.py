@@ -32,7 +32,7 @@ from ffn_core.limits.ranges import MOST_NODES, Range
 
 def main(arguments: list[str]) -> int:
     """Carry out the point of this job; returns the exit code."""
-    parser = CommandParser(prog="python -m experiments.sweep.slurm_job", description=__doc__)
+    parser = CommandParser("experiments.sweep.slurm_job", __doc__)
     parser.add_argument("run_dir", type=Path)
     parser.add_argument("--parent", default="", help="MLflow run of the sweep")
     ranks, stages = Range(at_least=1, at_most=MOST_NODES), Range(at_least=0, at_most=10**6)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-import shlex
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from experiments.config.naming import experiment_folder, run_directory, run_name, sweep_names
+from experiments.config.naming import (
+    experiment_folder,
+    named_for_sweep,
+    run_directory,
+    run_name,
+)
 from experiments.config.schema import Config
 from experiments.launch.devices import warnings_of_devices
 from experiments.launch.launchers import require_no_launcher
@@ -17,22 +20,22 @@ from experiments.launch.prepare import check_values, require_room
 from experiments.reporting.figures import draw_figures
 from experiments.reporting.mlflow_store import Store, StoreError
 from experiments.reporting.mlflow_view import address_of, charts_page, study_note, table_page
-from experiments.reporting.redaction import typed_command
-from experiments.reporting.run_files import IDENTITY, RunDirectory
+from experiments.reporting.redaction import redacted_text, typed_command
 from experiments.reporting.store_calls import Call, StoreCalls, calls_to, reason
 from experiments.reporting.terminal import Terminal
 from experiments.sweep.dry_run import SweepPlan
 from experiments.sweep.efficiency import COLUMNS, TABLE, SweepScaling, send
-from experiments.sweep.outcome import Outcome
-from experiments.sweep.parent import REPORT, SweepRun, point_result, sweep_note
+from experiments.sweep.ending import best_line, best_point, next_commands, results_table
+from experiments.sweep.outcome import FAILURES, Outcome
+from experiments.sweep.parent import REPORT, PointResult, SweepRun, point_result, sweep_note
 from experiments.sweep.point import Point
 from experiments.sweep.scheduler import carry_out
 from experiments.sweep.slurm_submit import submit_point
+from experiments.sweep.watcher import PointWatcher, SweepWatcher
 from ffn_core.errors import InputError, in_one_line
 from ffn_core.files import digest
 from ffn_core.runtime import absolute_uri
 
-FAILURES = ("failed", "input")
 FIGURES = "figures"
 """Folder of a study's figures, in that of its runs and among the artifacts of its sweeps."""
 
@@ -66,6 +69,7 @@ class Sweep:
         self._parent: SweepRun | None = None
         self._starting: Call[SweepRun] | None = None
         self._plan: SweepPlan | None = None
+        self._watcher: SweepWatcher | None = None
         self._warnings: set[str] = set()
         self.outcomes: list[Outcome] = []
         self.uri = ""
@@ -124,8 +128,11 @@ class Sweep:
             require_no_launcher(os.environ)
         if self._in_sweep:
             self._waiting = named_for_sweep(self._waiting)
+            if len(self._waiting) > 1 and not any(c.batch.system for c in self._waiting.values()):
+                self._watcher = SweepWatcher(self._terminal, self._waiting)
         limit = min((config.sweep.parallel for config in self._waiting.values()), default=1)
-        carry_out(self._to_run(), limit, self._take_in)
+        watcher = self._watcher or PointWatcher(self._terminal)
+        carry_out(self._to_run(), limit, self._take_in, watcher)
 
     def _to_run(self) -> Iterator[Point]:
         """Points to be run here, each made when its turn has come; the others are dealt with."""
@@ -160,38 +167,54 @@ class Sweep:
         self.outcomes.append(outcome)
         if outcome.outcome == "input":
             self._terminal.error(f"{outcome.name}: {outcome.message}")
-            return
-        line = f"{outcome.name}: {outcome.outcome}"
-        more = "; ".join(filter(None, (outcome.message, outcome.score)))
-        self._terminal.say(f"{line} ({more})" if more else line)
+        else:
+            line = f"{outcome.name}: {outcome.outcome}"
+            more = "; ".join(filter(None, (outcome.message, outcome.score)))
+            self._terminal.say(f"{line} ({more})" if more else line)
+        if self._watcher is not None:
+            self._watcher.ended(outcome)
 
     def close(self, interrupted: bool) -> None:
-        """Print the plan of a dry run, or conclude the parent run and say where to look."""
+        """Print the plan of a dry run, or what came of the points; end the run of the sweep."""
         if self._plan is not None:
             self._plan.show(self._terminal)
         self._take_up_parent()
-        if any(o.outcome != "input" for o in self.outcomes):
-            self._terminal.say(f"runs: {self._folder}")
-            self._say_where()
         if any(o.outcome == "submitted" for o in self.outcomes):
-            follow = ["python", "-m", "experiments.sweep_status", *self._arguments]
-            self._terminal.say(f"how far they are: {shlex.join(follow)}")
-            return  # jobs are to run yet: a repeat that finds them done concludes the parent run
+            self._say_where()
+            follow = typed_command("experiments.sweep_status", self._arguments)
+            self._terminal.say(f"how far they are: {follow}")
+            return  # jobs are to run yet: a repeat that finds them done ends the run of the sweep
         if self._in_sweep and self.outcomes and not interrupted:
             try:
                 self._compare()
             except (InputError, OSError) as error:
                 self._terminal.warn(f"no comparison was kept: {in_one_line(error)}")
+        points = [point_result(outcome) for outcome in self.outcomes]
         if self._parent is not None:
-            self._conclude(self._parent, interrupted)
+            self._end_parent(self._parent, points, interrupted)
+        if interrupted and (self._waiting or self.outcomes):
+            self._terminal.say(f"continue with: {self.command}")
+        elif any(o.outcome != "input" for o in self.outcomes):
+            self._show_results(points)
 
-    def _conclude(self, parent: SweepRun, interrupted: bool) -> None:
+    def _show_results(self, points: list[PointResult]) -> None:
+        """Print the table of the points, the best one, and the commands that come next."""
+        ended_well = ("finished", "skipped")
+        reasons = {o.run_dir: o.message for o in self.outcomes if o.outcome not in ended_well}
+        self._terminal.table(*results_table(points, reasons))
+        if (best := best_point(points)) is not None:
+            self._terminal.say(best_line(best))
+        self._say_where()
+        store = None if self.uri == absolute_uri(None) else redacted_text(self.uri)
+        for command in next_commands(points, self._experiment, Path.cwd(), store):
+            self._terminal.say(f"next: {command}")
+
+    def _end_parent(self, parent: SweepRun, points: list[PointResult], interrupted: bool) -> None:
         """Show what came of the points in the run of the sweep, and end it."""
         report = not interrupted and self._draw()
-        points = [point_result(outcome) for outcome in self.outcomes]
         status = "KILLED" if interrupted else "FAILED" if self.failed else "FINISHED"
 
-        def conclude(store: Store) -> None:
+        def end(store: Store) -> None:
             if report:
                 store.log_artifact(parent.run_id, self._folder / FIGURES, FIGURES)
                 self._calls.heard()
@@ -199,10 +222,10 @@ class Sweep:
                 self._calls.heard()
             parent.show(store, points, self._question, self.command, report)
             self._calls.heard()
-            self._arrange(store, parent, [dict(point.params) for point in points])
+            self._set_up_view(store, parent, [dict(point.params) for point in points])
             store.set_status(parent.run_id, status)
 
-        self._send(conclude)
+        self._send(end)
 
     @property
     def _folder(self) -> Path:
@@ -235,15 +258,16 @@ class Sweep:
 
     def _draw(self) -> bool:
         """Draw the study's figures and its report into its folder; whether both are there."""
-        if not self._figures or self._calls.unheard:  # not wanted, or nothing to draw from
+        if not self._figures or self._calls.does_not_answer:  # not wanted, or nothing to draw from
             return False
         figures, report = self._folder / FIGURES, self._folder / REPORT
         wanted = self._experiment, figures, self.uri, self._terminal, self._baseline_nodes
         return draw_figures(*wanted, report)
 
     def _say_where(self) -> None:
-        """Say how the runs are looked at in a browser."""
-        if self._calls.unheard:
+        """Say where the runs lie, and how they are looked at in a browser."""
+        self._terminal.say(f"runs: {self._folder}")
+        if self._calls.does_not_answer:
             return
         try:
             study = self._calls.call(lambda store: store.experiment_id(self._experiment))
@@ -281,16 +305,16 @@ class Sweep:
         return True
 
     def _start(self, store: Store, config: Config) -> SweepRun:
-        """Find or start the run of the sweep, and arrange the study for it."""
+        """Find or start the run of the sweep, and set up the view of its study."""
         key = digest("\n".join(sorted(self._arguments)))[:8]
         experiment, folder = config.tracking.experiment, experiment_folder(config)
         note = sweep_note(self._question, self.command)
         parent = SweepRun(store, experiment, folder, key, self._preset or experiment, note)
-        self._arrange(store, parent, [])
+        self._set_up_view(store, parent, [])
         return parent
 
-    def _arrange(self, store: Store, parent: SweepRun, params: list[dict[str, Any]]) -> None:
-        """Arrange how the study opens in MLflow, for parameters of its points as far as known."""
+    def _set_up_view(self, store: Store, parent: SweepRun, params: list[dict[str, Any]]) -> None:
+        """Set up how the study opens in MLflow, for parameters of its points as far as known."""
         shown = [run_name(config) for config in self._waiting.values()]
         score = next(iter(self._waiting.values())).score.name
         parent.open_study(store, params, shown, score, study_note(self._question, score))
@@ -304,21 +328,3 @@ class Sweep:
 
     def _warn_of_store(self, error: Exception) -> None:
         self._terminal.warn(f"MLflow store {self.uri}: {reason(error)}")
-
-
-def named_for_sweep(points: Mapping[Path, Config]) -> dict[Path, Config]:
-    """Name the points of a sweep by what varies in it; a run keeps the name it has.
-
-    Args:
-        points: configs by run directory, of one study.
-    """
-    folders = {path.parent for path in points}
-    beside = [RunDirectory(path.parent) for f in folders for path in f.glob(f"*/{IDENTITY}")]
-    known = {run.path: str(run.identity().get("name")) for run in beside}
-    fresh = sweep_names(list(points.values()), set(known.values()))
-    named = {}
-    for (run_dir, config), name in zip(points.items(), fresh, strict=True):
-        given = f"{config.tracking.name} {name}" if config.tracking.name else name
-        tracking = replace(config.tracking, name=known.get(run_dir, given))
-        named[run_dir] = replace(config, tracking=tracking)
-    return named

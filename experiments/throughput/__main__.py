@@ -1,8 +1,10 @@
-"""``python -m experiments.throughput [overrides]``: how fast, and how far does this machine scale?
+"""Measure how fast this machine trains, and how far it scales.
 
-Options are those of `experiments.throughput.plan` under ``throughput.`` and those of a training
-run, defaults in ``conf/throughput.yaml``. Exit codes are those of
-`experiments.reporting.exit_codes`.
+    python -m experiments.throughput
+    python -m experiments.throughput model=paper throughput.steps=20
+
+Options are those under ``throughput.`` and those of a training run, defaults in
+``conf/throughput.yaml``. Exit codes: 0 done, 1 a process failed, 2 bad input, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -17,8 +19,10 @@ from experiments.throughput.plan import (
     ThroughputConfig,
 )
 from experiments.throughput.processes import MeasurementError
+from ffn_core.command import command
 
 
+@command
 def main() -> int:
     """Run the app; returns the exit code."""
     terminal = Terminal()
@@ -27,6 +31,7 @@ def main() -> int:
             "throughput",
             ThroughputConfig,
             lambda section, config: MeasurementSeries(section, config, terminal).carry_out(),
+            __doc__,
         )
     except MeasurementError as error:
         terminal.error(str(error))

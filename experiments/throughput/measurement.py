@@ -18,10 +18,11 @@ from experiments.launch.prepare import check, prepare
 from experiments.reporting import run_files
 from experiments.reporting.figures import draw_figures
 from experiments.reporting.mlflow_store import Store, StoreError
+from experiments.reporting.progress import duration
 from experiments.reporting.provenance import provenance
 from experiments.reporting.redaction import redacted, typed_command
 from experiments.reporting.store_calls import calls_to, reason
-from experiments.reporting.terminal import Terminal, duration
+from experiments.reporting.terminal import Terminal
 from experiments.sweep.outcome import import_run
 from experiments.throughput.efficiency import Measurement, Results
 from experiments.throughput.machine import Machine, read_machine, warnings_before
@@ -81,7 +82,7 @@ class SeriesRecord:
 
     def draw(self, out: Path) -> str:
         """Draw the figures of all series in the store; returns the command that does."""
-        if not calls_to(self._uri).unheard:
+        if not calls_to(self._uri).does_not_answer:
             draw_figures(self._experiment, out, self._uri, self._terminal)
         arguments = ["--out", str(out), "--experiment", self._experiment, "--store", self._uri]
         return " ".join(["python", "-m", "analysis.figures", *arguments])

@@ -3,14 +3,52 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+import difflib
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
+from ffn_core.command import about, program, version
 from ffn_core.limits.ranges import Range, shown
 
 
 class CommandParser(argparse.ArgumentParser):
-    """A parser that says what is wrong on one line, as all else does, and ends with exit code 2."""
+    """A parser that says what is wrong on one line, as all else does, and ends with exit code 2.
+
+    Its help opens with the docstring of the command: what it does, and examples.
+    """
+
+    def __init__(self, module: str = "", docstring: str | None = None, **more: Any) -> None:
+        """Know ``--help`` and ``--version``.
+
+        Args:
+            module: that ``python -m`` runs; empty for a subcommand, whose parser argparse makes.
+            docstring: of the module.
+            more: for ``ArgumentParser``.
+        """
+        if module:
+            more |= {"prog": program(module), "description": about(docstring)}
+            more["formatter_class"] = argparse.RawDescriptionHelpFormatter
+        super().__init__(**more)
+        if module:
+            self.add_argument("--version", action="version", version=version())
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse all arguments; of one that is unknown, say which was meant."""
+        found, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            known = [name for action in self._all_actions() for name in action.option_strings]
+            close = difflib.get_close_matches(unknown[0].partition("=")[0], known, n=1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
+        return found
+
+    def _all_actions(self) -> Iterator[argparse.Action]:
+        """The arguments of the command and of all its subcommands."""
+        for action in self._actions:
+            yield action
+            if isinstance(action, argparse._SubParsersAction):
+                for below in action.choices.values():
+                    yield from below._actions
 
     def error(self, message: str) -> NoReturn:
         """Print the line and leave; ``message`` is argparse's."""

@@ -9,10 +9,12 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from experiments.config.hydra_app import CONF, register_schema, to_config
 from experiments.config.hydra_messages import check_overrides, hint_of, one_line, quoted
+from experiments.config.presets import groups_of
 from experiments.config.schema import Config
 from ffn_core.errors import InputError
 
 SCHEMA = {"": Config}
+GROUPS = groups_of("config", SCHEMA)
 
 
 def message(*arguments: str) -> str:
@@ -21,7 +23,7 @@ def message(*arguments: str) -> str:
     register_schema()
     overrides = [argument for argument in arguments if not argument.startswith("-")]
     try:
-        check_overrides(arguments, CONF, SCHEMA)
+        check_overrides(arguments, CONF, SCHEMA, GROUPS)
         with initialize_config_dir(str(CONF), version_base="1.3"):
             to_config(compose("config", ["budget.steps=5", *overrides]))
     except Exception as error:
@@ -104,12 +106,12 @@ def test_one_line_in_the_users_words(argument, start, end):
     ],
 )
 def test_what_can_work_passes_the_first_look(arguments):
-    check_overrides(arguments, CONF, SCHEMA)
+    check_overrides(arguments, CONF, SCHEMA, GROUPS)
 
 
 def test_a_sweep_over_a_choice_that_does_not_exist():
     with pytest.raises(InputError, match=r"^optimizer=adam,sdg must be .*; did you mean sgd\?$"):
-        check_overrides(["-m", "optimizer=adam,sdg"], CONF, SCHEMA)
+        check_overrides(["-m", "optimizer=adam,sdg"], CONF, SCHEMA, GROUPS)
 
 
 def test_types_by_dotted_name():

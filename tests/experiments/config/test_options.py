@@ -2,17 +2,22 @@
 
 import dataclasses
 import math
+import re
 
 import pytest
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
 
+from experiments.config.hydra_app import register_schema, register_section, store_schema
+from experiments.config.hydra_messages import check_overrides
 from experiments.config.options import closest, expected, help_text, options_of
 from experiments.config.parsing import from_dict
+from experiments.config.presets import CONF, groups_of
 from experiments.config.schema import Config
 from experiments.segment.config import ResolvedSegment, SegmentConfig
 from experiments.throughput.plan import ThroughputConfig
 from experiments.throughput.tuning import TuneConfig
 from ffn_core.errors import InputError
-from ffn_core.files import REPOSITORY
 from ffn_core.limits.ranges import Range
 
 SCHEMAS = {"": Config, "segment": SegmentConfig, "tune": TuneConfig, "throughput": ThroughputConfig}
@@ -141,8 +146,49 @@ def test_did_you_mean():
 
 
 def test_help_has_every_option_with_its_range():
-    text = help_text({"": Config}, REPOSITORY / "conf")
-    assert "optimizer=adagrad|adam|" in text
-    assert "  cluster.nodes=1\n      logical nodes: what the training depends on\n" in text
-    assert "      an integer from 1 to 1,048,576\n" in text
-    assert all(f"  {one.name}" in text for one in options_of(Config))
+    groups = groups_of("config", {"": Config})
+    text = help_text("Train.\n\n    python -m x `y`\n", {"": Config}, CONF, groups)
+    assert text.startswith("Train.\n\n    python -m x y\n\nOptions are given as NAME=VALUE")
+    assert "\noptimizer: Optimizer by name, with " in text
+    assert "  optimizer=adagrad|adam|" in text
+    assert "\ncluster: Logical nodes, the processes that carry them, and the batch" in text
+    assert (
+        "  cluster.nodes=1\n"
+        "      logical nodes: what the training depends on; an integer from 1 to 1,048,576\n"
+    ) in text
+    assert all(len(line) <= 100 for line in text.splitlines())
+    plain = [one.name for one in options_of(Config) if "[]" not in one.name]
+    assert [one for one in plain if not re.search(rf"\n  {one}[=\n]", text)] == ["stage"]
+    assert "  stages=[{fovs:...}]\n" in text
+
+
+APPS = {
+    "config": {"": Config},
+    "throughput": {"": Config, "throughput": ThroughputConfig},
+    "tune": {"": Config, "tune": TuneConfig},
+    "segment": {"": SegmentConfig},
+}
+
+
+@pytest.mark.parametrize("app", APPS)
+def test_help_lists_nothing_that_is_rejected(app):
+    schema = APPS[app]
+    groups = groups_of(app, schema)
+    text = help_text("", schema, CONF, groups)
+    listed = re.findall(r"^  ([\w.]+)=(\S*)$", text, re.MULTILINE)
+    options = [f"{name}={value}" for name, value in listed if "{" not in value and "|" not in value]
+    assert len(options) > 20
+    first = [f"{name}={sorted((CONF / name).glob('*.yaml'))[0].stem}" for name in groups]
+    register_schema()
+    register_section("throughput", ThroughputConfig)
+    register_section("tune", TuneConfig)
+    store_schema("segment_schema", SegmentConfig(checkpoint="???"))
+    check_overrides([*first, *options], CONF, schema, groups)
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        compose(app, [*first, *options])
+
+
+def test_a_group_that_an_app_has_not_is_an_unknown_option():
+    with pytest.raises(InputError, match="unknown option optimizer"):
+        check_overrides(["optimizer=adam"], CONF, APPS["segment"], groups_of("segment", {}))

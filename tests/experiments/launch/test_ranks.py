@@ -3,6 +3,7 @@
 import fcntl
 import io
 import os
+import re
 from contextlib import nullcontext
 from dataclasses import replace
 
@@ -15,6 +16,8 @@ from experiments.config.parsing import from_dict
 from experiments.config.schema import Config, SweepConfig
 from experiments.launch.elastic import compute_threads
 from experiments.launch.prepare import check
+from experiments.reporting.progress import SweepProgress
+from experiments.reporting.run_files import Record
 from experiments.reporting.terminal import Terminal
 from experiments.sweep.point import Point
 from ffn_core.errors import InputError
@@ -106,19 +109,40 @@ def test_a_run_directory_belongs_to_one_command_at_a_time(make_config):
     assert [path.name for path in run_dir.iterdir()] == ["failure.json"], "nothing is touched"
 
 
-def test_a_closed_bar_stays_above_those_that_move():
-    terminal = Terminal()
-    terminal.console = Console(file=io.StringIO(), width=100)
+def two_bars(terminal):
+    """Two runs side by side, the first of which ends before the second; what is printed."""
     first, second = terminal.bar("n=1"), terminal.bar("n=2")
     state = {"budget_s": None, "budget_steps": 10, "elapsed_s": 2.0, "step": 5}
-    first.update(state, [])
+    first.update(state, [Record(5, 40, 2.0, 0.0, {"throughput/fovs_per_second": 20.0})])
     first.close()
     second.update(state | {"step": 10}, [])
     second.close()
-    one, two = terminal.console.file.getvalue().strip().splitlines()
-    assert "n=1" in one
-    assert " 50%" in one
-    assert "n=2" in two
-    assert "100%" in two
     with terminal.point("n=3"):
         pass
+    return terminal.console.file.getvalue()
+
+
+def test_a_closed_bar_stays_above_those_that_move():
+    terminal = Terminal()
+    terminal.console = Console(file=io.StringIO(), width=100, highlight=False, force_terminal=True)
+    terminal.sweep = SweepProgress(3, 0)
+    printed = re.sub(r"\x1b\[[?\d;]*[A-Za-z]|\r", "\n", two_bars(terminal)).splitlines()
+    first = next(i for i, line in enumerate(printed) if line.startswith("n=1 ━") and "50%" in line)
+    second = next(
+        i for i, line in enumerate(printed) if line.startswith("n=2 ━") and "100%" in line
+    )
+    assert first < second
+    assert "sweep: point 1 of 3" in printed
+
+
+def test_a_log_has_a_line_for_each_report_from_the_start():
+    terminal = Terminal()
+    terminal.console = Console(file=io.StringIO(), width=100)
+    assert two_bars(terminal).splitlines() == [
+        "n=1: starting ranks",
+        "n=2: starting ranks",
+        "n=1: 50%  40 FOVs  20.0 FOV/s  0:00:02 left",
+        "n=1: 50%  40 FOVs  20.0 FOV/s  0:00:02 left",
+        "n=2: 100%  in 0:00:02",
+        "n=3: starting ranks",
+    ]

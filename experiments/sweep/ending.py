@@ -1,0 +1,107 @@
+"""What a person reads when a run or a sweep has ended: its table, its best run, what to do next.
+
+Pure, but for where commands are run: paths below the working directory are shown from there.
+"""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from experiments.reporting.score_history import score_line
+from experiments.sweep.parent import POINTS, SHOWN, PointResult, best_first
+from ffn_core import metric_names as names
+
+MOST_ROWS: Final = 30
+"""More points than a screen holds are in a file."""
+
+_NODE_COUNTS: Final = 3
+"""Node counts with a score from which on a prediction over node counts is suggested."""
+
+
+def results_table(
+    points: Sequence[PointResult], reasons: Mapping[Path, str]
+) -> tuple[str, list[str], list[list[str]]]:
+    """Title, columns and rows of the points of a command, best first.
+
+    Args:
+        points: all of them.
+        reasons: why some did not finish, by run directory.
+    """
+    ordered = best_first(points)
+    counts = Counter(point.outcome for point in points)
+    outcomes = ", ".join(f"{count} {outcome}" for outcome, count in counts.items())
+    title = f"{len(points)} point{'s' if len(points) != 1 else ''}: {outcomes}"
+    if len(ordered) > MOST_ROWS:
+        title += f"; the best {MOST_ROWS}, all are in {POINTS}"
+    columns = [tag for tag in SHOWN if any(tag in point.shown for point in ordered)]
+    said = [reasons.get(point.run_dir, "") for point in ordered]
+    rows = [[point.name, *(point.shown.get(tag, "-") for tag in columns)] for point in ordered]
+    heads = ["point", *columns]
+    if any(said):
+        heads.append("reason")
+        rows = [[*row, why] for row, why in zip(rows, said, strict=True)]
+    return title, heads, rows[:MOST_ROWS]
+
+
+def best_point(points: Sequence[PointResult]) -> PointResult | None:
+    """The point with the best final score; None where no point has one."""
+    ordered = best_first(points)
+    return ordered[0] if ordered and ordered[0].score else None
+
+
+def best_line(best: PointResult) -> str:
+    """The best point and its score."""
+    return f"best: {best.name} ({score_line(dict(best.score or {}))})"
+
+
+def next_commands(
+    points: Sequence[PointResult], experiment: str, here: Path, store: str | None = None
+) -> list[str]:
+    """Commands that make sense now: segment with the best network, predict over node counts.
+
+    Args:
+        points: of the command.
+        experiment: of MLflow that they are part of.
+        here: the working directory.
+        store: MLflow store, where it is not the one that commands read by default.
+    """
+    best, found = best_point(points), []
+    if best is None:
+        return []
+    fraction = best.params.get(_HELD_OUT)
+    if best.params.get(_DATA_KIND) != "dummy" and fraction not in (0, 0.0, "0", "0.0"):
+        folder = best.run_dir.relative_to(here) if best.run_dir.is_relative_to(here) else None
+        checkpoint = f"checkpoint={folder or best.run_dir}"
+        found.append(shlex.join(["python", "-m", "experiments.segment", checkpoint]))
+    f1 = _reached(points)
+    if f1 is not None:
+        command = ["python", "-m", "analysis.predict", "--f1", f"{f1:g}", "--hours", "4"]
+        command += ["--experiment", experiment]
+        real = {p.params.get(names.NODES) for p in points if p.shown.get(_MACHINE) == "real"}
+        command += [] if len(real) >= _NODE_COUNTS else ["--throughput", "published"]
+        command += ["--store", store] if store else []
+        found.append(shlex.join(command))
+    return found
+
+
+_DATA_KIND: Final = "data.kind"
+_HELD_OUT: Final = "validation.fraction"
+_MACHINE: Final = names.SHOWN_MACHINE
+
+
+def _reached(points: Sequence[PointResult]) -> float | None:
+    """The highest multiple of 0.05 that three node counts have reached; None without three."""
+    best: dict[str, float] = {}
+    for point in points:
+        if point.score and point.score["name"] in (names.AVERAGED_F1, names.VALIDATION_F1):
+            nodes = str(point.params.get(names.NODES))
+            best[nodes] = max(best.get(nodes, 0.0), point.score[names.SCORE_BEST])
+    if len(best) < _NODE_COUNTS:
+        return None
+    third = sorted(best.values(), reverse=True)[_NODE_COUNTS - 1]
+    return math.floor(third * 20 + 1e-9) / 20 or None
