@@ -319,6 +319,7 @@ RUN_LOCAL: Final = (
     "runs_dir",
     "data.cache_dir",
     "data.cache_bytes",
+    "data.voxel_size_nm",
 )
 """Options and sections that say where and how a run is carried out, not what it computes."""
 

@@ -14,6 +14,8 @@ from rich.status import Status
 from ffn_core.errors import InputError
 from ffn_core.files.outputs import Outputs, add_overwrite
 from ffn_core.geometry import Zyx, as_zyx
+from ffn_core.limits.arguments import add_whole
+from ffn_core.limits.ranges import MOST_EXTENT, Range
 from ffn_core.volumes import Volume, check_pair, doubts, open_labels, open_volume, stored_at
 
 AddParser: TypeAlias = Callable[..., argparse.ArgumentParser]
@@ -66,6 +68,24 @@ def add_labels_to_coordinates(parser: argparse.ArgumentParser) -> None:
     """Options of commands that make a coordinate file for labels."""
     parser.add_argument("--labels", required=True, metavar="VOLUME")
     add_out(parser, "coordinate file (HDF5)")
+
+
+def add_labels_box(parser: argparse.ArgumentParser, text: str) -> None:
+    """An option for a box by its first voxel and the one past its last."""
+    add_whole(
+        parser,
+        "--labels-box",
+        Range(at_least=0, at_most=MOST_EXTENT),
+        f"first voxel of a box, and the one past its last: {text}",
+        nargs=6,
+        metavar=("Z", "Y", "X", "Z", "Y", "X"),
+    )
+
+
+def labels_box(arguments: argparse.Namespace) -> list[list[int]] | None:
+    """The two corners that `add_labels_box` was given; None if it was not."""
+    given = arguments.labels_box
+    return None if given is None else [given[:3], given[3:]]
 
 
 def one_or_three(values: Sequence[int], option: str) -> Zyx:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from experiments.config.schema import (
     Config,
@@ -34,12 +36,15 @@ from ffn_core.training.optimizers import check_arguments
 from ffn_core.volumes import (
     Volume,
     absolute_spec,
+    axis_order_doubt,
     check_pair,
     doubts,
     image_statistics,
+    known_voxel_nm,
     open_labels,
     open_volume,
     require_finite,
+    voxel_size_doubt,
 )
 
 START = "model.checkpoint"
@@ -178,6 +183,7 @@ def _prepare_data(data: DataConfig, radius: Zyx, warn: Callable[[str], object]) 
         image, labels = ensure_synthetic(data.cache_dir, size, data.synthetic_seed)
         data = replace(data, image=image, labels=labels)
     prepared = [_prepare_volume(source, data, radius, warn) for source in data.sources]
+    data = replace(data, voxel_size_nm=_voxel_size(data, prepared, warn))
     if data.volumes:
         return replace(data, volumes=prepared)
     (volume,) = prepared
@@ -190,6 +196,24 @@ def _prepare_data(data: DataConfig, radius: Zyx, warn: Callable[[str], object]) 
         mean=volume.mean,
         stddev=volume.stddev,
     )
+
+
+def _voxel_size(
+    data: DataConfig, sources: Sequence[VolumeConfig], warn: Callable[[str], object]
+) -> list[float] | None:
+    """Edges of a voxel of all volumes as given, or as their images say."""
+    given = data.voxel_size_nm
+    said = {source.image: open_volume(source.image, 0).placement for source in sources}
+    for name, where in said.items():
+        if doubt := voxel_size_doubt(given, where, "data.voxel_size_nm"):
+            warn(f"{name}: {doubt}")
+    voxel_nm = known_voxel_nm(given, *said.values())
+    known = [where.voxel_nm for where in said.values() if where.voxel_nm]
+    if given is None and any(not np.allclose(known[0], each, rtol=0.01) for each in known[1:]):
+        warn(f"voxels of the volumes differ in size (nm, zyx): {', '.join(map(str, known))}")
+    if doubt := axis_order_doubt(voxel_nm):
+        warn(doubt)
+    return None if voxel_nm is None else list(voxel_nm)
 
 
 def _prepare_validation(

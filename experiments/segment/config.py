@@ -15,7 +15,7 @@ from typing import Any
 
 from experiments.config.cluster import LauncherConfig
 from experiments.config.schema import WEIGHTS
-from experiments.config.schema.data import MOST_INTENSITY
+from experiments.config.schema.data import MOST_INTENSITY, require_three
 from experiments.config.schema.model import DELTA, FOV_EDGE
 from ffn_core.devices.placement import require_known
 from ffn_core.errors import InputError
@@ -31,6 +31,7 @@ from ffn_core.limits.ranges import (
     MOST_SECONDS,
     MOST_THREADS,
     SMALLEST,
+    VOXEL_NM,
     Range,
     described,
     number,
@@ -183,6 +184,12 @@ class SegmentConfig:
     precision: str | None = option(
         None, f"of convolutions: {' | '.join(PRECISIONS)}; null: as in training"
     )
+    voxel_size_nm: list[float] | None = field(
+        default=None,
+        metadata=described(
+            "edges of a voxel in nm, z, y, x; null: as the image says, or as in training", VOXEL_NM
+        ),
+    )
     region: RegionConfig = field(default_factory=RegionConfig)
     seeds: SeedsConfig = field(default_factory=SeedsConfig)
     flood: FloodConfig = field(default_factory=FloodConfig)
@@ -218,6 +225,7 @@ class SegmentConfig:
 
     def __post_init__(self) -> None:
         require_known("device", self.device)
+        require_three(self.voxel_size_nm, "voxel_size_nm")
         if self.weights not in WEIGHTS:
             raise InputError(
                 f"weights={self.weights!r} is unknown; choose from {', '.join(WEIGHTS)}"
@@ -290,6 +298,7 @@ class ResolvedSegment(SegmentConfig):
 
 _NOT_IN_THE_RESULT = (
     "labels",
+    "voxel_size_nm",
     "batch_size",
     "processes",
     "threads_per_process",

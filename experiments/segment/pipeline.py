@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -60,7 +62,7 @@ def segment(config: ResolvedSegment, terminal: Terminal) -> None:
         f"{segmentation_files.result(folder)}"
     )
     if evaluation is not None:
-        print_evaluation(evaluation, terminal)
+        print_evaluation(evaluation, terminal, config.voxel_size_nm)
     if config.pictures:
         _draw(config, grid.region, folder, terminal)
 
@@ -131,8 +133,10 @@ def _built(cls: type[T], values: dict[str, Any], path: Path) -> T:
         raise damaged(path, str(error), REPEAT) from None
 
 
-def print_evaluation(evaluation: Evaluation, terminal: Terminal) -> None:
-    """Scores as a table on standard output."""
+def print_evaluation(
+    evaluation: Evaluation, terminal: Terminal, voxel_nm: Sequence[float] | None = None
+) -> None:
+    """Scores as a table on standard output; with the edges of a voxel, volumes in µm³ as well."""
     title = (
         f"{evaluation.segments} segments against {evaluation.truth_objects} true objects; "
         f"{evaluation.coverage:.1%} of the foreground is segmented"
@@ -141,7 +145,13 @@ def print_evaluation(evaluation: Evaluation, terminal: Terminal) -> None:
         ["foreground", *_cells(evaluation.foreground)],
         ["assigned", *_cells(evaluation.assigned)],
     ]
-    terminal.table(title, ["over", *_HEADER], rows)
+    header = ["over", *_HEADER]
+    if voxel_nm is not None:
+        um3 = math.prod(voxel_nm) / 1e9
+        header.insert(2, "µm³")
+        for row, scores in zip(rows, (evaluation.foreground, evaluation.assigned), strict=True):
+            row.insert(2, f"{scores.voxels * um3:.4g}")
+    terminal.table(title, header, rows)
 
 
 def _cells(scores: Agreement) -> list[str]:

@@ -8,7 +8,13 @@ from experiments.segment.config import RegionConfig, ResolvedRegion, ResolvedSeg
 from ffn_core.errors import InputError
 from ffn_core.geometry import Zyx, as_zyx
 from ffn_core.inference import seeds
-from ffn_core.volumes import absolute_spec, check_pair, open_labels, open_volume
+from ffn_core.volumes import (
+    absolute_spec,
+    check_pair,
+    known_voxel_nm,
+    open_labels,
+    open_volume,
+)
 
 
 def resolve(config: SegmentConfig) -> ResolvedSegment:
@@ -30,6 +36,8 @@ def resolve(config: SegmentConfig) -> ResolvedSegment:
     if labels:
         check_pair(image, open_labels(labels, cache_bytes=0))
     _check_seeds(config, image.shape_zyx)
+    trained = network.run.data.voxel_size_nm if network.run else None
+    voxel_nm = known_voxel_nm(config.voxel_size_nm, image.placement) or trained
     filled_in = {
         "checkpoint": str(network.path),
         "image": absolute_spec(image_spec),
@@ -39,6 +47,7 @@ def resolve(config: SegmentConfig) -> ResolvedSegment:
         "fov_zyx": config.fov_zyx or list(network.geometry.fov_zyx),
         "deltas_zyx": config.deltas_zyx or list(network.geometry.deltas_zyx),
         "precision": config.precision or network.precision,
+        "voxel_size_nm": None if voxel_nm is None else list(voxel_nm),
         "region": _region(region, image.shape_zyx),
     }
     resolved = ResolvedSegment(**vars(config) | filled_in)

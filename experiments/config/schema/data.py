@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ffn_core.errors import InputError
@@ -10,6 +11,7 @@ from ffn_core.limits.ranges import (
     MOST_EXTENT,
     MOST_SEED,
     SMALLEST,
+    VOXEL_NM,
     described,
     number,
     numbers,
@@ -20,6 +22,16 @@ MOST_INTENSITY = 1e12
 MEAN = "subtracted from intensities; null: the mean of the image"
 STDDEV = "intensities are divided by it; null: the standard deviation of the image"
 SYNTHETIC, FILES, DUMMY = KINDS = ("synthetic", "files", "dummy")
+
+
+def require_three(lengths: Sequence[float] | None, option: str) -> None:
+    """Check that an option of one number per axis has three, if it is given.
+
+    Raises:
+        InputError: It has not.
+    """
+    if lengths is not None and len(lengths) != 3:
+        raise InputError(f"{option}={list(lengths)} must have three numbers, [z,y,x]")
 
 
 @dataclass(frozen=True)
@@ -70,6 +82,10 @@ class DataConfig:
         at_least=0,
         at_most=MOST_BYTES,
     )
+    voxel_size_nm: list[float] | None = field(
+        default=None,
+        metadata=described("edges of a voxel in nm, z, y, x; null: as the image says", VOXEL_NM),
+    )
     size_zyx: list[int] = numbers(
         [128, 128, 128],
         "extents of a synthetic volume in voxels",
@@ -90,6 +106,7 @@ class DataConfig:
     def __post_init__(self) -> None:
         if self.volumes and (self.image or self.labels):
             raise InputError("set either data.image and data.labels or data.volumes, not both")
+        require_three(self.voxel_size_nm, "data.voxel_size_nm")
         for name in ("reflect_axes", "permute_axes"):
             axes = getattr(self, name)
             if len(set(axes)) != len(axes):

@@ -29,7 +29,7 @@ from ffn_core.metric_names import LATER, RUN_LOCAL
 from ffn_core.synthetic.neurites import synthesize
 from ffn_core.training.checkpoint import MANIFEST
 from ffn_core.training.examples import LabeledVolume
-from ffn_core.volumes import ArrayVolume, Hdf5Volume, StoreVolume
+from ffn_core.volumes import ArrayVolume, Hdf5Volume, Placement, StoreVolume
 
 SHAPE = (48, 32, 32)
 
@@ -297,3 +297,39 @@ def test_the_longest_axis_is_split_where_the_last_fraction_begins():
     assert held_out_boundary((30, 48, 32), 0.25) == (1, 36)
     region = held_out_region((30, 48, 32), 0.25)
     assert (region.start_zyx, region.size_zyx) == ([0, 36, 0], [30, 12, 32])
+
+
+def test_the_voxel_size_is_given_or_read_and_makes_no_other_run(make, folder, tmp_path):
+    for name, size in (("thick", (30.0, 8.0, 8.0)), ("turned", (8.0, 8.0, 30.0))):
+        image, labels = synthesize(SHAPE, 0, object_radius_vx=6)
+        placements = dict.fromkeys(("image", "labels"), Placement(size))
+        volumes = {"image": image, "labels": labels}
+        write_volumes(tmp_path / f"{name}.h5", volumes, placements=placements)
+    thick = {k: f"{tmp_path}/thick.h5:{k}" for k in ("image", "labels")}
+    warnings: list[str] = []
+    assert prepare(make(**thick), warnings.append).data.voxel_size_nm == [30.0, 8.0, 8.0]
+    assert prepare(make(**first(folder)), warnings.append).data.voxel_size_nm is None
+    assert warnings == []
+    given = make(**thick, voxel_size_nm=[40, 4, 4])
+    assert prepare(given, warnings.append).data.voxel_size_nm == [40.0, 4.0, 4.0]
+    assert identity(given) == identity(make(**thick))
+    turned = {k: f"{tmp_path}/turned.h5:{k}" for k in ("image", "labels")}
+    prepare(make(**turned), warnings.append)
+    prepare(make(volumes=[thick, turned]), warnings.append)
+    assert ["taken as given" in warnings[0], "in x, y, z order" in warnings[1]] == [True, True]
+    assert "differ in size" in warnings[2]
+    with pytest.raises(InputError, match=r"data\.voxel_size_nm=\[30\.0, 8\.0\] must have three"):
+        make(**thick, voxel_size_nm=[30, 8])
+
+
+def test_a_segmentation_knows_the_voxel_size_of_its_training(make, folder, tmp_path):
+    run = prepare(make(**first(folder), voxel_size_nm=[30, 8, 8]))
+    write_config(tmp_path, run)
+    checkpoint = tmp_path / CHECKPOINTS / "step-00000001"
+    checkpoint.mkdir(parents=True)
+    (checkpoint / MANIFEST).touch()
+    trained = resolve(SegmentConfig(checkpoint=str(tmp_path)))
+    assert trained.voxel_size_nm == [30.0, 8.0, 8.0]
+    given = resolve(SegmentConfig(checkpoint=str(tmp_path), voxel_size_nm=[40.0, 4.0, 4.0]))
+    assert given.voxel_size_nm == [40.0, 4.0, 4.0]
+    assert given.identity == trained.identity
