@@ -31,6 +31,7 @@ from ffn_core.geometry import Zyx, as_zyx
 from ffn_core.limits.memory import require_memory
 from ffn_core.movement import POLICIES
 from ffn_core.sampling.coordinates import Coordinates
+from ffn_core.sampling.partial_labels import labeled_extent, open_partial_labels
 from ffn_core.training.optimizers import NAMES as OPTIMIZERS
 from ffn_core.training.optimizers import check_arguments
 from ffn_core.volumes import (
@@ -41,7 +42,6 @@ from ffn_core.volumes import (
     doubts,
     image_statistics,
     known_voxel_nm,
-    open_labels,
     open_volume,
     require_finite,
     voxel_size_doubt,
@@ -177,8 +177,10 @@ def _prepare_data(data: DataConfig, radius: Zyx, warn: Callable[[str], object]) 
     if data.kind == "dummy":
         return data
     if data.kind == "synthetic":
-        if data.volumes or data.mask:
-            raise InputError("data.volumes and data.mask need data.kind=files, not synthetic")
+        if data.volumes or data.mask or data.labels_mask:
+            raise InputError(
+                "data.volumes, data.mask and data.labels_mask need data.kind=files, not synthetic"
+            )
         size = as_zyx(data.size_zyx, "data.size_zyx")
         image, labels = ensure_synthetic(data.cache_dir, size, data.synthetic_seed)
         data = replace(data, image=image, labels=labels)
@@ -193,6 +195,8 @@ def _prepare_data(data: DataConfig, radius: Zyx, warn: Callable[[str], object]) 
         labels=volume.labels,
         coordinates=volume.coordinates,
         mask=volume.mask,
+        labels_box=volume.labels_box,
+        labels_mask=volume.labels_mask,
         mean=volume.mean,
         stddev=volume.stddev,
     )
@@ -240,11 +244,17 @@ def _prepare_volume(
 ) -> VolumeConfig:
     """The volume with absolute names and nothing left to prepare."""
     image = open_volume(source.image, data.cache_bytes)
-    labels = open_labels(source.labels, data.cache_bytes)
+    labels = open_partial_labels(
+        source.labels, source.labels_box, source.labels_mask, data.cache_bytes
+    )
     for said in filter(None, [*doubts(image, labels), check_pair(image, labels)]):
         warn(said)
     _check_room(image.shape_zyx, radius)
     mean, stddev = _statistics(source, image)
+    box = source.labels_box
+    if source.labels_mask and box is None:  # so that no rank has to look for it
+        extent = labeled_extent(labels)
+        box = [list(extent.start_zyx), list(extent.stop_zyx)]
     if source.coordinates:
         _check_coordinates(source, data, labels, warn)
     coordinates = source.coordinates or ensure_coordinates(
@@ -254,6 +264,8 @@ def _prepare_volume(
         data.cache_dir,
         mask_spec=source.mask,
         cache_bytes=data.cache_bytes,
+        labels_box=box,
+        labels_mask=absolute_spec(source.labels_mask) if source.labels_mask else None,
     )
     return replace(
         source,
@@ -261,6 +273,8 @@ def _prepare_volume(
         labels=absolute_spec(source.labels),
         coordinates=str(Path(coordinates).absolute()),
         mask=absolute_spec(source.mask) if source.mask else None,
+        labels_box=box,
+        labels_mask=absolute_spec(source.labels_mask) if source.labels_mask else None,
         mean=mean,
         stddev=stddev,
     )

@@ -80,7 +80,7 @@ def carry_out(
     _begin(config, terminal)
     run_workers(config, terminal.console, what)
     summary = assemble(config)
-    evaluation = score(config, config.labels) if config.labels else None
+    evaluation = score(config) if config.labels else None
     run_files.write_json(folder / run_files.RESULT, dataclasses.asdict(summary))
     return summary, evaluation
 
@@ -108,7 +108,7 @@ def _read_back(
         return None
     before = segmentation_files.load_config(folder)
     changed = changed_inputs(folder, config)
-    if (before.identity, before.labels) != (config.identity, config.labels) or "image" in changed:
+    if (before.identity, before.truth) != (config.identity, config.truth) or "image" in changed:
         return None
     if not segmentation_files.is_readable(folder, config.grid.region.shape_zyx):
         return None
@@ -118,7 +118,7 @@ def _read_back(
     if "labels" in changed:
         terminal.say(f"{config.labels} have changed since {folder} was scored: scoring again")
         state = check_inputs(config, terminal.warn)
-        evaluation = score(config, config.labels)
+        evaluation = score(config)
         write_inputs(folder, state)
         return summary, evaluation
     path = folder / segmentation_files.EVALUATION

@@ -75,10 +75,11 @@ def assemble(config: ResolvedSegment) -> Summary:
     return Summary(count, sum(map(segmentation_files.load_fovs, files)), len(files))
 
 
-def score(config: ResolvedSegment, labels: str) -> Evaluation:
-    """Compare the result with the ground truth ``labels``, and keep the scores."""
+def score(config: ResolvedSegment) -> Evaluation:
+    """Compare the result with the ground truth, where that is labeled, and keep the scores."""
     folder, region = config.directory, config.grid.region
-    truth = open_labels(labels, config.cache_bytes)
+    truth = config.open_truth(config.cache_bytes)
+    assert truth is not None
     ids = open_labels(segmentation_files.result(folder), config.cache_bytes)
     evaluation = evaluate_volumes(truth, ids, region.start_zyx)
     run_files.write_json(folder / segmentation_files.EVALUATION, dataclasses.asdict(evaluation))

@@ -88,14 +88,16 @@ def draw_sheet(
 
 
 def canvas_f1(canvas: Canvas, threshold: float) -> float:
-    """F1 over all voxels of one finished canvas."""
-    return VoxelCounts.of_canvas(canvas.seed, canvas.is_object, threshold).f1
+    """F1 over all labeled voxels of one finished canvas."""
+    return VoxelCounts.of_canvas(canvas.seed, canvas.is_object, threshold, canvas.labeled).f1
 
 
 def section_views(canvas: Canvas, threshold: float) -> list[np.ndarray]:
     """Image, truth and prediction of the central section, each (y, x, 3) uint8."""
     z = canvas.image.shape[0] // 2
     truth, found = canvas.is_object[z], canvas.seed[z] >= threshold
+    if canvas.labeled is not None:
+        found = found & canvas.labeled[z]  # elsewhere nobody knows what is right
     level = np.clip((canvas.image[z] / _STDDEVS + 1) / 2, 0, 1)
     image = np.repeat(255 * level[..., None], 3, axis=2)
     prediction = image

@@ -4,6 +4,7 @@ Outside that part nobody has looked: voxels there are neither object nor backgro
 neither in a loss nor in a score. Labels of 0 inside it are background.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -200,6 +201,16 @@ def labeled_extent(labels: Volume) -> Box:
         raise InputError(f"mask {labels.mask.source} is false everywhere: nothing is labeled")
     start, stop = np.min(lows, axis=0), np.max(highs, axis=0)
     return Box(to_zyx(start.tolist()), to_zyx((stop - start).tolist()))
+
+
+def labeled_voxels(labels: Volume) -> int:
+    """How many voxels are labeled, whatever their label; reads a mask if there is one."""
+    if not isinstance(labels, PartialLabels):
+        return math.prod(labels.shape_zyx)
+    if labels.mask is None:
+        return math.prod(labels.box.shape_zyx)
+    blocks = iter_blocks(labels.mask, box=labels.box)
+    return sum(int(np.count_nonzero(block)) for _, block in blocks)
 
 
 def _common(one: Box, other: Box) -> Box | None:
