@@ -18,23 +18,12 @@ from pathlib import Path
 from experiments.reporting.exit_codes import EXIT_INPUT
 from experiments.reporting.terminal import Terminal
 from experiments.segment.neuroglancer import export, exported, view
-from experiments.segment.precomputed import (
-    Size,
-)
 from ffn_core.command import command
 from ffn_core.errors import InputError, in_one_line
 from ffn_core.files.outputs import add_overwrite
-from ffn_core.limits.arguments import CommandParser, add_real
-from ffn_core.limits.ranges import Range
+from ffn_core.limits.arguments import CommandParser, add_voxel_size
 
 FOLDER = "neuroglancer"
-
-
-def _size(values: Sequence[float] | None) -> Size | None:
-    if values is None:
-        return None
-    z, y, x = values
-    return z, y, x
 
 
 @command
@@ -44,20 +33,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("folder", type=Path, help="folder of experiments.segment")
     parser.add_argument("--out", type=Path, help=f"default: FOLDER/{FOLDER}")
     add_overwrite(parser)
-    add_real(
-        parser,
-        "--voxel-size-nm",
-        Range(at_least=1e-3, at_most=1e9),
-        "edges of a voxel in nm (default: what the image says, or 1 1 1)",
-        nargs=3,
-        metavar=("Z", "Y", "X"),
-    )
+    add_voxel_size(parser, "as in the segmentation, or 1 1 1 where nothing says")
     parser.add_argument("--view", action="store_true", help="show them in a viewer here")
     options = parser.parse_args(argv)
     terminal = Terminal()
     try:
         out = options.out or options.folder / FOLDER
-        volumes, size = [], _size(options.voxel_size_nm)
+        volumes, size = [], options.voxel_size_nm
         if options.view and size is None and not options.overwrite:
             volumes = exported(options.folder, out)
         if volumes:

@@ -319,6 +319,7 @@ RUN_LOCAL: Final = (
     "runs_dir",
     "data.cache_dir",
     "data.cache_bytes",
+    "data.voxel_size_nm",
 )
 """Options and sections that say where and how a run is carried out, not what it computes."""
 
@@ -331,12 +332,15 @@ are of the section ``cluster`` too, but do make another point of a study.
 
 LATER: Final[dict[str, Any]] = {
     "data.mask": None,
+    "data.labels_box": None,
+    "data.labels_mask": None,
     "data.volumes": [],
     "learning_rate.cooldown.steps": None,
     "learning_rate.cooldown.fovs": None,
     "learning_rate.cooldown.fraction": None,
     "averaging.half_life_fovs": 1000,
     "validation.subset": 0.0625,
+    "validation.box": None,
     "validation.volumes": [],
     "validation.synthetic_seeds": [],
     PRECISION: "float32",
@@ -351,3 +355,6 @@ LATER: Final[dict[str, Any]] = {
 So runs that are older than an option keep their identity. Averages and more scores change nothing
 of a run's training; an older run that is resumed has them from there on.
 """
+
+LATER_OF_VOLUMES: Final[dict[str, Any]] = {"labels_box": None, "labels_mask": None}
+"""The same of each volume in a list of volumes."""

@@ -68,9 +68,9 @@ def configure_tensorflow(threads: int, precision: str = "float32") -> None:
     """
     before_tensorflow()
     with quick_imports() if "tensorflow" not in sys.modules else contextlib.nullcontext():
-        import tensorflow as tf
         # Keras, which the optimizers are of, is loaded when its name is first used.
         import keras.optimizers  # noqa: F401
+        import tensorflow as tf
     for name in _NOT_YET:
         if name in sys.modules and sys.modules[name] is None:
             del sys.modules[name]

@@ -30,13 +30,13 @@ from ffn_core.errors import InputError, in_one_line
 from ffn_core.files import REPOSITORY
 from ffn_core.files.outputs import Outputs, add_overwrite
 from ffn_core.geometry import Zyx, as_zyx, to_zyx
-from ffn_core.limits.arguments import CommandParser, add_real, add_whole
+from ffn_core.limits.arguments import CommandParser, add_voxel_size, add_whole
 from ffn_core.limits.ranges import MOST_BYTES, MOST_EXTENT, Range
 from ffn_core.volumes import (
     DEFAULT_CACHE_BYTES,
-    Size,
     Volume,
     iter_blocks,
+    known_voxel_nm,
     open_labels,
     open_volume,
     stored_at,
@@ -135,14 +135,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         nargs=3,
         metavar=("Z", "Y", "X"),
     )
-    add_real(
-        parser,
-        "--voxel-size-nm",
-        Range(at_least=1e-3, at_most=1e9),
-        "edges of a voxel, for proportions (default: what the volumes say, or a cube)",
-        nargs=3,
-        metavar=("Z", "Y", "X"),
-    )
+    add_voxel_size(parser, "what the volumes say, or a cube")
     add_whole(parser, "--section", places, "z of the section; default: the middle")
     counts = Range(at_least=1, at_most=10**4)
     add_whole(parser, "--count", counts, "neurons drawn as surfaces", default=8)
@@ -179,17 +172,6 @@ def _start(arguments: argparse.Namespace) -> Zyx:
     return start
 
 
-def _voxel_nm(given: Sequence[float] | None, *volumes: Volume) -> Size:
-    """Edges of a voxel as given, or as one of the volumes says; else a cube."""
-    if given is not None:
-        if min(given) <= 0:
-            raise InputError(f"--voxel-size-nm {given}: edges of a voxel must be above 0")
-        z, y, x = given
-        return z, y, x
-    known = (volume.placement.voxel_nm for volume in volumes)
-    return next((size for size in known if size is not None), (1.0, 1.0, 1.0))
-
-
 def draw(arguments: argparse.Namespace) -> list[Path]:
     """Draw both pictures; returns their paths."""
     cache_bytes = arguments.cache_bytes
@@ -210,7 +192,8 @@ def draw(arguments: argparse.Namespace) -> list[Path]:
     outputs.check(paths)
     image_yx, ids_yx = _section(image, start, shape, z), _section(ids, (0, 0, 0), shape, z)
     truth_yx = None if truth is None else _section(truth, start, shape, z)
-    voxel_nm = _voxel_nm(arguments.voxel_size_nm, ids, image)
+    said = known_voxel_nm(arguments.voxel_size_nm, ids.placement, image.placement)
+    voxel_nm = said or (1.0, 1.0, 1.0)
     with style.context(_STYLE):
         _write(section_figure(image_yx, ids_yx, truth_yx, z, voxel_nm), paths[0], outputs)
         step = thinning_step(shape, arguments.most_voxels)

@@ -23,7 +23,7 @@ from experiments.config.parsing import flatten
 from experiments.config.schema import Config
 from experiments.reporting.run_files import IDENTITY, RunDirectory
 from ffn_core.files import digest, inside
-from ffn_core.metric_names import LATER, RANKS_GIVEN, RUN_LOCAL
+from ffn_core.metric_names import LATER, LATER_OF_VOLUMES, RANKS_GIVEN, RUN_LOCAL
 
 
 def identity(config: Config) -> str:
@@ -33,6 +33,10 @@ def identity(config: Config) -> str:
         values["continue_from"] = identity_of(Path(config.continue_from))
     for path in RUN_LOCAL:
         _remove(values, path.split("."))
+    for volume in (*values["data"]["volumes"], *values["validation"]["volumes"]):
+        for key, unset in LATER_OF_VOLUMES.items():
+            if volume[key] == unset:
+                del volume[key]
     for path, unset in LATER.items():
         if flatten(values)[path] == unset:
             _remove(values, path.split("."))

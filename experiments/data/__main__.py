@@ -14,14 +14,14 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from experiments.data import coordinates, downsample, fetch, google_ffn, info, synthesize
+from experiments.data import coordinates, downsample, fetch, google_ffn, info, plan, synthesize
 from experiments.reporting.exit_codes import EXIT_INPUT
 from ffn_core.command import command
 from ffn_core.errors import InputError, in_one_line
 from ffn_core.limits.arguments import CommandParser
 from ffn_core.runtime import before_tensorflow
 
-COMMANDS = (fetch, synthesize, coordinates, downsample, info, google_ffn)
+COMMANDS = (fetch, synthesize, coordinates, downsample, info, plan, google_ffn)
 
 
 def build_parser() -> argparse.ArgumentParser:

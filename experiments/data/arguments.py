@@ -14,7 +14,10 @@ from rich.status import Status
 from ffn_core.errors import InputError
 from ffn_core.files.outputs import Outputs, add_overwrite
 from ffn_core.geometry import Zyx, as_zyx
-from ffn_core.volumes import Volume, check_pair, doubts, open_labels, open_volume, stored_at
+from ffn_core.limits.arguments import add_whole
+from ffn_core.limits.ranges import MOST_EXTENT, Range
+from ffn_core.sampling.partial_labels import open_partial_labels
+from ffn_core.volumes import Volume, check_pair, doubts, open_volume, stored_at
 
 AddParser: TypeAlias = Callable[..., argparse.ArgumentParser]
 
@@ -26,6 +29,16 @@ def add_pair(parser: argparse.ArgumentParser) -> None:
         "--labels",
         metavar="VOLUME",
         help="a transforms dataset beside it is applied (FIB-25)",
+    )
+
+
+def add_labeled(parser: argparse.ArgumentParser) -> None:
+    """Options that say where labels are true."""
+    add_labels_box(parser, "labels are true only there (data.labels_box)")
+    parser.add_argument(
+        "--labels-mask",
+        metavar="VOLUME",
+        help="labels are true only where it is not 0 (data.labels_mask)",
     )
 
 
@@ -68,17 +81,42 @@ def add_labels_to_coordinates(parser: argparse.ArgumentParser) -> None:
     add_out(parser, "coordinate file (HDF5)")
 
 
+def add_labels_box(parser: argparse.ArgumentParser, text: str) -> None:
+    """An option for a box by its first voxel and the one past its last."""
+    add_whole(
+        parser,
+        "--labels-box",
+        Range(at_least=0, at_most=MOST_EXTENT),
+        f"first voxel of a box, and the one past its last: {text}",
+        nargs=6,
+        metavar=("Z", "Y", "X", "Z", "Y", "X"),
+    )
+
+
+def labels_box(arguments: argparse.Namespace) -> list[list[int]] | None:
+    """The two corners that `add_labels_box` was given; None if it was not."""
+    given = arguments.labels_box
+    return None if given is None else [given[:3], given[3:]]
+
+
 def one_or_three(values: Sequence[int], option: str) -> Zyx:
     """What an option with one number or z y x was given."""
     return as_zyx(values[0] if len(values) == 1 else values, option)
 
 
 def open_pair(arguments: argparse.Namespace) -> tuple[Volume | None, Volume | None]:
-    """Open what ``add_pair`` was given, at least one of the two; say what is doubtful about it."""
+    """Open what ``add_pair`` was given, at least one of the two; say what is doubtful about it.
+
+    Where `add_labeled` was added too, labels are 0 outside of what it was given.
+    """
     if not arguments.image and not arguments.labels:
         raise InputError("nothing to read: give --image VOLUME, --labels VOLUME or both")
     image = open_volume(arguments.image) if arguments.image else None
-    labels = open_labels(arguments.labels) if arguments.labels else None
+    labels = None
+    if arguments.labels:
+        limited = "labels_mask" in arguments
+        box, mask = (labels_box(arguments), arguments.labels_mask) if limited else (None, None)
+        labels = open_partial_labels(arguments.labels, box, mask, option="--labels-box")
     said = doubts(image, labels)
     if image is not None and labels is not None:
         said.append(check_pair(image, labels))

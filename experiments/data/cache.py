@@ -7,12 +7,14 @@ that exists can be used and several processes may ask for the same one.
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ffn_core.files import digest
 from ffn_core.geometry import Zyx
 from ffn_core.sampling.coordinates import Coordinates
+from ffn_core.sampling.partial_labels import Corners, open_partial_labels
 from ffn_core.sampling.partitions import PUBLISHED_MIN_SIZE, PUBLISHED_THRESHOLDS, partition_blocks
 from ffn_core.synthetic.neurites import synthesize
 from ffn_core.volumes import (
@@ -22,7 +24,6 @@ from ffn_core.volumes import (
     absolute_spec,
     doubts,
     fingerprint,
-    open_labels,
     open_mask,
     short_name,
     whole_file,
@@ -61,11 +62,13 @@ def ensure_coordinates(
     thresholds: Sequence[float] = PUBLISHED_THRESHOLDS,
     mask_spec: str | None = None,
     cache_bytes: int = DEFAULT_CACHE_BYTES,
+    labels_box: Corners | None = None,
+    labels_mask: str | None = None,
 ) -> Path:
     """Compute the training coordinates of labels unless they exist.
 
     They are computed again when an argument, or the size or modification time of the files of
-    labels or mask, is another one.
+    labels or masks, is another one. See `prepare_coordinates` for the arguments.
 
     Returns:
         Path of a file for :meth:`ffn_core.sampling.coordinates.Coordinates.load`.
@@ -73,19 +76,28 @@ def ensure_coordinates(
     Raises:
         InputError: Unusable labels, a window that does not fit, or no coordinate left.
     """
-    specs = [labels_spec] if mask_spec is None else [labels_spec, mask_spec]
-    key = {
+    specs = [spec for spec in (labels_spec, mask_spec, labels_mask) if spec is not None]
+    key: dict[str, Any] = {
         "volumes": [absolute_spec(spec) for spec in specs],
         "state": [fingerprint(spec) for spec in specs],
         "lom_radius_zyx": lom_radius_zyx,
         "min_size": min_size,
         "thresholds": thresholds,
     }
+    if labels_box is not None or labels_mask is not None:  # or files keep their older names
+        key["labeled"] = [labels_box, labels_mask]
     number = digest(json.dumps(key))[:12]
     path = Path(cache_dir) / f"coordinates_{short_name(labels_spec)}_{number}.h5"
     if not path.is_file():
         prepare_coordinates(
-            labels_spec, lom_radius_zyx, min_size, thresholds, mask_spec, cache_bytes
+            labels_spec,
+            lom_radius_zyx,
+            min_size,
+            thresholds,
+            mask_spec,
+            cache_bytes,
+            labels_box=labels_box,
+            labels_mask=labels_mask,
         ).save(path)
     return path
 
@@ -99,17 +111,20 @@ def prepare_coordinates(
     cache_bytes: int = DEFAULT_CACHE_BYTES,
     on_progress: Callable[[float], None] | None = None,
     on_doubt: Callable[[str], object] | None = None,
+    labels_box: Corners | None = None,
+    labels_mask: str | None = None,
 ) -> Coordinates:
     """Compute the training coordinates of labels, named as for `open_labels`.
 
-    Voxels where the mask is false are left out; canvases may still reach into them.
+    Voxels where the mask is false are left out; canvases may still reach into them. Where labels
+    are true only in ``labels_box`` or ``labels_mask``, all else counts as unlabeled.
     ``on_progress`` is called now and then with the fraction done, ``on_doubt`` with what a user
     should know of labels and mask.
 
     Raises:
         InputError: Unusable labels or mask, a window that does not fit, or no coordinate left.
     """
-    labels = open_labels(labels_spec, cache_bytes)
+    labels = open_partial_labels(labels_spec, labels_box, labels_mask, cache_bytes)
     mask = open_mask(mask_spec, cache_bytes) if mask_spec else None
     if on_doubt is not None:
         for said in doubts(labels, mask):

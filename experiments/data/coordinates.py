@@ -7,8 +7,10 @@ from rich.table import Table
 
 from experiments.data.arguments import (
     AddParser,
+    add_labeled,
     add_labels_to_coordinates,
     checked_outputs,
+    labels_box,
     one_or_three,
     progress_bar,
     warn,
@@ -31,6 +33,7 @@ def add(add_parser: AddParser) -> None:
     parser.add_argument(
         "--mask", metavar="VOLUME", help="center no canvas where it is false (bool or integer)"
     )
+    add_labeled(parser)
     add_whole(
         parser,
         "--lom-radius",
@@ -68,7 +71,7 @@ def add(add_parser: AddParser) -> None:
 
 def run(arguments: argparse.Namespace, console: Console) -> None:
     """Carry the command out."""
-    volumes = (arguments.labels, arguments.mask, arguments.partitions)
+    volumes = (arguments.labels, arguments.mask, arguments.labels_mask, arguments.partitions)
     outputs = checked_outputs(arguments, "prepare", volumes=volumes)
     coordinates = _imported(arguments) if arguments.partitions else _computed(arguments)
     with outputs.place(arguments.out) as path:
@@ -102,11 +105,18 @@ def _computed(arguments: argparse.Namespace) -> Coordinates:
             arguments.mask,
             on_progress=on_progress,
             on_doubt=warn,
+            labels_box=labels_box(arguments),
+            labels_mask=arguments.labels_mask,
         )
 
 
 def _imported(arguments: argparse.Namespace) -> Coordinates:
     if arguments.mask or arguments.lom_radius:
         raise InputError("--partitions goes without --mask and --lom-radius: it holds both already")
+    if arguments.labels_mask or arguments.labels_box:
+        raise InputError(
+            "--partitions says by itself where canvases are centered: leave out --labels-box and"
+            " --labels-mask"
+        )
     labels = open_labels(arguments.labels)
     return read_published_partitions(arguments.partitions, labels, arguments.thresholds)

@@ -7,7 +7,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from experiments.data.arguments import AddParser, add_pair, open_pair
+from experiments.config.schema import DataConfig
+from experiments.data.arguments import AddParser, add_labeled, add_pair, open_pair
+from ffn_core.sampling.partial_labels import PartialLabels, labeled_voxels
 from ffn_core.sampling.partitions import PUBLISHED_MIN_SIZE, object_sizes
 from ffn_core.volumes import Volume, image_statistics
 
@@ -17,6 +19,7 @@ def add(add_parser: AddParser) -> None:
     text = "print shape, type, intensities and object sizes; check that a pair fits together"
     parser = add_parser("info", help=text, description=text)
     add_pair(parser)
+    add_labeled(parser)
     parser.set_defaults(run=run)
 
 
@@ -46,15 +49,21 @@ def labels_table(labels: Volume) -> Table:
     table = _volume_table("labels", labels)
     voxels = int(np.prod(labels.shape_zyx))
     table.add_row("objects", f"{len(sizes):,}")
-    table.add_row("background", f"{1 - sizes.sum() / voxels:.2%} of voxels")
+    of = "voxels"
+    if isinstance(labels, PartialLabels):
+        labeled = labeled_voxels(labels)
+        table.add_row("labeled", f"{labeled:,} ({labeled / voxels:.2%} of voxels)")
+        voxels, of = labeled, "labeled voxels"
+    table.add_row("background", f"{1 - sizes.sum() / voxels:.2%} of {of}")
     if len(sizes):
         for name, quantile in (("smallest", 0), ("median", 0.5), ("90 %", 0.9), ("largest", 1)):
             table.add_row(f"object size, {name}", f"{np.quantile(sizes, quantile):,.0f} voxels")
-        large = sizes[sizes >= PUBLISHED_MIN_SIZE]
-        table.add_row(
-            f"objects >= {PUBLISHED_MIN_SIZE:,} voxels",
-            f"{len(large):,} ({large.sum() / voxels:.1%} of voxels)",
-        )
+        for least in (DataConfig.min_object_voxels, PUBLISHED_MIN_SIZE):
+            large = sizes[sizes >= least]
+            table.add_row(
+                f"data.min_object_voxels={least} keeps",
+                f"{len(large):,} of {len(sizes):,} objects ({large.sum() / voxels:.1%} of {of})",
+            )
     return table
 
 

@@ -7,13 +7,27 @@ import numpy as np
 from PIL import Image
 from rich.console import Console
 
-from experiments.data.arguments import AddParser, add_out, checked_outputs, one_or_three, status
+from experiments.data.arguments import (
+    AddParser,
+    add_labels_box,
+    add_out,
+    checked_outputs,
+    labels_box,
+    one_or_three,
+    status,
+)
 from experiments.data.cache import write_volumes
-from ffn_core.limits.arguments import add_real, add_whole
+from ffn_core.limits.arguments import add_real, add_voxel_size, add_whole
 from ffn_core.limits.memory import require_memory, synthesis_bytes
 from ffn_core.limits.ranges import MOST_EXTENT, MOST_SEED, Range
-from ffn_core.synthetic.neurites import MIN_EXTENT, MIN_RADIUS_VX, synthesize
-from ffn_core.volumes import whole_file
+from ffn_core.sampling.partial_labels import box_of, inside_only
+from ffn_core.synthetic.neurites import (
+    MIN_EXTENT,
+    MIN_RADIUS_VX,
+    cubes_of,
+    synthesize_sections,
+)
+from ffn_core.volumes import Placement, known_voxel_nm, whole_file
 
 PREVIEW_PX = 480
 """Panels of a preview are enlarged, by a whole factor, to about this width."""
@@ -78,6 +92,8 @@ def add(add_parser: AddParser) -> None:
         default=0.0,
         metavar="VOXELS",
     )
+    add_voxel_size(parser, "cubes of no size; others than cubes are cut from finer ones")
+    add_labels_box(parser, "voxels outside are labeled 0, as if nobody had annotated them")
     add_out(parser, "HDF5 file with datasets image and labels")
     parser.set_defaults(run=run)
 
@@ -87,16 +103,23 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     shape_zyx = one_or_three(arguments.shape, "--shape")
     preview = arguments.out.with_name(f"{arguments.out.stem}_preview.png")
     outputs = checked_outputs(arguments, "synthesize", preview)
-    need = {f"--shape {' '.join(map(str, shape_zyx))}": synthesis_bytes(shape_zyx)}
+    voxel_nm = known_voxel_nm(arguments.voxel_size_nm)
+    corners = labels_box(arguments)
+    box = None if corners is None else box_of(corners, "--labels-box", shape_zyx)
+    made_zyx = cubes_of(shape_zyx, voxel_nm or (1.0, 1.0, 1.0))
+    need = {f"--shape {' '.join(map(str, shape_zyx))}": synthesis_bytes(made_zyx)}
     require_memory(need, "the volume")
     with status(f"synthesizing {shape_zyx}"):
-        image, labels = synthesize(
+        image, labels = synthesize_sections(
             shape_zyx,
+            voxel_nm or (1.0, 1.0, 1.0),
             arguments.seed,
             object_radius_vx=arguments.radius,
             noise=arguments.noise,
             extracellular_vx=arguments.extracellular,
         )
+        if box is not None:
+            labels = inside_only(labels, box)
         parameters = {
             "seed": arguments.seed,
             "object_radius_vx": arguments.radius,
@@ -104,7 +127,8 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
             "extracellular_vx": arguments.extracellular,
         }
         with outputs.place(arguments.out) as path:
-            write_volumes(path, {"image": image, "labels": labels}, parameters)
+            volumes = {"image": image, "labels": labels}
+            write_volumes(path, volumes, parameters, dict.fromkeys(volumes, Placement(voxel_nm)))
     with outputs.place(preview) as path:
         write_preview(path, preview_panels(image, labels))
     console.print(f"{arguments.out}:image\n{arguments.out}:labels\n{preview}", soft_wrap=True)

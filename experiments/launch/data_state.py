@@ -21,7 +21,8 @@ def changed_data(run_dir: Path, config: Config) -> list[str]:
     volumes = [*config.validation.volumes]
     if config.data.kind != "dummy":
         volumes += config.data.sources
-    specs = {spec for v in volumes for spec in (v.image, v.labels, v.mask) if spec}
+    names = ((v.image, v.labels, v.mask, v.labels_mask) for v in volumes)
+    specs = {spec for each in names for spec in each if spec}
     now = {spec: state_of(spec) for spec in sorted(specs)}
     path = run_dir / run_files.INPUTS
     known: dict[str, str] = run_files.read_json(path) or {}

@@ -17,7 +17,7 @@ from ffn_core.limits.memory import (
 )
 from ffn_core.sampling.coordinates import MOST_PER_CLASS
 from ffn_core.sampling.partitions import PUBLISHED_THRESHOLDS
-from ffn_core.volumes import open_labels, open_volume
+from ffn_core.volumes import open_labels, open_mask, open_volume
 
 COORDINATE_BYTES = 8
 """Of each voxel that may be the center of a canvas."""
@@ -92,5 +92,7 @@ def _kept_bytes(source: VolumeConfig, data: DataConfig) -> int:
     image, labels = open_volume(source.image, 0), open_labels(source.labels, 0)
     voxels = math.prod(image.shape_zyx)
     sizes = [voxels * image.dtype.itemsize, voxels * labels.dtype.itemsize]
+    if source.labels_mask:
+        sizes.append(voxels * open_mask(source.labels_mask, 0).dtype.itemsize)
     centers = min(voxels, MOST_PER_CLASS * (len(PUBLISHED_THRESHOLDS) + 1))
     return sum(min(size, data.cache_bytes) for size in sizes) + centers * COORDINATE_BYTES

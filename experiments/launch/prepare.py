@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from experiments.config.schema import (
     Config,
@@ -29,17 +31,20 @@ from ffn_core.geometry import Zyx, as_zyx
 from ffn_core.limits.memory import require_memory
 from ffn_core.movement import POLICIES
 from ffn_core.sampling.coordinates import Coordinates
+from ffn_core.sampling.partial_labels import labeled_extent, open_partial_labels
 from ffn_core.training.optimizers import NAMES as OPTIMIZERS
 from ffn_core.training.optimizers import check_arguments
 from ffn_core.volumes import (
     Volume,
     absolute_spec,
+    axis_order_doubt,
     check_pair,
     doubts,
     image_statistics,
-    open_labels,
+    known_voxel_nm,
     open_volume,
     require_finite,
+    voxel_size_doubt,
 )
 
 START = "model.checkpoint"
@@ -172,12 +177,15 @@ def _prepare_data(data: DataConfig, radius: Zyx, warn: Callable[[str], object]) 
     if data.kind == "dummy":
         return data
     if data.kind == "synthetic":
-        if data.volumes or data.mask:
-            raise InputError("data.volumes and data.mask need data.kind=files, not synthetic")
+        if data.volumes or data.mask or data.labels_mask:
+            raise InputError(
+                "data.volumes, data.mask and data.labels_mask need data.kind=files, not synthetic"
+            )
         size = as_zyx(data.size_zyx, "data.size_zyx")
         image, labels = ensure_synthetic(data.cache_dir, size, data.synthetic_seed)
         data = replace(data, image=image, labels=labels)
     prepared = [_prepare_volume(source, data, radius, warn) for source in data.sources]
+    data = replace(data, voxel_size_nm=_voxel_size(data, prepared, warn))
     if data.volumes:
         return replace(data, volumes=prepared)
     (volume,) = prepared
@@ -187,9 +195,29 @@ def _prepare_data(data: DataConfig, radius: Zyx, warn: Callable[[str], object]) 
         labels=volume.labels,
         coordinates=volume.coordinates,
         mask=volume.mask,
+        labels_box=volume.labels_box,
+        labels_mask=volume.labels_mask,
         mean=volume.mean,
         stddev=volume.stddev,
     )
+
+
+def _voxel_size(
+    data: DataConfig, sources: Sequence[VolumeConfig], warn: Callable[[str], object]
+) -> list[float] | None:
+    """Edges of a voxel of all volumes as given, or as their images say."""
+    given = data.voxel_size_nm
+    said = {source.image: open_volume(source.image, 0).placement for source in sources}
+    for name, where in said.items():
+        if doubt := voxel_size_doubt(given, where, "data.voxel_size_nm"):
+            warn(f"{name}: {doubt}")
+    voxel_nm = known_voxel_nm(given, *said.values())
+    known = [where.voxel_nm for where in said.values() if where.voxel_nm]
+    if given is None and any(not np.allclose(known[0], each, rtol=0.01) for each in known[1:]):
+        warn(f"voxels of the volumes differ in size (nm, zyx): {', '.join(map(str, known))}")
+    if doubt := axis_order_doubt(voxel_nm):
+        warn(doubt)
+    return None if voxel_nm is None else list(voxel_nm)
 
 
 def _prepare_validation(
@@ -216,11 +244,17 @@ def _prepare_volume(
 ) -> VolumeConfig:
     """The volume with absolute names and nothing left to prepare."""
     image = open_volume(source.image, data.cache_bytes)
-    labels = open_labels(source.labels, data.cache_bytes)
+    labels = open_partial_labels(
+        source.labels, source.labels_box, source.labels_mask, data.cache_bytes
+    )
     for said in filter(None, [*doubts(image, labels), check_pair(image, labels)]):
         warn(said)
     _check_room(image.shape_zyx, radius)
     mean, stddev = _statistics(source, image)
+    box = source.labels_box
+    if source.labels_mask and box is None:  # so that no rank has to look for it
+        extent = labeled_extent(labels)
+        box = [list(extent.start_zyx), list(extent.stop_zyx)]
     if source.coordinates:
         _check_coordinates(source, data, labels, warn)
     coordinates = source.coordinates or ensure_coordinates(
@@ -230,6 +264,8 @@ def _prepare_volume(
         data.cache_dir,
         mask_spec=source.mask,
         cache_bytes=data.cache_bytes,
+        labels_box=box,
+        labels_mask=absolute_spec(source.labels_mask) if source.labels_mask else None,
     )
     return replace(
         source,
@@ -237,6 +273,8 @@ def _prepare_volume(
         labels=absolute_spec(source.labels),
         coordinates=str(Path(coordinates).absolute()),
         mask=absolute_spec(source.mask) if source.mask else None,
+        labels_box=box,
+        labels_mask=absolute_spec(source.labels_mask) if source.labels_mask else None,
         mean=mean,
         stddev=stddev,
     )

@@ -15,7 +15,12 @@ from typing import Any
 
 from experiments.config.cluster import LauncherConfig
 from experiments.config.schema import WEIGHTS
-from experiments.config.schema.data import MOST_INTENSITY
+from experiments.config.schema.data import (
+    LABELS_BOX,
+    LABELS_MASK,
+    MOST_INTENSITY,
+    require_three,
+)
 from experiments.config.schema.model import DELTA, FOV_EDGE
 from ffn_core.devices.placement import require_known
 from ffn_core.errors import InputError
@@ -31,6 +36,7 @@ from ffn_core.limits.ranges import (
     MOST_SECONDS,
     MOST_THREADS,
     SMALLEST,
+    VOXEL_NM,
     Range,
     described,
     number,
@@ -38,8 +44,9 @@ from ffn_core.limits.ranges import (
     option,
 )
 from ffn_core.model_size import PRECISIONS
+from ffn_core.sampling.partial_labels import box_of, open_partial_labels
 from ffn_core.seed import SeedValues
-from ffn_core.volumes import short_name
+from ffn_core.volumes import Volume, short_name
 
 
 @dataclass(frozen=True)
@@ -162,6 +169,10 @@ class SegmentConfig:
     weights: str = option("averaged", f"of the checkpoint: {' | '.join(WEIGHTS)}")
     image: str | None = option(None, "name of a volume; null: the part the run held out")
     labels: str | None = option(None, "name of a ground truth to be scored against")
+    labels_box: list[list[int]] | None = number(
+        None, f"{LABELS_BOX}; null: as in training", at_least=0, at_most=MOST_EXTENT
+    )
+    labels_mask: str | None = option(None, f"{LABELS_MASK}; null: as in training")
     mean: float | None = number(
         None,
         "subtracted from intensities; null: as in training",
@@ -182,6 +193,12 @@ class SegmentConfig:
     )
     precision: str | None = option(
         None, f"of convolutions: {' | '.join(PRECISIONS)}; null: as in training"
+    )
+    voxel_size_nm: list[float] | None = field(
+        default=None,
+        metadata=described(
+            "edges of a voxel in nm, z, y, x; null: as the image says, or as in training", VOXEL_NM
+        ),
     )
     region: RegionConfig = field(default_factory=RegionConfig)
     seeds: SeedsConfig = field(default_factory=SeedsConfig)
@@ -218,6 +235,9 @@ class SegmentConfig:
 
     def __post_init__(self) -> None:
         require_known("device", self.device)
+        require_three(self.voxel_size_nm, "voxel_size_nm")
+        if self.labels_box is not None:
+            box_of(self.labels_box, "labels_box")
         if self.weights not in WEIGHTS:
             raise InputError(
                 f"weights={self.weights!r} is unknown; choose from {', '.join(WEIGHTS)}"
@@ -255,6 +275,19 @@ class ResolvedSegment(SegmentConfig):
         return FovGeometry(as_zyx(self.fov_zyx, "fov_zyx"), as_zyx(self.deltas_zyx, "deltas_zyx"))
 
     @property
+    def truth(self) -> tuple[str | None, list[list[int]] | None, str | None]:
+        """What it is scored against: labels, and the box and mask that say where they are true."""
+        return self.labels, self.labels_box, self.labels_mask
+
+    def open_truth(self, cache_bytes: int) -> Volume | None:
+        """The labels, 0 where they are not true; None where there is no ground truth."""
+        if self.labels is None:
+            return None
+        return open_partial_labels(
+            self.labels, self.labels_box, self.labels_mask, cache_bytes, "labels_box"
+        )
+
+    @property
     def identity(self) -> str:
         """Eight hexadecimal digits that differ between segmentations that may differ."""
         values = dataclasses.asdict(self)
@@ -290,6 +323,9 @@ class ResolvedSegment(SegmentConfig):
 
 _NOT_IN_THE_RESULT = (
     "labels",
+    "labels_box",
+    "labels_mask",
+    "voxel_size_nm",
     "batch_size",
     "processes",
     "threads_per_process",

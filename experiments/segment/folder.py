@@ -26,7 +26,6 @@ from ffn_core.volumes import (
     INTENSITIES,
     check_pair,
     doubts,
-    open_labels,
     open_volume,
     state_of,
     stored_at,
@@ -55,7 +54,7 @@ def inputs_of(config: ResolvedSegment) -> list[Path]:
     checkpoint = Path(config.checkpoint)
     # A TensorFlow checkpoint is several files with one beginning.
     files = [checkpoint] if checkpoint.is_dir() else checkpoint.parent.glob(f"{checkpoint.name}.*")
-    specs = (spec for spec in (config.image, config.labels) if spec)
+    specs = (spec for spec in (config.image, config.labels, config.labels_mask) if spec)
     return [*files, *(path for spec in specs for path in stored_at(spec))]
 
 
@@ -95,7 +94,7 @@ def check_folder(
         differs = segmentation_files.has_results(folder)
         what = f"a segmentation of {config.image} as it was before it changed"
     else:
-        differs = earlier.labels != config.labels and (folder / scores).exists()
+        differs = earlier.truth != config.truth and (folder / scores).exists()
         what = "scores against other labels"
     if differs and not config.overwrite:
         raise InputError(
@@ -160,7 +159,7 @@ def check_inputs(config: ResolvedSegment, warn: Callable[[str], object]) -> Stat
             ids.
     """
     image = open_volume(config.image, cache_bytes=0)
-    labels = open_labels(config.labels, cache_bytes=0) if config.labels else None
+    labels = config.open_truth(cache_bytes=0)
     said = doubts(image, labels)
     if labels is not None:
         said.append(check_pair(image, labels))
@@ -191,12 +190,17 @@ def changed_inputs(folder: Path, config: ResolvedSegment) -> set[str]:
 
 
 def _files(config: ResolvedSegment) -> dict[str, str]:
-    specs = {"image": config.image, "labels": config.labels}
-    return {name: state_of(spec) for name, spec in specs.items() if spec}
+    states = {"image": state_of(config.image)}
+    if config.labels:
+        both = (spec for spec in (config.labels, config.labels_mask) if spec)
+        states["labels"] = " ".join(map(state_of, both))
+    return states
 
 
 def _voxels(config: ResolvedSegment, name: str) -> str:
     region = config.region.box
     if name == "image":
         return voxel_digest(open_volume(config.image, cache_bytes=0), region, INTENSITIES)
-    return voxel_digest(open_labels(str(config.labels), cache_bytes=0), region, IDS)
+    labels = config.open_truth(cache_bytes=0)
+    assert labels is not None
+    return voxel_digest(labels, region, IDS)

@@ -20,7 +20,6 @@ from experiments.segment.precomputed import (
     IMAGE,
     SEGMENTATION,
     Kind,
-    Size,
     open_precomputed,
     scales,
     write_precomputed,
@@ -29,7 +28,16 @@ from experiments.segment.segmentation_files import load_config
 from ffn_core.errors import InputError
 from ffn_core.files.outputs import Outputs
 from ffn_core.geometry import Box, to_zyx
-from ffn_core.volumes import Placement, Volume, open_labels, open_volume, stored_at
+from ffn_core.volumes import (
+    Volume,
+    known_voxel_nm,
+    open_labels,
+    open_volume,
+    stored_at,
+    voxel_size_doubt,
+)
+
+VOXEL_SIZE = "--voxel-size-nm"
 
 SHOWN_AS_SURFACES = 10
 """How many of the largest segments are chosen, and so have their surface shown."""
@@ -154,14 +162,18 @@ def exported(folder: Path, out: Path) -> list[Path]:
 
 
 def export(
-    folder: Path, out: Path, voxel_nm: Size | None, terminal: Terminal, overwrite: bool = False
+    folder: Path,
+    out: Path,
+    voxel_size_nm: Sequence[float] | None,
+    terminal: Terminal,
+    overwrite: bool = False,
 ) -> list[Path]:
     """Write every layer of a segmentation's folder below ``out``; returns their folders.
 
     Args:
         folder: of the segmentation.
         out: folder of the export.
-        voxel_nm: edges of a voxel; None for what the image says.
+        voxel_size_nm: edges of a voxel; None for those of the segmentation.
         terminal: where it is said what was written, and what is doubtful.
         overwrite: replace an earlier export.
 
@@ -173,10 +185,16 @@ def export(
     outputs = Outputs("experiments.export_neuroglancer", inputs, overwrite, terminal.say)
     written = [out.absolute() / layer.name for layer in layers]
     outputs.check(written)
-    for name in sorted(changed_inputs(folder, load_config(folder))):
+    config = load_config(folder)
+    for name in sorted(changed_inputs(folder, config)):
         terminal.warn(f"the {name} of {folder} has changed since: exported as it is now")
     placement = layers[0].volume.placement
-    voxel_nm = _voxel_nm(voxel_nm, placement, terminal)
+    if doubt := voxel_size_doubt(voxel_size_nm, placement, VOXEL_SIZE):
+        terminal.warn(doubt)
+    voxel_nm = known_voxel_nm(voxel_size_nm or config.voxel_size_nm, placement)
+    if voxel_nm is None:
+        terminal.warn(f"nothing says how large voxels are: 1 nm; {VOXEL_SIZE} gives their edges")
+        voxel_nm = (1.0, 1.0, 1.0)
     first = to_zyx(round(n) for n in placement.offset_zyx or (0, 0, 0))
     start = to_zyx(a + b for a, b in zip(first, region.start_zyx, strict=True))
     for path, layer in zip(written, layers, strict=True):
@@ -185,18 +203,6 @@ def export(
         count = scales(path)
         terminal.say(f"{layer.name}: {path} ({count} scale{'s' if count > 1 else ''})")
     return written
-
-
-def _voxel_nm(given: Size | None, placement: Placement, terminal: Terminal) -> Size:
-    """The size of voxels as given, or as the image says; a difference is said."""
-    said = placement.voxel_nm
-    if given is None:
-        if said is None:
-            terminal.warn("the image does not say how large its voxels are: 1 nm; --voxel-size-nm")
-        return said or (1.0, 1.0, 1.0)
-    if said is not None and not np.allclose(given, said, rtol=0.01):
-        terminal.warn(f"--voxel-size-nm is {given}, the image says {said}: written as given")
-    return given
 
 
 def view(volumes: Sequence[Path], terminal: Terminal) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -60,7 +62,7 @@ def segment(config: ResolvedSegment, terminal: Terminal) -> None:
         f"{segmentation_files.result(folder)}"
     )
     if evaluation is not None:
-        print_evaluation(evaluation, terminal)
+        print_evaluation(evaluation, terminal, config.voxel_size_nm)
     if config.pictures:
         _draw(config, grid.region, folder, terminal)
 
@@ -78,7 +80,7 @@ def carry_out(
     _begin(config, terminal)
     run_workers(config, terminal.console, what)
     summary = assemble(config)
-    evaluation = score(config, config.labels) if config.labels else None
+    evaluation = score(config) if config.labels else None
     run_files.write_json(folder / run_files.RESULT, dataclasses.asdict(summary))
     return summary, evaluation
 
@@ -106,7 +108,7 @@ def _read_back(
         return None
     before = segmentation_files.load_config(folder)
     changed = changed_inputs(folder, config)
-    if (before.identity, before.labels) != (config.identity, config.labels) or "image" in changed:
+    if (before.identity, before.truth) != (config.identity, config.truth) or "image" in changed:
         return None
     if not segmentation_files.is_readable(folder, config.grid.region.shape_zyx):
         return None
@@ -116,7 +118,7 @@ def _read_back(
     if "labels" in changed:
         terminal.say(f"{config.labels} have changed since {folder} was scored: scoring again")
         state = check_inputs(config, terminal.warn)
-        evaluation = score(config, config.labels)
+        evaluation = score(config)
         write_inputs(folder, state)
         return summary, evaluation
     path = folder / segmentation_files.EVALUATION
@@ -131,8 +133,10 @@ def _built(cls: type[T], values: dict[str, Any], path: Path) -> T:
         raise damaged(path, str(error), REPEAT) from None
 
 
-def print_evaluation(evaluation: Evaluation, terminal: Terminal) -> None:
-    """Scores as a table on standard output."""
+def print_evaluation(
+    evaluation: Evaluation, terminal: Terminal, voxel_nm: Sequence[float] | None = None
+) -> None:
+    """Scores as a table on standard output; with the edges of a voxel, volumes in µm³ as well."""
     title = (
         f"{evaluation.segments} segments against {evaluation.truth_objects} true objects; "
         f"{evaluation.coverage:.1%} of the foreground is segmented"
@@ -141,7 +145,13 @@ def print_evaluation(evaluation: Evaluation, terminal: Terminal) -> None:
         ["foreground", *_cells(evaluation.foreground)],
         ["assigned", *_cells(evaluation.assigned)],
     ]
-    terminal.table(title, ["over", *_HEADER], rows)
+    header = ["over", *_HEADER]
+    if voxel_nm is not None:
+        um3 = math.prod(voxel_nm) / 1e9
+        header.insert(2, "µm³")
+        for row, scores in zip(rows, (evaluation.foreground, evaluation.assigned), strict=True):
+            row.insert(2, f"{scores.voxels * um3:.4g}")
+    terminal.table(title, header, rows)
 
 
 def _cells(scores: Agreement) -> list[str]:

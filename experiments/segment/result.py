@@ -18,7 +18,7 @@ from ffn_core.files.outputs import Outputs
 from ffn_core.geometry import Box
 from ffn_core.inference.evaluation import Evaluation, evaluate_volumes
 from ffn_core.inference.reconcile import reconcile
-from ffn_core.volumes import open_labels, open_volume
+from ffn_core.volumes import known_voxel_nm, open_labels, open_volume
 from ffn_core.volumes.hdf5 import new_hdf5
 
 _KEPT_SUBVOLUMES: Final = 2
@@ -67,15 +67,19 @@ def assemble(config: ResolvedSegment) -> Summary:
         count = reconcile(grid, read, write, least, min_iou)
         dataset.attrs["start_zyx"] = region.start_zyx
         image = open_volume(config.image, cache_bytes=0)
-        dataset.attrs.update(image.placement.at(region.start_zyx).attributes)
+        where = dataclasses.replace(
+            image.placement, voxel_nm=known_voxel_nm(config.voxel_size_nm, image.placement)
+        )
+        dataset.attrs.update(where.at(region.start_zyx).attributes)
         dataset.attrs["settings"] = json.dumps(redacted(dataclasses.asdict(config)))
     return Summary(count, sum(map(segmentation_files.load_fovs, files)), len(files))
 
 
-def score(config: ResolvedSegment, labels: str) -> Evaluation:
-    """Compare the result with the ground truth ``labels``, and keep the scores."""
+def score(config: ResolvedSegment) -> Evaluation:
+    """Compare the result with the ground truth, where that is labeled, and keep the scores."""
     folder, region = config.directory, config.grid.region
-    truth = open_labels(labels, config.cache_bytes)
+    truth = config.open_truth(config.cache_bytes)
+    assert truth is not None
     ids = open_labels(segmentation_files.result(folder), config.cache_bytes)
     evaluation = evaluate_volumes(truth, ids, region.start_zyx)
     run_files.write_json(folder / segmentation_files.EVALUATION, dataclasses.asdict(evaluation))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from PIL import Image, ImageDraw
 
 from ffn_core.scores.voxel_counts import VoxelCounts
 from ffn_core.training.examples import Canvas
-from ffn_core.volumes import whole_file
+from ffn_core.volumes import Size, whole_file
 
 RIGHT = (0, 158, 115)  # Okabe and Ito 2008
 TOO_MUCH = (213, 94, 0)
@@ -37,24 +38,31 @@ class CanvasPictures:
         folder: where they go.
         canvases: how many canvases are shown; 0 writes nothing.
         threshold: logit from which a voxel counts as object.
+        voxel_nm: edges of a voxel, z, y, x: canvases are drawn in their proportions.
     """
 
     folder: Path
     canvases: int
     threshold: float
+    voxel_nm: Size = (1.0, 1.0, 1.0)
 
     def write(self, fovs: int, canvases: Sequence[Canvas]) -> None:
         """Draw the first of the finished ``canvases``, as they are after ``fovs`` FOVs."""
         shown = canvases[: self.canvases]
         if shown:
-            sheet = draw_sheet(shown, self.threshold, f"{fovs:,} FOVs")
+            sheet = draw_sheet(shown, self.threshold, f"{fovs:,} FOVs", self.voxel_nm)
             with whole_file(self.folder / f"fovs-{fovs:08d}.png") as partial:
                 sheet.save(partial, format="PNG", optimize=True)
 
 
-def draw_sheet(canvases: Sequence[Canvas], threshold: float, title: str) -> Image.Image:
+def draw_sheet(
+    canvases: Sequence[Canvas],
+    threshold: float,
+    title: str,
+    voxel_nm: Size = (1.0, 1.0, 1.0),
+) -> Image.Image:
     """Central z sections: a column per canvas; image, truth, prediction and F1 of all of it."""
-    columns = [_column(canvas, threshold) for canvas in canvases]
+    columns = [_column(canvas, threshold, voxel_nm) for canvas in canvases]
     tile_y, tile_x = columns[0][0].shape[:2]
     width = _GUTTER_PX + len(columns) * (tile_x + _GAP_PX)
     height = 3 * _LINE_PX + len(_ROWS) * (tile_y + _GAP_PX)
@@ -80,14 +88,16 @@ def draw_sheet(canvases: Sequence[Canvas], threshold: float, title: str) -> Imag
 
 
 def canvas_f1(canvas: Canvas, threshold: float) -> float:
-    """F1 over all voxels of one finished canvas."""
-    return VoxelCounts.of_canvas(canvas.seed, canvas.is_object, threshold).f1
+    """F1 over all labeled voxels of one finished canvas."""
+    return VoxelCounts.of_canvas(canvas.seed, canvas.is_object, threshold, canvas.labeled).f1
 
 
 def section_views(canvas: Canvas, threshold: float) -> list[np.ndarray]:
     """Image, truth and prediction of the central section, each (y, x, 3) uint8."""
     z = canvas.image.shape[0] // 2
     truth, found = canvas.is_object[z], canvas.seed[z] >= threshold
+    if canvas.labeled is not None:
+        found = found & canvas.labeled[z]  # elsewhere nobody knows what is right
     level = np.clip((canvas.image[z] / _STDDEVS + 1) / 2, 0, 1)
     image = np.repeat(255 * level[..., None], 3, axis=2)
     prediction = image
@@ -105,8 +115,22 @@ def _tinted(picture: np.ndarray, mask: np.ndarray, color: tuple[int, int, int]) 
     return np.where(mask[..., None], (1 - _TINT) * picture + _TINT * np.array(color), picture)
 
 
-def _column(canvas: Canvas, threshold: float) -> list[np.ndarray]:
-    """The views, enlarged by an integer so that voxels stay squares."""
+def _column(canvas: Canvas, threshold: float, voxel_nm: Size) -> list[np.ndarray]:
+    """The views of a z section, enlarged."""
     views = section_views(canvas, threshold)
-    zoom = -(-_TILE_PX // max(views[0].shape[:2]))
-    return [view.repeat(zoom, axis=0).repeat(zoom, axis=1) for view in views]
+    along_y, along_x = enlargement(views[0].shape[:2], voxel_nm[1:])
+    return [view.repeat(along_y, axis=0).repeat(along_x, axis=1) for view in views]
+
+
+def enlargement(shape: Sequence[int], edges_nm: Sequence[float]) -> tuple[int, int]:
+    """Pixels along rows and columns that a voxel of a section becomes, each a whole number.
+
+    The section is at least `_TILE_PX` along its longer side, and its proportions are those of the
+    voxels as far as whole numbers allow; voxels that are squares stay squares.
+    """
+    shortest = min(edges_nm)
+    ratios = [edge / shortest for edge in edges_nm]
+    longer = max(n * ratio for n, ratio in zip(shape, ratios, strict=True))
+    zoom = math.ceil(_TILE_PX / longer)
+    rows, columns = (max(1, round(zoom * ratio)) for ratio in ratios)
+    return rows, columns

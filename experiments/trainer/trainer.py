@@ -54,7 +54,7 @@ class Trainer:
             self._fovs_per_step,
             config.model.micro_batch_size,
         )
-        self._batch = MicroBatch(size, config.model.geometry.fov_zyx)
+        self._batch = MicroBatch(size, config.model.geometry.fov_zyx, source.partly_labeled)
         self._train_step = step = make_train_step(
             config.model.size,
             config.seed,
@@ -67,6 +67,7 @@ class Trainer:
             precision=config.model.precision,
             half_life_fovs=config.averaging.half_life_fovs,
             first_stream=cluster.group.nodes_of(self._rank).start * cluster.local_batch_size,
+            partly_labeled=source.partly_labeled,
         )
         self._checkpointer = Checkpointer(
             config,
@@ -169,7 +170,7 @@ class Trainer:
                     stream.advance()
                 batch.gather([(s.canvas, s.window) for s in streams])
             with phases.phase(names.COMPUTE):
-                logits = step.accumulate(batch.image, batch.seed, batch.is_object).numpy()
+                logits = step.accumulate(*batch.rows(size)).numpy()
             with phases.phase(names.INPUT):
                 for row, stream in enumerate(streams):
                     stream.write(logits[row, ..., 0])

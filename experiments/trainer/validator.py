@@ -17,6 +17,7 @@ from ffn_core.training.averaging import AveragedWeights
 from ffn_core.training.distributed import Collectives
 from ffn_core.training.examples import Canvas, CanvasSource
 from ffn_core.training.train_step import Predictor
+from ffn_core.volumes import known_voxel_nm
 
 
 class Validator:
@@ -56,6 +57,7 @@ class Validator:
             run_dir / CANVASES,
             0 if rank else config.report.canvases,
             config.seed_values.move_logit,
+            known_voxel_nm(config.data.voxel_size_nm) or (1.0, 1.0, 1.0),
         )
         self.clock = TrainingClock()
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 from ffn_core.command import about, program, version
-from ffn_core.limits.ranges import Range, shown
+from ffn_core.limits.ranges import VOXEL_NM, Range, shown
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -75,6 +75,18 @@ def add_real(
 ) -> None:
     """Add an argument of one or several finite numbers; as `add_whole`."""
     _add(parser, name, float, "a number", limits, text, more)
+
+
+def add_voxel_size(parser: argparse.ArgumentParser, otherwise: str) -> None:
+    """Add ``--voxel-size-nm``, the edges of a voxel; ``otherwise`` says what counts without it."""
+    add_real(
+        parser,
+        "--voxel-size-nm",
+        VOXEL_NM,
+        f"edges of a voxel in nm (default: {otherwise})",
+        nargs=3,
+        metavar=("Z", "Y", "X"),
+    )
 
 
 def _add(

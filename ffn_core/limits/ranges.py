@@ -85,6 +85,9 @@ class Range:
 ANY = Range()
 """Every finite number."""
 
+VOXEL_NM = Range(at_least=1e-3, at_most=1e9)
+"""Edges of a voxel in nm."""
+
 
 def shown(value: object) -> str:
     """A value as its user wrote it; a long one is cut."""

@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -175,26 +175,44 @@ class Coordinates:
         z, y, x = np.unravel_index(int(members[rng.integers(len(members))]), self.shape_zyx)
         return int(z), int(y), int(x)
 
-    def within(self, start_zyx: Zyx, stop_zyx: Zyx) -> "Coordinates":
+    def within(
+        self, start_zyx: Zyx, stop_zyx: Zyx, advice: str = "use a larger box or a larger volume"
+    ) -> "Coordinates":
         """The coordinates with start <= (z, y, x) < stop.
 
         Canvases reach ``lom_radius_zyx`` beyond their center: leave twice that between two boxes
         that must not share voxels.
 
         Raises:
-            InputError: No coordinate lies in the box.
+            InputError: No coordinate lies in the box; gives the ``advice``.
         """
-        indices = tuple(
-            members[_inside(members, self.shape_zyx, start_zyx, stop_zyx)]
-            for members in self.indices
+        kept = self._where(lambda members: _inside(members, self.shape_zyx, start_zyx, stop_zyx))
+        if not len(kept):
+            raise InputError(f"{self._none('in', start_zyx, stop_zyx)} {advice}")
+        return kept
+
+    def outside(
+        self, start_zyx: Zyx, stop_zyx: Zyx, advice: str = "use a smaller box or a larger volume"
+    ) -> "Coordinates":
+        """All other coordinates than those of `within`; corners may lie outside the volume.
+
+        Raises:
+            InputError: There is no other one; gives the ``advice``.
+        """
+        kept = self._where(lambda members: ~_inside(members, self.shape_zyx, start_zyx, stop_zyx))
+        if not len(kept):
+            raise InputError(f"{self._none('outside', start_zyx, stop_zyx)} {advice}")
+        return kept
+
+    def _where(self, chosen: Callable[[np.ndarray], np.ndarray]) -> "Coordinates":
+        return replace(self, indices=tuple(members[chosen(members)] for members in self.indices))
+
+    def _none(self, lies: str, start_zyx: Zyx, stop_zyx: Zyx) -> str:
+        return (
+            f"no training coordinate of {self.labels_source} lies {lies} the box zyx {start_zyx} to"
+            f" {stop_zyx}, with canvases that reach {self.lom_radius_zyx} from their center in a"
+            f" volume of {self.shape_zyx}:"
         )
-        if not any(len(members) for members in indices):
-            raise InputError(
-                f"no training coordinate of {self.labels_source} lies in the box zyx {start_zyx}"
-                f" to {stop_zyx}; with lom_radius_zyx {self.lom_radius_zyx} and shape"
-                f" {self.shape_zyx} use a larger box or a larger volume"
-            )
-        return replace(self, indices=indices)
 
     def check_labels(self, labels: Volume, source: str) -> None:
         """Check on some coordinates that they may be of ``labels``, which have the same shape.
@@ -298,7 +316,10 @@ def _why_empty(shape_zyx: Zyx, radius_zyx: Zyx, min_size: int, source: str) -> s
     if any(2 * r + 1 > n for r, n in zip(radius_zyx, shape_zyx, strict=True)):
         reason = "the window does not fit the volume; lower lom_radius_zyx"
     else:
-        reason = "no object is that large where its window fits; lower min_size or lom_radius_zyx"
+        reason = (
+            "no object is that large where its window fits; lower min_size"
+            " (data.min_object_voxels) or lom_radius_zyx (FOV // 2 + deltas of the model)"
+        )
     return (
         f"{source} (shape zyx {shape_zyx}) has no training coordinate with min_size {min_size}"
         f" and lom_radius_zyx {radius_zyx}: {reason}"

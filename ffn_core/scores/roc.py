@@ -27,13 +27,18 @@ class LogitHistogram:
         return cls(np.zeros((2, BINS), np.int64))
 
     @classmethod
-    def of_canvas(cls, logits: np.ndarray, is_object: np.ndarray) -> LogitHistogram:
+    def of_canvas(
+        cls, logits: np.ndarray, is_object: np.ndarray, labeled: np.ndarray | None = None
+    ) -> LogitHistogram:
         """Count voxels.
 
         Args:
             logits: (z, y, x) float predicted logits; one that is not a number counts as lowest.
             is_object: (z, y, x) bool truth.
+            labeled: (z, y, x) bool; other voxels do not count. None: all do.
         """
+        if labeled is not None:
+            logits, is_object = logits[labeled], is_object[labeled]
         clipped = np.nan_to_num(logits.ravel(), nan=-LIMIT).clip(-LIMIT, LIMIT)
         bins = ((clipped + LIMIT) * (BINS / (2 * LIMIT))).astype(np.int64).clip(0, BINS - 1)
         both = np.bincount(bins + BINS * is_object.ravel(), minlength=2 * BINS)

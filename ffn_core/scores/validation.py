@@ -14,8 +14,8 @@ from ffn_core.scores.voxel_counts import VoxelCounts
 from ffn_core.training.batches import MicroBatch
 from ffn_core.training.examples import Canvas, CanvasSource, Window
 
-Predict = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
-"""(image, seed, is_object) of a batch -> (logits, loss of each FOV)."""
+Predict = Callable[..., tuple[np.ndarray, np.ndarray]]
+"""(image, seed, is_object) of a batch, and labeled if not all is -> (logits, loss of each FOV)."""
 
 HALF = 0.0
 """Logit of probability 0.5."""
@@ -31,14 +31,14 @@ class Score:
     Attributes:
         published: voxels of canvases moved and counted at the published threshold.
         loss_sum: sum of the losses of the FOVs visited meanwhile,
-        fovs: and how many these were.
+        fovs: and how many these were, each counted by the share of its voxels that are labeled.
         half: voxels of canvases moved and counted at probability 0.5.
         logits: of canvases moved by the true labels.
     """
 
     published: VoxelCounts
     loss_sum: float
-    fovs: int
+    fovs: float
     half: VoxelCounts
     logits: LogitHistogram
 
@@ -54,7 +54,7 @@ class Score:
         return cls(
             VoxelCounts.from_array(published),
             float(losses[0]),
-            int(losses[1]),
+            float(losses[1]),
             VoxelCounts.from_array(half),
             LogitHistogram(logits.astype(np.int64).reshape(2, -1)),
         )
@@ -111,7 +111,14 @@ def moved_by_truth(canvas: Canvas) -> Canvas:
 
 
 def _again(canvas: Canvas, movement: Movement) -> Canvas:
-    return Canvas(canvas.image, canvas.is_object, canvas.seed.copy(), movement, canvas.geometry)
+    return Canvas(
+        canvas.image,
+        canvas.is_object,
+        canvas.seed.copy(),
+        movement,
+        canvas.geometry,
+        canvas.labeled,
+    )
 
 
 def flood(
@@ -125,12 +132,14 @@ def flood(
         batch_size: most FOVs per forward pass; a finished canvas makes room for the next.
 
     Returns:
-        For each canvas the sum of the losses of its FOVs, and how many it had; (n,) each.
+        For each canvas the sum of the losses of its FOVs, and how many it had, each counted by the
+        share of its voxels that are labeled; (n,) each.
     """
-    loss_sums, fovs = np.zeros(len(canvases)), np.zeros(len(canvases), np.int64)
+    loss_sums, fovs = np.zeros(len(canvases)), np.zeros(len(canvases))
     if not canvases:
         return loss_sums, fovs
-    batch = MicroBatch(batch_size, canvases[0].geometry.fov_zyx)
+    partly = any(canvas.labeled is not None for canvas in canvases)
+    batch = MicroBatch(batch_size, canvases[0].geometry.fov_zyx, partly)
     waiting = list(range(len(canvases)))[::-1]
     active: list[tuple[int, Window]] = []
     while waiting or active:
@@ -138,14 +147,13 @@ def flood(
             index = waiting.pop()
             active.append((index, canvases[index].first_window()))
         batch.gather([(canvases[index], window) for index, window in active])
-        rows = slice(len(active))
-        logits, losses = predict(batch.image[rows], batch.seed[rows], batch.is_object[rows])
+        logits, losses = predict(*batch.rows(len(active)))
         unfinished = []
         for row, (index, window) in enumerate(active):
             canvas = canvases[index]
             canvas.seed[window] = logits[row, ..., 0]
             loss_sums[index] += losses[row]
-            fovs[index] += 1
+            fovs[index] += 1 if canvas.labeled is None else canvas.labeled[window].mean()
             if (following := canvas.next_window()) is not None:
                 unfinished.append((index, following))
         active = unfinished
@@ -177,15 +185,15 @@ def evaluate(
     return Score(
         _counts(canvases, threshold),
         float(loss_sums[first:].sum()),
-        int(fovs[first:].sum()),
+        float(fovs[first:].sum()),
         _counts(halves, HALF),
         sum(
-            (LogitHistogram.of_canvas(canvas.seed, canvas.is_object) for canvas in guided),
+            (LogitHistogram.of_canvas(c.seed, c.is_object, c.labeled) for c in guided),
             LogitHistogram.empty(),
         ),
     )
 
 
 def _counts(canvases: Sequence[Canvas], threshold: float) -> VoxelCounts:
-    counts = (VoxelCounts.of_canvas(c.seed, c.is_object, threshold) for c in canvases)
+    counts = (VoxelCounts.of_canvas(c.seed, c.is_object, threshold, c.labeled) for c in canvases)
     return sum(counts, VoxelCounts())

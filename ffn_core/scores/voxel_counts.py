@@ -20,14 +20,23 @@ class VoxelCounts:
     canvases: int = 0
 
     @classmethod
-    def of_canvas(cls, logits: np.ndarray, is_object: np.ndarray, threshold: float) -> VoxelCounts:
+    def of_canvas(
+        cls,
+        logits: np.ndarray,
+        is_object: np.ndarray,
+        threshold: float,
+        labeled: np.ndarray | None = None,
+    ) -> VoxelCounts:
         """Count one finished canvas.
 
         Args:
             logits: (z, y, x) float predicted logits.
             is_object: (z, y, x) bool truth.
             threshold: a voxel is predicted object where its logit reaches this value.
+            labeled: (z, y, x) bool; other voxels do not count. None: all do.
         """
+        if labeled is not None:
+            logits, is_object = logits[labeled], is_object[labeled]
         predicted = logits >= threshold
         positive = int(np.count_nonzero(predicted))
         actual = int(np.count_nonzero(is_object))

@@ -13,9 +13,10 @@ import numpy as np
 from scipy import ndimage
 
 from ffn_core.errors import InputError
-from ffn_core.geometry import Zyx
+from ffn_core.geometry import Zyx, to_zyx
 from ffn_core.synthetic.random_fields import random_direction, smooth_noise
 from ffn_core.synthetic.rendering import render
+from ffn_core.volumes.placement import Size
 
 MIN_EXTENT = 8
 """Smallest extent of a synthetic volume along any axis, in voxels."""
@@ -62,6 +63,35 @@ def synthesize(
     if extracellular_vx > 0:
         labels[depth_vx < extracellular_vx] = 0
     return np.clip(np.rint(image), 0, 255).astype(np.uint8), labels
+
+
+def synthesize_sections(
+    shape_zyx: Zyx, voxel_nm: Size, seed: int, **options: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """`synthesize` for voxels that are longer along some axes, as in serial sections.
+
+    The volume is made of cubes as large as the shortest edge, and along each axis the nearest of
+    them are taken: a section is as sharp as the volume it is cut from.
+
+    Args:
+        shape_zyx: Extents in voxels.
+        voxel_nm: Edges of a voxel; only their proportions matter.
+        seed: Seed of everything random.
+        options: Of `synthesize`, in voxels of the shortest edge.
+    """
+    fine_zyx = cubes_of(shape_zyx, voxel_nm)
+    image, labels = synthesize(fine_zyx, seed, **options)
+    steps = zip(shape_zyx, (edge / min(voxel_nm) for edge in voxel_nm), strict=True)
+    taken = np.ix_(*(np.floor((np.arange(n) + 0.5) * step).astype(int) for n, step in steps))
+    return image[taken], labels[taken]
+
+
+def cubes_of(shape_zyx: Zyx, voxel_nm: Size) -> Zyx:
+    """Extents of a volume in cubes as large as its voxels' shortest edge, rounded up."""
+    shortest = min(voxel_nm)
+    return to_zyx(
+        math.ceil(n * edge / shortest) for n, edge in zip(shape_zyx, voxel_nm, strict=True)
+    )
 
 
 def _grow_neurites(shape_zyx: Zyx, radius_vx: float, rng: np.random.Generator) -> np.ndarray:

@@ -19,13 +19,15 @@ class MicroBatch:
         image: (size, z, y, x, 1) float32.
         seed: (size, z, y, x, 1) float32 logits.
         is_object: (size, z, y, x, 1) bool.
+        labeled: (size, z, y, x, 1) bool, where truth is known; None where it is everywhere.
     """
 
-    def __init__(self, size: int, fov_zyx: Zyx) -> None:
+    def __init__(self, size: int, fov_zyx: Zyx, partly_labeled: bool = False) -> None:
         shape = (size, *fov_zyx, 1)
         self.image = np.zeros(shape, np.float32)
         self.seed = np.zeros(shape, np.float32)
         self.is_object = np.zeros(shape, bool)
+        self.labeled = np.zeros(shape, bool) if partly_labeled else None
 
     def gather(self, views: Sequence[tuple[Canvas, Window]]) -> None:
         """Copy the FOV of each (canvas, window) into row 0, 1, ..."""
@@ -33,6 +35,14 @@ class MicroBatch:
             self.image[row, ..., 0] = canvas.image[window]
             self.seed[row, ..., 0] = canvas.seed[window]
             self.is_object[row, ..., 0] = canvas.is_object[window]
+            if self.labeled is not None:
+                known = canvas.labeled
+                self.labeled[row, ..., 0] = True if known is None else known[window]
+
+    def rows(self, count: int) -> tuple[np.ndarray, ...]:
+        """The first ``count`` rows of all arrays there are, in the order of the attributes."""
+        arrays = (self.image, self.seed, self.is_object, self.labeled)
+        return tuple(array[:count] for array in arrays if array is not None)
 
 
 def micro_batch_size(streams_per_rank: int, streams_total: int, at_most: int) -> int:

@@ -11,6 +11,7 @@ import numpy as np
 from ffn_core.geometry import FovGeometry, Zyx
 from ffn_core.movement import Movement, make_movement
 from ffn_core.sampling.coordinates import Coordinates
+from ffn_core.sampling.partial_labels import PartialLabels
 from ffn_core.scores.voxel_counts import VoxelCounts
 from ffn_core.seed import SeedValues
 from ffn_core.training.augmentation import check_permutable, draw_augmentation
@@ -25,7 +26,7 @@ class LabeledVolume:
 
     Attributes:
         image: intensities.
-        labels: object ids of the same shape.
+        labels: object ids of the same shape; `PartialLabels` where they are not true everywhere.
         coordinates: centers of training canvases.
         mean: subtracted from intensities,
         stddev: and divided by afterwards.
@@ -39,12 +40,19 @@ class LabeledVolume:
     stddev: float
     weight: float = 1.0
 
+    def labeled(self, start_zyx: Zyx, shape_zyx: Zyx) -> np.ndarray | None:
+        """Which voxels of a window are labeled, (z, y, x) bool; None where all of the volume is."""
+        if isinstance(self.labels, PartialLabels):
+            return self.labels.labeled(start_zyx, shape_zyx)
+        return None
+
 
 class Canvas:
     """One object to learn: image, truth and seed around a point of it, and the movement over them.
 
     All arrays are (z, y, x) of the geometry's canvas size: ``image`` float32 normalized,
-    ``is_object`` bool, ``seed`` float32 logits.
+    ``is_object`` bool, ``seed`` float32 logits, ``labeled`` bool, where truth is known, or None
+    where it is everywhere.
     """
 
     def __init__(
@@ -54,12 +62,14 @@ class Canvas:
         seed: np.ndarray,
         movement: Movement,
         geometry: FovGeometry,
+        labeled: np.ndarray | None = None,
     ) -> None:
         self.image = image
         self.is_object = is_object
         self.seed = seed
         self.movement = movement
         self.geometry = geometry
+        self.labeled = labeled
 
     def first_window(self) -> Window:
         """Slices of the FOV at the center, which is always visited."""
@@ -98,6 +108,11 @@ class CanvasSource:
     def __post_init__(self) -> None:
         check_permutable(self.geometry.canvas_zyx, self.permute_axes)
 
+    @property
+    def partly_labeled(self) -> bool:
+        """Whether there are voxels whose truth is not known."""
+        return any(isinstance(volume.labels, PartialLabels) for volume in self.volumes)
+
     def draw(self, rng: np.random.Generator) -> Canvas:
         """Draw a volume, a coordinate, an augmentation and a movement order, all from ``rng``."""
         volume = self.volumes[0]
@@ -122,6 +137,9 @@ class CanvasSource:
         shape = self.geometry.canvas_zyx
         labels = volume.labels.read((z, y, x), shape)
         is_object = labels == volume.labels.read(center, (1, 1, 1))[0, 0, 0]
+        labeled = volume.labeled((z, y, x), shape)
+        if labeled is None and self.partly_labeled:  # by another volume
+            labeled = np.ones(shape, bool)
         image = read_normalized(volume.image, (z, y, x), shape, volume.mean, volume.stddev)
         return Canvas(
             image=np.ascontiguousarray(augment(image)),
@@ -129,6 +147,7 @@ class CanvasSource:
             seed=self.seed_values.canvas(shape),
             movement=movement,
             geometry=self.geometry,
+            labeled=None if labeled is None else np.ascontiguousarray(augment(labeled)),
         )
 
 
@@ -171,8 +190,9 @@ class ExampleStream:
         if window is not None:
             self.window = window
             return
+        canvas = self.canvas
         self._counts += VoxelCounts.of_canvas(
-            self.canvas.seed, self.canvas.is_object, self._threshold
+            canvas.seed, canvas.is_object, self._threshold, canvas.labeled
         )
         self._draw()
 

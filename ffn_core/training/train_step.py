@@ -25,6 +25,10 @@ OBJECT_PROBABILITY = 0.95
 """Soft label of object voxels; all others have one minus this (Januszewski et al. 2018)."""
 
 
+_LEAST_LABELED = 1e-6
+"""FOVs of labeled voxels: less than one voxel of any FOV, so that a step without one divides."""
+
+
 @dataclass(frozen=True)
 class StepResult:
     """What one step measured, the same on every rank.
@@ -44,12 +48,15 @@ class StepResult:
     done_votes: int
 
 
-def fov_losses(logits: tf.Tensor, is_object: tf.Tensor) -> tf.Tensor:
+def fov_losses(
+    logits: tf.Tensor, is_object: tf.Tensor, labeled: tf.Tensor | None = None
+) -> tf.Tensor:
     """Sigmoid cross entropy with soft labels, mean over the voxels of each FOV.
 
     Args:
         logits: (b, z, y, x, 1) float32.
         is_object: (b, z, y, x, 1) bool.
+        labeled: (b, z, y, x, 1) bool; elsewhere the loss is 0. None: true everywhere.
 
     Returns:
         (b,) float32.
@@ -57,6 +64,8 @@ def fov_losses(logits: tf.Tensor, is_object: tf.Tensor) -> tf.Tensor:
     low = 1.0 - OBJECT_PROBABILITY
     labels = low + (OBJECT_PROBABILITY - low) * tf.cast(is_object, tf.float32)
     losses = tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=logits)
+    if labeled is not None:
+        losses *= tf.cast(labeled, tf.float32)
     return tf.reduce_mean(losses, axis=(1, 2, 3, 4))
 
 
@@ -73,18 +82,26 @@ class Predictor(tf.Module):
         self.model = model
 
     def __call__(
-        self, image: np.ndarray, seed: np.ndarray, is_object: np.ndarray
+        self,
+        image: np.ndarray,
+        seed: np.ndarray,
+        is_object: np.ndarray,
+        labeled: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Logits (b, z, y, x, 1) and the loss of each FOV (b,); arguments as of `fov_losses`."""
-        logits, losses = self._predict(image, seed, is_object)
+        logits, losses = self._predict(image, seed, is_object, labeled)
         return logits.numpy(), losses.numpy()
 
     @tf.function(reduce_retracing=True, autograph=False)
     def _predict(
-        self, image: tf.Tensor, seed: tf.Tensor, is_object: tf.Tensor
+        self,
+        image: tf.Tensor,
+        seed: tf.Tensor,
+        is_object: tf.Tensor,
+        labeled: tf.Tensor | None,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         logits = self.model(image, seed)
-        return logits, fov_losses(logits, is_object)
+        return logits, fov_losses(logits, is_object, labeled)
 
 
 class TrainStep(tf.Module):
@@ -92,6 +109,9 @@ class TrainStep(tf.Module):
 
     Gradients of all its micro-batches are summed in one flat buffer. The loss, what the noise scale
     needs and this rank's votes to end are appended: a single collective carries all.
+
+    Where labels are true in a part only, loss and gradient are means over the labeled voxels of all
+    FOVs of the step, each of which weighs the same: the sum of their shares is reduced as well.
 
     Attributes:
         predict: forward pass of the same network.
@@ -107,6 +127,7 @@ class TrainStep(tf.Module):
         clip: float | None,
         first_stream: int = 0,
         average: AveragedWeights | None = None,
+        partly_labeled: bool = False,
     ) -> None:
         """Trace nothing yet.
 
@@ -120,6 +141,7 @@ class TrainStep(tf.Module):
             first_stream: number of this rank's first example stream among those of all nodes; each
                 has a FOV in a step, and micro-batches come in their order.
             average: of the same weights, updated after each step; None to keep none.
+            partly_labeled: whether `accumulate` is given which voxels are labeled.
         """
         super().__init__(name="train_step")
         self.predict = Predictor(model)
@@ -132,8 +154,10 @@ class TrainStep(tf.Module):
         self._average = average
         self._sizes = [int(np.prod(w.shape)) for w in model.weights]
         parameters = sum(self._sizes)
-        self._parts = [parameters, 1, SKETCH_SIZE, 1, 1]  # gradient, loss, sketch, two votes
-        self._buffer = tf.Variable(tf.zeros(parameters + 1), trainable=False, name="buffer")
+        self._partly_labeled = partly_labeled
+        losses = 2 if partly_labeled else 1  # the sum, and that of the labeled shares of FOVs
+        self._parts = [parameters, losses, SKETCH_SIZE, 1, 1]  # gradient, loss, sketch, two votes
+        self._buffer = tf.Variable(tf.zeros(parameters + losses), trainable=False, name="buffer")
         self._first_stream = self._next_stream = first_stream
         first = first_group(fovs_per_step)
         self._groups = first, fovs_per_step - first
@@ -159,27 +183,44 @@ class TrainStep(tf.Module):
         """Of the weights, after each step; None where there is none."""
         return self._average
 
-    def accumulate(self, image: tf.Tensor, seed: tf.Tensor, is_object: tf.Tensor) -> tf.Tensor:
+    def accumulate(
+        self,
+        image: tf.Tensor,
+        seed: tf.Tensor,
+        is_object: tf.Tensor,
+        labeled: tf.Tensor | None = None,
+    ) -> tf.Tensor:
         """Add a micro-batch to the buffer and return its predicted logits (b, z, y, x, 1).
 
-        ``image`` and ``seed`` are (b, z, y, x, 1) float32, ``is_object`` likewise bool.
+        ``image`` and ``seed`` are (b, z, y, x, 1) float32, ``is_object`` likewise bool, and so is
+        ``labeled``, which is given where labels are true in a part only.
         """
+        assert self._partly_labeled == (labeled is not None), "as the step was made"
         second = self._next_stream >= self._groups[0]
         self._next_stream += self._micro_batch
-        return self._accumulate(image, seed, is_object, self._shares[second])
+        return self._accumulate(image, seed, is_object, self._shares[second], labeled)
 
     @tf.function(reduce_retracing=True, autograph=False)
     def _accumulate(
-        self, image: tf.Tensor, seed: tf.Tensor, is_object: tf.Tensor, share: tf.Tensor
+        self,
+        image: tf.Tensor,
+        seed: tf.Tensor,
+        is_object: tf.Tensor,
+        share: tf.Tensor,
+        labeled: tf.Tensor | None,
     ) -> tf.Tensor:
         weights = self._model.weights
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(weights)
             logits = self._model(image, seed)
-            loss = tf.reduce_sum(fov_losses(logits, is_object))
+            loss = tf.reduce_sum(fov_losses(logits, is_object, labeled))
         gradients = tape.gradient(loss, weights)
         flat = tf.concat([tf.reshape(g, [-1]) for g in gradients], axis=0)
-        self._buffer.assign_add(tf.concat([flat, [loss]], axis=0))
+        sums = [loss]
+        if labeled is not None:
+            shares = tf.reduce_mean(tf.cast(labeled, tf.float32), axis=(1, 2, 3, 4))
+            sums.append(tf.reduce_sum(shares))
+        self._buffer.assign_add(tf.concat([flat, sums], axis=0))
         self._difference.assign_add(share * flat)
         return logits
 
@@ -207,7 +248,11 @@ class TrainStep(tf.Module):
     @tf.function(autograph=False)
     def _apply(self, total: tf.Tensor, learning_rate: tf.Tensor, share: tf.Tensor) -> tf.Tensor:
         gradient, loss, sketch, stop, done = tf.split(total, self._parts)
-        flat = gradient / self._fovs_per_step
+        fovs: int | tf.Tensor = self._fovs_per_step
+        if self._partly_labeled:
+            fovs = tf.maximum(loss[1], _LEAST_LABELED)
+            sketch *= self._fovs_per_step / fovs
+        flat = gradient / fovs
         norm2 = tf.reduce_sum(tf.square(flat))
         if self._clip is not None:
             flat = tf.clip_by_value(flat, -self._clip, self._clip)
@@ -221,7 +266,7 @@ class TrainStep(tf.Module):
         if self._average is not None:
             self._average.update(share)
         difference2 = tf.reduce_sum(tf.square(sketch))
-        return tf.stack([loss[0] / self._fovs_per_step, norm2, difference2, stop[0], done[0]])
+        return tf.stack([loss[0] / fovs, norm2, difference2, stop[0], done[0]])
 
     def apply(self, total: tf.Tensor, learning_rate: float) -> StepResult:
         """Update the weights with the averaged, clipped gradient of what `reduce` returned."""
@@ -246,6 +291,7 @@ def make_train_step(
     precision: str = "float32",
     half_life_fovs: float = 0,
     first_stream: int = 0,
+    partly_labeled: bool = False,
 ) -> TrainStep:
     """Build a network, its optimizer, and the step that trains one by the other.
 
@@ -260,7 +306,8 @@ def make_train_step(
         clip: largest magnitude of an entry of the averaged gradient; None for no clipping.
         precision: of the convolutions, one of `ffn_core.model_size.PRECISIONS`.
         half_life_fovs: of the averaged weights; 0 to keep none.
-        first_stream: see `TrainStep`.
+        first_stream: as ``partly_labeled``, see `TrainStep`.
+        partly_labeled: whether there are voxels whose truth is not known.
 
     Raises:
         InputError: for an optimizer that there is not, or arguments that it does not take.
@@ -271,5 +318,13 @@ def make_train_step(
     if half_life_fovs:
         average = AveragedWeights(model.weights, fovs_per_step, half_life_fovs)
     return TrainStep(
-        model, built, reduce_sum, fovs_per_step, micro_batch, clip, first_stream, average
+        model,
+        built,
+        reduce_sum,
+        fovs_per_step,
+        micro_batch,
+        clip,
+        first_stream,
+        average,
+        partly_labeled,
     )

@@ -22,7 +22,14 @@ from ffn_core.volumes.opening import (
     stored_at,
     stored_start,
 )
-from ffn_core.volumes.placement import UNKNOWN, Placement, Size
+from ffn_core.volumes.placement import (
+    UNKNOWN,
+    Placement,
+    Size,
+    axis_order_doubt,
+    known_voxel_nm,
+    voxel_size_doubt,
+)
 from ffn_core.volumes.rules import IDS, INTENSITIES, UnusableVoxels
 from ffn_core.volumes.stacks import StackVolume
 from ffn_core.volumes.stores import StoreVolume
@@ -51,6 +58,7 @@ __all__ = [
     "UnusableVoxels",
     "Volume",
     "absolute_spec",
+    "axis_order_doubt",
     "check_pair",
     "doubts",
     "downsample",
@@ -60,6 +68,7 @@ __all__ = [
     "image_statistics",
     "iter_blocks",
     "iter_slabs",
+    "known_voxel_nm",
     "open_labels",
     "open_mask",
     "open_volume",
@@ -71,5 +80,6 @@ __all__ = [
     "stored_at",
     "stored_start",
     "voxel_digest",
+    "voxel_size_doubt",
     "whole_file",
 ]

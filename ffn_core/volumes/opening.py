@@ -50,8 +50,10 @@ def open_volume(spec: str, cache_bytes: int = DEFAULT_CACHE_BYTES) -> Volume:
     return _ready(_open_any(spec, cache_bytes), INTENSITIES, cache_bytes)
 
 
-def open_labels(spec: str, cache_bytes: int = DEFAULT_CACHE_BYTES) -> Volume:
+def open_labels(spec: str, cache_bytes: int = DEFAULT_CACHE_BYTES, checked: bool = True) -> Volume:
     """Open a segmentation: integer object ids, 0 = background.
+
+    Without ``checked``, its voxels may hold anything: the caller checks those it uses.
 
     Supervoxels with a ``transforms`` table beside them in the same HDF5 group (FIB-25 ground
     truth) are turned into bodies; the volume's ``info`` says so.
@@ -65,7 +67,7 @@ def open_labels(spec: str, cache_bytes: int = DEFAULT_CACHE_BYTES) -> Volume:
     transforms = read_transforms(spec) if _kind(spec) == "hdf5" else None
     if transforms is not None:
         volume = BodyVolume(volume, transforms)
-    return _ready(volume, IDS, cache_bytes)
+    return _ready(volume, IDS if checked else None, cache_bytes)
 
 
 def open_mask(spec: str, cache_bytes: int = DEFAULT_CACHE_BYTES) -> Volume:

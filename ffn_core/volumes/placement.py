@@ -128,6 +128,40 @@ class Placement:
 UNKNOWN = Placement()
 """Of a volume that says nothing."""
 
+_COARSE = 1.5
+"""An axis whose voxels are this many times longer than the others is the one of sectioning."""
+
+
+def known_voxel_nm(given: Sequence[float] | None, *said: Placement) -> Size | None:
+    """Edges of a voxel as given, else as the first of the volumes says that does; None if none."""
+    if given is not None:
+        z, y, x = given
+        return z, y, x
+    return next((each.voxel_nm for each in said if each.voxel_nm is not None), None)
+
+
+def voxel_size_doubt(given: Sequence[float] | None, said: Placement, option: str) -> str:
+    """In words, that a volume says another size of its voxels than ``option`` was given."""
+    if given is None or said.voxel_nm is None or np.allclose(given, said.voxel_nm, rtol=0.01):
+        return ""
+    return f"{option} is {_words(given)}, the image says {_words(said.voxel_nm)}: taken as given"
+
+
+def axis_order_doubt(voxel_nm: Size | None) -> str:
+    """In words, that voxels longest along y or x look like a size in x, y, z order.
+
+    Volumes are cut or imaged along z, where voxels are the longest if their edges differ.
+    """
+    if voxel_nm is None or max(voxel_nm) < _COARSE * sorted(voxel_nm)[1]:
+        return ""
+    axis = "zyx"[voxel_nm.index(max(voxel_nm))]
+    if axis == "z":
+        return ""
+    return (
+        f"voxels of zyx {_words(voxel_nm)} nm are longest along {axis}: if these lengths are in x,"
+        " y, z order, give them as z, y, x, and check that the volume itself is stored in z, y, x"
+    )
+
 
 def of_attributes(attributes: Mapping[str, Any]) -> Placement:
     """From attributes in zyx order: ``resolution`` and ``offset``, or ``element_size_um``."""

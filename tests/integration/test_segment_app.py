@@ -498,7 +498,18 @@ def test_voxel_sizes_reach_exports_and_pictures(columns, run_dir, tmp_path, caps
     given = [*export[:2], str(tmp_path / "other"), "--voxel-size-nm", "1", "1", "1"]
     capsys.readouterr()
     assert export_neuroglancer.main(given) == 0
-    assert "the image says (30.0, 16.0, 8.0): written as given" in capsys.readouterr().err
+    assert "the image says (30, 16, 8): taken as given" in capsys.readouterr().err
+
+    # What an image does not say is given once, and known from then on.
+    plain = config(
+        columns, run_dir, tmp_path / "plain", region=region, voxel_size_nm=[30.0, 16.0, 8.0]
+    )
+    carry_out_here(plain)
+    assert open_volume(segmentation_files.result(plain.directory)).placement.voxel_nm is not None
+    assert export_neuroglancer.main([str(plain.directory)]) == 0
+    exported = open_volume(f"precomputed:{plain.directory}/neuroglancer/image").placement
+    assert exported.voxel_nm == (30.0, 16.0, 8.0)
+    assert "warning" not in capsys.readouterr().err
 
     # A corner that is not given is the segmentation's own, not the volume's.
     drawn = [result, "--image", options.image, "--out"]

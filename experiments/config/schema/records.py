@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from experiments.config.schema.data import VolumeConfig
 from ffn_core.errors import InputError
-from ffn_core.limits.ranges import MOST_FOVS, MOST_SEED, number, numbers, option
+from ffn_core.limits.ranges import MOST_EXTENT, MOST_FOVS, MOST_SEED, number, numbers, option
 from ffn_core.metric_names import AVERAGED, AVERAGED_F1, SCORES, VALIDATION
+from ffn_core.sampling.partial_labels import box_of
 
 SETS = (AVERAGED, VALIDATION)
 """Scores of averaged and of raw weights."""
@@ -40,11 +41,12 @@ class ValidationConfig:
     """Scores on ``canvases`` held-out canvases, always the same.
 
     They come in turn from the last ``fraction`` of the long axis of what is trained on (0: none of
-    it), from each of ``volumes``, which are not trained on at all, and, for synthetic data, from a
-    volume made like the one trained on for each of ``synthetic_seeds``. On the first ``subset`` of
-    them (a share, 0 to 1) ``f1_half`` and ``auc`` are measured as well, for which the FOV moves two
-    to three times as often each: with the default, scoring averaged weights beside the raw ones and
-    all this together cost about twice what the published score of the raw ones alone does.
+    it), or from a ``box`` of it instead; from each of ``volumes``, which are not trained on at all;
+    and, for synthetic data, from a volume made like the one trained on for each of
+    ``synthetic_seeds``. On the first ``subset`` of them (a share, 0 to 1) ``f1_half`` and ``auc``
+    are measured as well, for which the FOV moves two to three times as often each: with the
+    default, scoring averaged weights beside the raw ones and all this together cost about twice
+    what the published score of the raw ones alone does.
     """
 
     every_fovs: int = number(
@@ -57,6 +59,13 @@ class ValidationConfig:
     fraction: float = number(
         0.25, "share of the long axis that is held out; 0: none of it", at_least=0, below=1
     )
+    box: list[list[int]] | None = number(
+        None,
+        "box that is held out instead of that share: its first voxel and the one past its last,"
+        " [[z,y,x],[z,y,x]]",
+        at_least=0,
+        at_most=MOST_EXTENT,
+    )
     volumes: list[VolumeConfig] = option([], "volumes that are held out as a whole")
     synthetic_seeds: list[int] = numbers(
         [], "seeds of synthetic volumes held out as a whole", at_least=0, at_most=MOST_SEED
@@ -65,10 +74,13 @@ class ValidationConfig:
     seed: int = number(7, "seed of the choice of canvases", at_least=0, at_most=MOST_SEED)
 
     def __post_init__(self) -> None:
-        if not (self.fraction or self.volumes or self.synthetic_seeds or not self.canvases):
+        if self.box is not None:
+            box_of(self.box, "validation.box")
+        elsewhere = self.box or self.volumes or self.synthetic_seeds
+        if not (self.fraction or elsewhere or not self.canvases):
             raise InputError(
-                "validation.fraction=0 holds nothing out: name validation.volumes (or "
-                "validation.synthetic_seeds), or set validation.canvases=0"
+                "validation.fraction=0 holds nothing out: give validation.box, name "
+                "validation.volumes (or validation.synthetic_seeds), or set validation.canvases=0"
             )
         if weighted := [v for v in self.volumes if v.weight != 1.0]:
             raise InputError(

@@ -17,7 +17,7 @@ import tensorstore as ts
 from experiments.config.config_file import write_config
 from experiments.config.naming import identity
 from experiments.config.parsing import from_dict
-from experiments.config.schema import Config, DataConfig
+from experiments.config.schema import Config, DataConfig, ValidationConfig
 from experiments.data.cache import write_volumes
 from experiments.data.dataset import canvas_sources, held_out_boundary, open_dataset
 from experiments.launch.prepare import prepare
@@ -25,11 +25,12 @@ from experiments.reporting.run_files import CHECKPOINTS
 from experiments.segment.config import ResolvedRegion, SegmentConfig
 from experiments.segment.resolve import held_out_region, resolve
 from ffn_core.errors import InputError
+from ffn_core.geometry import Box
 from ffn_core.metric_names import LATER, RUN_LOCAL
 from ffn_core.synthetic.neurites import synthesize
 from ffn_core.training.checkpoint import MANIFEST
-from ffn_core.training.examples import LabeledVolume
-from ffn_core.volumes import ArrayVolume, Hdf5Volume, StoreVolume
+from ffn_core.training.examples import CanvasSource, LabeledVolume
+from ffn_core.volumes import ArrayVolume, Hdf5Volume, Placement, StoreVolume
 
 SHAPE = (48, 32, 32)
 
@@ -295,5 +296,157 @@ def test_masks_and_statistics_that_cannot_be(make, folder):
 
 def test_the_longest_axis_is_split_where_the_last_fraction_begins():
     assert held_out_boundary((30, 48, 32), 0.25) == (1, 36)
-    region = held_out_region((30, 48, 32), 0.25)
+    region = held_out_region(Box((0, 0, 0), (30, 48, 32)), ValidationConfig())
     assert (region.start_zyx, region.size_zyx) == ([0, 36, 0], [30, 12, 32])
+
+
+def test_the_voxel_size_is_given_or_read_and_makes_no_other_run(make, folder, tmp_path):
+    for name, size in (("thick", (30.0, 8.0, 8.0)), ("turned", (8.0, 8.0, 30.0))):
+        image, labels = synthesize(SHAPE, 0, object_radius_vx=6)
+        placements = dict.fromkeys(("image", "labels"), Placement(size))
+        volumes = {"image": image, "labels": labels}
+        write_volumes(tmp_path / f"{name}.h5", volumes, placements=placements)
+    thick = {k: f"{tmp_path}/thick.h5:{k}" for k in ("image", "labels")}
+    warnings: list[str] = []
+    assert prepare(make(**thick), warnings.append).data.voxel_size_nm == [30.0, 8.0, 8.0]
+    assert prepare(make(**first(folder)), warnings.append).data.voxel_size_nm is None
+    assert warnings == []
+    given = make(**thick, voxel_size_nm=[40, 4, 4])
+    assert prepare(given, warnings.append).data.voxel_size_nm == [40.0, 4.0, 4.0]
+    assert identity(given) == identity(make(**thick))
+    turned = {k: f"{tmp_path}/turned.h5:{k}" for k in ("image", "labels")}
+    prepare(make(**turned), warnings.append)
+    prepare(make(volumes=[thick, turned]), warnings.append)
+    assert ["taken as given" in warnings[0], "in x, y, z order" in warnings[1]] == [True, True]
+    assert "differ in size" in warnings[2]
+    with pytest.raises(InputError, match=r"data\.voxel_size_nm=\[30\.0, 8\.0\] must have three"):
+        make(**thick, voxel_size_nm=[30, 8])
+
+
+def test_a_segmentation_knows_the_voxel_size_of_its_training(make, folder, tmp_path):
+    run = prepare(make(**first(folder), voxel_size_nm=[30, 8, 8]))
+    write_config(tmp_path, run)
+    checkpoint = tmp_path / CHECKPOINTS / "step-00000001"
+    checkpoint.mkdir(parents=True)
+    (checkpoint / MANIFEST).touch()
+    trained = resolve(SegmentConfig(checkpoint=str(tmp_path)))
+    assert trained.voxel_size_nm == [30.0, 8.0, 8.0]
+    given = resolve(SegmentConfig(checkpoint=str(tmp_path), voxel_size_nm=[40.0, 4.0, 4.0]))
+    assert given.voxel_size_nm == [40.0, 4.0, 4.0]
+    assert given.identity == trained.identity
+
+
+def places(source: CanvasSource, axis: int) -> np.ndarray:
+    (volume,) = source.volumes
+    return np.unravel_index(np.concatenate(volume.coordinates.indices), SHAPE)[axis]
+
+
+def test_labels_in_a_box_are_split_within_it(make, folder):
+    """Labeled are 40 sections, 24 rows and 20 columns; the last 10 sections are held out."""
+    box = [[4, 4, 8], [44, 28, 28]]
+    config = prepare(make(**first(folder, labels_box=box)))
+    source, (held_out,) = canvas_sources(config)
+    assert (places(source, 0).min(), places(source, 0).max()) == (4, 34 - 3 - 1)
+    assert (places(held_out, 0).min(), places(held_out, 0).max()) == (34 + 3, 43)
+    assert (places(source, 2).min(), places(source, 2).max()) == (8, 27)
+    canvases = [source.draw(np.random.default_rng(seed)) for seed in range(20)]
+    assert any(not canvas.labeled.all() for canvas in canvases)
+    assert all(canvas.labeled[3, 3, 3] for canvas in canvases)
+    assert identity(config) != identity(make(**first(folder)))
+
+
+def test_a_mask_says_where_labels_are_true(make, folder):
+    """They are in the first 16 rows; the box around them is found once."""
+    options = first(folder, labels_mask=f"zarr3:{folder}/mask")
+    config = prepare(make(**options))
+    assert config.data.labels_box == [[0, 0, 0], [48, 16, 32]]
+    source, (held_out,) = canvas_sources(config)
+    assert places(source, 1).max() == places(held_out, 1).max() == 15
+    rng = np.random.default_rng(0)
+    assert {canvas.labeled.all() for canvas in (source.draw(rng) for _ in range(30))} == {
+        True,
+        False,
+    }
+    listed = prepare(make(volumes=[options]))
+    assert listed.data.volumes[0].labels_box == [[0, 0, 0], [48, 16, 32]]
+    assert prepare(listed) == listed
+
+
+def test_a_box_of_ones_own_is_held_out(make, folder):
+    """Canvases reach 3 voxels: those held out lie in it, those trained on touch it nowhere."""
+    corners = [[20, 8, 8], [40, 24, 24]]
+    config = prepare(make(validation={"box": corners}, **first(folder)))
+    source, (held_out,) = canvas_sources(config)
+    for axis, (start, stop) in enumerate(zip(*corners, strict=True)):
+        inside = places(held_out, axis)
+        assert (inside.min(), inside.max()) == (start + 3, stop - 3 - 1)
+    train = np.stack([places(source, axis) for axis in range(3)], axis=1)
+    reached = (train + 3 >= corners[0]) & (train - 3 < corners[1])
+    assert not reached.all(axis=1).any()
+    assert places(source, 0).max() == SHAPE[0] - 3 - 1
+    assert prepare(config) == config
+
+
+def test_what_is_labeled_of_what_a_run_held_out_is_segmented_and_scored(make, folder, tmp_path):
+    box = [[4, 4, 8], [44, 28, 28]]
+    write_config(tmp_path, prepare(make(**first(folder, labels_box=box))))
+    checkpoint = tmp_path / CHECKPOINTS / "step-00000001"
+    checkpoint.mkdir(parents=True)
+    (checkpoint / MANIFEST).touch()
+    config = resolve(SegmentConfig(checkpoint=str(tmp_path)))
+    assert config.region == ResolvedRegion(start_zyx=[34, 4, 8], size_zyx=[10, 24, 20])
+    truth = config.open_truth(0)
+    assert truth.read((0, 0, 0), (4, 32, 32)).any() == np.False_
+    assert truth.read((34, 4, 8), (10, 24, 20)).any()
+    given = resolve(
+        SegmentConfig(
+            checkpoint=str(tmp_path),
+            labels=f"{folder}/em-1-labels".replace("em-1-labels", "em-0.h5:labels"),
+            image=f"{folder}/em-0.h5:image",
+        )
+    )
+    assert given.labels_box is None
+    assert given.identity == replace(given, labels_box=box).identity
+
+
+@pytest.mark.parametrize(
+    ("validation", "data", "option"),
+    [
+        ({}, {"labels_box": [[0, 0, 0], [8, 8, 8]]}, r"change validation\.fraction=0\.25"),
+        ({"fraction": 0.95}, {}, r"change validation\.fraction=0\.95"),
+        ({"box": [[0, 0, 0], [6, 9, 9]]}, {}, r"validation\.box of \(6, 9, 9\) voxels"),
+        ({"box": [[0, 0, 0], [48, 32, 32]]}, {}, r"validation\.box=.* leaves nothing to train"),
+        ({"box": [[0, 0, 0], [48, 32, 33]]}, {}, r"validation\.box=.* does not lie in the volume"),
+        ({"box": [[0, 0]]}, {}, r"validation\.box=\[\[0,0\]\] must be two corners"),
+        (
+            {"box": [[30, 0, 0], [48, 32, 32]]},
+            {"labels_box": [[0, 0, 0], [24, 32, 32]]},
+            r"no training coordinate .* validation\.box=.* must hold whole canvases",
+        ),
+        ({}, {"labels_box": [[0, 0, 0], [48, 32, 40]]}, r"data\.labels_box=.* does not lie in"),
+        ({}, {"min_object_voxels": 10**6}, r"lower min_size \(data\.min_object_voxels\)"),
+    ],
+)
+def test_where_no_canvas_is_left_the_option_is_named(make, folder, validation, data, option):
+    with pytest.raises(InputError, match=option) as caught:
+        prepare(make(validation=validation, **first(folder, **data)))
+    assert "\n" not in str(caught.value)
+
+
+def test_options_of_one_volume_are_not_of_several(make, folder):
+    several = [first(folder), second(folder)]
+    with pytest.raises(InputError, match=r"data\.labels_box and data\.labels_mask are of"):
+        make(volumes=several, labels_mask="a:b")
+    with pytest.raises(InputError, match=r"validation\.box=.* is of one volume"):
+        prepare(make(validation={"box": [[20, 8, 8], [40, 24, 24]]}, volumes=several))
+
+
+def test_volumes_in_a_list_keep_the_identity_from_before_they_could_be_labeled_in_part(make):
+    volumes = [{"image": "a.h5:raw", "labels": "a.h5:gt"}]
+    config = make(volumes=volumes)
+    values = dataclasses.asdict(config.data.volumes[0])
+    assert identity(config) == "34eeb9ee", "as computed before the two options existed"
+    for key in ("labels_box", "labels_mask"):
+        given = {"labels_box": [[0, 0, 0], [1, 1, 1]], "labels_mask": "a:b"}[key]
+        assert values[key] is None
+        assert identity(make(volumes=[volumes[0] | {key: given}])) != identity(config)

@@ -1,14 +1,20 @@
+import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+from hydra import compose, initialize_config_dir
 from PIL import Image
 
+from experiments.config.hydra_app import register_schema, to_config
 from experiments.data.__main__ import main
 from experiments.data.cache import ensure_coordinates, ensure_synthetic, write_volumes
+from experiments.data.dataset import canvas_sources
+from experiments.launch.prepare import prepare
 from ffn_core.errors import InputError
 from ffn_core.files import REPOSITORY
 from ffn_core.files.output_list import LIST
@@ -184,3 +190,29 @@ def test_coordinates_to_google_ffn_and_back(synthetic, tmp_path, capsys):
     assert main([*back, "--name", "other", "--out", str(tmp_path / "no.h5")]) == 2
     assert main([*prepare[:3], "--out", str(tmp_path / "no.h5")]) == 2
     assert "give --lom-radius" in capsys.readouterr().err
+
+
+def test_a_plan_is_a_command_that_composes(tmp_path, capsys):
+    """Thick sections, labeled in a box: what is printed is a whole training command."""
+    volume = tmp_path / "v.h5"
+    sizes = ["--shape", "20", "96", "96", "--voxel-size-nm", "30", "8", "8", "--radius", "8"]
+    box = ["--labels-box", "0", "0", "0", "20", "96", "80"]
+    assert main(["synthesize", *sizes, *box, "--out", str(volume)]) == 0
+    capsys.readouterr()
+    given = ["--labels-box", *box[1:], "--voxel-size-nm", "40", "8", "8"]
+    assert main(["plan", f"{volume}:image", f"{volume}:labels", *given, "--untimed"]) == 0
+    printed = capsys.readouterr()
+    assert "--voxel-size-nm is (40, 8, 8), the image says (30, 8, 8)" in printed.err
+    command = shlex.split(printed.out.splitlines()[-1])
+    assert command[:3] == ["python", "-m", "experiments.train"]
+    assert "data.labels_box=[[0,0,0],[20,96,80]]" in command
+    assert "data.voxel_size_nm=[40,8,8]" in command
+    assert "model.fov_zyx=[3,17,17]" in command
+    register_schema()
+    with initialize_config_dir(str(REPOSITORY / "conf"), version_base="1.3"):
+        config = to_config(compose("config", command[3:]))
+    assert config.data.labels_box == [[0, 0, 0], [20, 96, 80]]
+    prepared = prepare(replace(config, data=replace(config.data, cache_dir=str(tmp_path))))
+    source, held_out = canvas_sources(prepared)
+    assert source.partly_labeled
+    assert len(held_out) == 1

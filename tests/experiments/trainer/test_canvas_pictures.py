@@ -8,6 +8,7 @@ from experiments.trainer.canvas_pictures import (
     CanvasPictures,
     canvas_f1,
     draw_sheet,
+    enlargement,
     section_views,
 )
 from ffn_core.geometry import FovGeometry
@@ -79,3 +80,13 @@ def test_a_sheet_is_named_by_its_fovs_and_limited(tmp_path):
     assert [p.name for p in tmp_path.rglob("*.png")] == ["fovs-00012000.png"]
     with Image.open(tmp_path / "few/fovs-00012000.png") as sheet:
         assert sheet.size == draw_sheet(canvases[:2], THRESHOLD, "").size
+
+
+def test_voxels_are_drawn_in_their_proportions():
+    assert enlargement((7, 7), (8.0, 8.0)) == (14, 14)
+    assert enlargement((9, 33), (30.0, 8.0)) == (11, 3), "9 x 3.75 is longer than 33: 3 times each"
+    assert enlargement((200, 100), (8.0, 8.0)) == (1, 1), "never made smaller"
+    flat = draw_sheet([make_canvas()], THRESHOLD, "0 FOVs", (30.0, 16.0, 8.0))
+    square = draw_sheet([make_canvas()], THRESHOLD, "0 FOVs", (30.0, 8.0, 8.0))
+    assert flat.height == square.height
+    assert draw_sheet([make_canvas()], THRESHOLD, "", (30.0, 8.0, 16.0)).height < square.height

@@ -123,6 +123,17 @@ def test_within_a_box(partitions):
     assert box.sample(np.random.default_rng(0)) in [(2, 2, 2), (2, 3, 2)]
 
 
+def test_outside_a_box_is_all_else(partitions):
+    whole = from_partitions(partitions)
+    box = (-1, 1, 2), (3, 4, 9)  # corners may lie outside
+    parts = whole.within(*box), whole.outside(*box)
+    assert [len(part) for part in parts] == [7, 1]
+    for both, *members in zip(whole.indices, *(part.indices for part in parts), strict=True):
+        np.testing.assert_array_equal(np.sort(np.concatenate(members)), both)
+    with pytest.raises(InputError, match=r"lies outside the box .*: leave some"):
+        whole.outside((0, 0, 0), (4, 5, 6), "leave some")
+
+
 def test_two_halves_are_disjoint_and_complete(partitions):
     whole = from_partitions(partitions)
     halves = whole.within((0, 0, 0), (2, 5, 6)), whole.within((2, 0, 0), (4, 5, 6))

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
-from ffn_core.geometry import FovGeometry
+from ffn_core.geometry import Box, FovGeometry
 from ffn_core.movement import POLICIES
 from ffn_core.sampling.coordinates import Coordinates
+from ffn_core.sampling.partial_labels import PartialLabels
 from ffn_core.scores.roc import LogitHistogram
 from ffn_core.scores.validation import (
     HALF,
@@ -24,8 +25,8 @@ SEED_VALUES = SeedValues()
 THRESHOLD = SEED_VALUES.move_logit
 
 
-def make_source(policy: str = "fixed") -> CanvasSource:
-    """Two half-spaces with noise over them."""
+def make_source(policy: str = "fixed", labeled: Box | None = None) -> CanvasSource:
+    """Two half-spaces with noise over them; labeled everywhere, or in a box."""
     rng = np.random.default_rng(0)
     shape = (20, 20, 20)
     labels = np.ones(shape, np.uint8)
@@ -34,7 +35,8 @@ def make_source(policy: str = "fixed") -> CanvasSource:
     partitions[4:-4, 4:-4, 4:-4] = 1
     coordinates = Coordinates.from_partitions(partitions, (4, 4, 4), (), 1, "test")
     image = ArrayVolume(rng.integers(0, 256, shape, np.uint8))
-    volume = LabeledVolume(image, ArrayVolume(labels), coordinates, mean=128.0, stddev=64.0)
+    known = ArrayVolume(labels) if labeled is None else PartialLabels(ArrayVolume(labels), labeled)
+    volume = LabeledVolume(image, known, coordinates, mean=128.0, stddev=64.0)
     return CanvasSource([volume], GEOMETRY, SEED_VALUES, policy=policy, shuffle=False)
 
 
@@ -217,3 +219,25 @@ def test_canvases_are_taken_from_the_sources_in_turn():
     assert [draw for _, draw in mixed] == [
         draw for _, draw in held_out_canvases([first], seed=3, indices=range(5))
     ]
+
+
+def test_unlabeled_voxels_count_in_no_score():
+    """Labels end at y = 10: a network that is wrong wherever nobody knows is perfect."""
+    source = make_source(labeled=Box((0, 0, 0), (20, 10, 20)))
+    canvases = held_out_canvases([source], seed=3, indices=range(8))
+    subset = held_out_canvases([source], seed=3, indices=range(8))
+    labeled = sum(np.count_nonzero(canvas.labeled) for canvas in canvases)
+    assert 0 < labeled < 8 * 9**3
+
+    def wrong_beyond(image, seed, is_object, labeled):
+        """Loss 1 for each labeled voxel."""
+        logits = np.where(is_object == labeled, np.float32(4), np.float32(-4))
+        return logits, labeled.mean(axis=(1, 2, 3, 4))
+
+    score = evaluate(wrong_beyond, canvases, 4, THRESHOLD, subset)
+    counts = score.published
+    total = counts.true_positive + counts.true_negative + counts.false_positive
+    assert total + counts.false_negative == labeled
+    assert score.logits.counts.sum() == labeled
+    assert score.loss_sum == pytest.approx(score.fovs), "a mean over labeled voxels"
+    assert Score.from_array(score.as_array()).fovs == score.fovs

@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage
 
 from ffn_core.errors import InputError
-from ffn_core.synthetic.neurites import synthesize
+from ffn_core.synthetic.neurites import cubes_of, synthesize, synthesize_sections
 
 SHAPE = (40, 64, 72)
 
@@ -70,3 +70,18 @@ def test_thin_volumes(shape):
 def test_too_small(shape, radius):
     with pytest.raises(InputError, match="use at least"):
         synthesize(shape, seed=0, object_radius_vx=radius)
+
+
+def test_sections_are_cut_from_a_volume_of_cubes():
+    """Voxels of 30 x 8 x 8: 3.75 cubes along z, of which the one at the middle is taken."""
+    assert cubes_of((8, 24, 32), (30.0, 8.0, 8.0)) == (30, 24, 32)
+    fine = synthesize((30, 24, 32), seed=1, object_radius_vx=5)
+    cut = synthesize_sections((8, 24, 32), (30.0, 8.0, 8.0), seed=1, object_radius_vx=5)
+    sections = [1, 5, 9, 13, 16, 20, 24, 28]
+    for whole, thin in zip(fine, cut, strict=True):
+        np.testing.assert_array_equal(thin, whole[sections])
+
+
+def test_cubes_are_not_cut(volume):
+    for whole, cut in zip(volume, synthesize_sections(SHAPE, (8.0, 8.0, 8.0), 1), strict=True):
+        np.testing.assert_array_equal(cut, whole)

@@ -1,12 +1,14 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from ffn_core.errors import InputError
-from ffn_core.geometry import FovGeometry
+from ffn_core.geometry import Box, FovGeometry
 from ffn_core.movement import POLICIES
 from ffn_core.sampling.coordinates import Coordinates
+from ffn_core.sampling.partial_labels import PartialLabels
 from ffn_core.scores.voxel_counts import VoxelCounts
 from ffn_core.seed import SeedValues
 from ffn_core.training.examples import CanvasSource, ExampleStream, LabeledVolume
@@ -90,6 +92,44 @@ def test_image_and_truth_are_augmented_alike():
     for canvas in drawn:
         np.testing.assert_array_equal(canvas.is_object, variants[canvas.image.tobytes()])
     assert len({canvas.image.tobytes() for canvas in drawn}) == 4
+
+
+def test_where_truth_is_known_is_cut_out_and_augmented_alike():
+    volume = make_volume(centers=[(5, 9, 12)])
+    box = Box((3, 0, 0), (9, 11, 24))
+    partial = replace(volume, labels=PartialLabels(volume.labels, box))
+    options = {"reflect_axes": (0, 1, 2), "permute_axes": (0, 1, 2)}
+    plain, limited = make_source([volume], **options), make_source([partial], **options)
+    assert (plain.partly_labeled, limited.partly_labeled) == (False, True)
+    inside = np.zeros(SHAPE, bool)
+    inside[3:12, :11] = True
+    known = replace(volume, image=ArrayVolume(inside.astype(np.uint8)), mean=0.0, stddev=1.0)
+    for seed in range(8):
+        before, canvas = (s.draw(np.random.default_rng(seed)) for s in (plain, limited))
+        shown = make_source([known], **options).draw(np.random.default_rng(seed)).image
+        np.testing.assert_array_equal(canvas.labeled, shown == 1)
+        np.testing.assert_array_equal(canvas.image, before.image)
+        np.testing.assert_array_equal(canvas.is_object, before.is_object & canvas.labeled)
+    assert before.labeled is None
+    both = make_source([volume, partial])
+    assert all(both.draw(np.random.default_rng(s)).labeled is not None for s in range(8))
+
+
+def test_a_restored_stream_knows_where_truth_is_known():
+    volume = make_volume()
+    box = Box((0, 0, 0), (20, 12, 24))
+    source = make_source([replace(volume, labels=PartialLabels(volume.labels, box))])
+    stream = ExampleStream(source, 7, 3, 1)
+    follow(stream, 7)
+    stream.write(network(stream))
+    restored = ExampleStream(source, 99, 0, 0)
+    restored.restore(stream.state(), stream.canvas.seed.copy())
+    np.testing.assert_array_equal(restored.canvas.labeled, stream.canvas.labeled)
+    follow(stream, 40), follow(restored, 40)
+    counts = stream.take_counts()
+    assert restored.take_counts() == counts
+    voxels = sum(counts.as_array()[:4])
+    assert 0 < voxels < 9**3 * counts.canvases
 
 
 def test_unequal_axes_cannot_be_permuted():

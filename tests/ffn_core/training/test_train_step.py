@@ -11,7 +11,14 @@ FOV = (3, 3, 3)
 
 
 def make_step(
-    fovs, micro_batch=1, clip=None, optimizer="sgd", zero=False, ranks_sum=None, first_stream=0
+    fovs,
+    micro_batch=1,
+    clip=None,
+    optimizer="sgd",
+    zero=False,
+    ranks_sum=None,
+    first_stream=0,
+    partly_labeled=False,
 ):
     """A step with its model; ``zero`` sets all weights to 0, so that logits equal seeds."""
     step = make_train_step(
@@ -24,6 +31,7 @@ def make_step(
         micro_batch=micro_batch,
         clip=clip,
         first_stream=first_stream,
+        partly_labeled=partly_labeled,
     )
     if zero:
         step.model.assign([np.zeros(w.shape, np.float32) for w in step.model.weights])
@@ -266,3 +274,65 @@ def test_predict_returns_logits_and_the_loss_of_each_fov():
     np.testing.assert_array_equal(logits, TWO_FOVS[1])
     expected = [-np.log(0.5), -(0.95 * np.log(0.9) + 0.05 * np.log(0.1))]
     np.testing.assert_allclose(losses, expected, rtol=1e-5)
+
+
+def test_unlabeled_voxels_have_no_loss():
+    _, seed, truth = flat_fovs([0.5, 0.9], [False, True])
+    labeled = np.zeros(truth.shape, bool)
+    labeled[0, 0], labeled[1, :, 0, 0] = True, True  # 9 and 3 of 27 voxels
+    losses = np.array([-np.log(0.5), -(0.95 * np.log(0.9) + 0.05 * np.log(0.1))])
+    found = fov_losses(tf.constant(seed), tf.constant(truth), tf.constant(labeled))
+    np.testing.assert_allclose(found, losses * [9 / 27, 3 / 27], rtol=1e-5)
+
+
+def test_every_labeled_voxel_of_a_step_weighs_the_same():
+    """Gradients of the bias are 0.45 and -0.05: 9 and 3 labeled voxels have a mean of 0.325."""
+    arrays = flat_fovs([0.5, 0.9], [False, True])
+    labeled = np.zeros(arrays[2].shape, bool)
+    labeled[0, 0], labeled[1, :, 0, 0] = True, True
+    model, step = make_step(2, zero=True, partly_labeled=True)
+    for row in range(2):
+        step.accumulate(*(array[row : row + 1] for array in (*arrays, labeled)))
+    result = step.apply(step.reduce(), 1.0)
+    assert result.gradient_norm == pytest.approx((9 * 0.45 - 3 * 0.05) / 12)
+    losses = -np.log(0.5), -(0.95 * np.log(0.9) + 0.05 * np.log(0.1))
+    assert result.loss == pytest.approx((9 * losses[0] + 3 * losses[1]) / 12, rel=1e-5)
+    np.testing.assert_allclose(values(model)[-1], [-0.325], rtol=1e-5)
+
+
+def test_a_step_that_is_labeled_everywhere_is_the_same_step():
+    arrays = examples(4)
+    plain, step = make_step(4, micro_batch=2)
+    masked, other = make_step(4, micro_batch=2, partly_labeled=True)
+    for row in (0, 2):
+        rows = [array[row : row + 2] for array in arrays]
+        step.accumulate(*rows)
+        other.accumulate(*rows, np.ones(rows[2].shape, bool))
+    expected, result = step.apply(step.reduce(), 0.1), other.apply(other.reduce(), 0.1)
+    assert result.loss == pytest.approx(expected.loss, rel=1e-6)
+    assert result.moments.noise == pytest.approx(expected.moments.noise, rel=1e-5)
+    for a, b in zip(values(masked), values(plain), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-7)
+
+
+def test_a_step_without_a_labeled_voxel_changes_nothing():
+    arrays = examples(1)
+    model, step = make_step(1, partly_labeled=True)
+    before = values(model)
+    step.accumulate(*arrays, np.zeros(arrays[2].shape, bool))
+    assert step.apply(step.reduce(), 1.0).loss == 0
+    for a, b in zip(values(model), before, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_what_is_unlabeled_may_be_anything():
+    image, seed, truth = examples(2)
+    labeled = np.random.default_rng(3).random(truth.shape) < 0.5
+    results = []
+    for labels in (truth, np.where(labeled, truth, ~truth)):
+        model, step = make_step(2, micro_batch=2, partly_labeled=True)
+        step.accumulate(image, seed, labels, labeled)
+        step.apply(step.reduce(), 0.5)
+        results.append(values(model))
+    for a, b in zip(*results, strict=True):
+        np.testing.assert_array_equal(a, b)

@@ -15,9 +15,12 @@ from ffn_core.volumes import (
     ArrayVolume,
     Placement,
     absolute_spec,
+    axis_order_doubt,
     check_pair,
+    known_voxel_nm,
     open_volume,
     stored_at,
+    voxel_size_doubt,
 )
 
 SHAPE = (4, 5, 6)
@@ -263,3 +266,26 @@ def test_ome_zarr_from_a_key_value_store(tmp_path, formats):
     write_group(tmp_path / "a.zarr", formats, "0.4", multiscales())
     assert placed(f"zarr:file://{tmp_path}/a.zarr").voxel_nm == NM
     assert ts.KvStore.open(f"file://{tmp_path}/a.zarr/").result().list().result()
+
+
+def test_a_given_size_counts_before_what_volumes_say():
+    said = Placement(NM)
+    assert known_voxel_nm([40, 4, 4], said) == (40, 4, 4)
+    assert known_voxel_nm(None, UNKNOWN, said, Placement((1.0, 1.0, 1.0))) == NM
+    assert known_voxel_nm(None, UNKNOWN) is None
+    assert voxel_size_doubt(None, said, "--voxel-size-nm") == ""
+    assert voxel_size_doubt((30.1, 9.0, 8.0), said, "--voxel-size-nm") == "", "below one per cent"
+    doubt = voxel_size_doubt((8.0, 9.0, 30.0), said, "--voxel-size-nm")
+    assert doubt == "--voxel-size-nm is (8, 9, 30), the image says (30, 9, 8): taken as given"
+
+
+@pytest.mark.parametrize("size", [None, (8.0, 8.0, 8.0), NM, (8.0, 10.0, 8.0), (30.0, 30.0, 8.0)])
+def test_sizes_that_may_be_in_zyx_order(size):
+    assert axis_order_doubt(size) == ""
+
+
+@pytest.mark.parametrize(("size", "axis"), [((8.0, 8.0, 30.0), "x"), ((4.0, 40.0, 4.0), "y")])
+def test_sizes_that_look_like_another_order_are_named(size, axis):
+    assert f"are longest along {axis}: if these lengths are in x, y, z order" in axis_order_doubt(
+        size
+    )

@@ -1,0 +1,1 @@
+"""What a volume is like, and the training options that follow from it."""
