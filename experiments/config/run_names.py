@@ -25,7 +25,7 @@ def named_run(name: str, runs_dir: Path, option: str) -> Path | None:
         option: By which it was given, for messages.
 
     Returns:
-        The folder; None if no name has it as a part.
+        The folder, absolute; None if no name has it as a part.
 
     Raises:
         InputError: It is of several runs; lists some of them.
@@ -39,7 +39,7 @@ def named_run(name: str, runs_dir: Path, option: str) -> Path | None:
             f"{option}={name} is of {len(found)} runs: {_listed(found)}; give more of the name of"
             " one, or its folder"
         )
-    return found[0] if found else None
+    return found[0].absolute() if found else None
 
 
 def near_names(name: str, runs_dir: Path) -> str:

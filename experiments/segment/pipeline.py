@@ -27,6 +27,7 @@ from experiments.segment.result import Summary, assemble, score
 from ffn_core.errors import InputError
 from ffn_core.files.checked import REPEAT, damaged
 from ffn_core.geometry import Box
+from ffn_core.inference.dropped import dropped_line
 from ffn_core.inference.evaluation import Agreement, Evaluation
 from ffn_core.runtime import warn_of_precision
 
@@ -59,6 +60,8 @@ def segment(config: ResolvedSegment, terminal: Terminal) -> None:
         f"{summary.segments} segments from {summary.fovs:,} FOVs: "
         f"{segmentation_files.result(folder)}"
     )
+    if summary.kept_voxels or summary.dropped_segments or not summary.segments:
+        terminal.say(_dropped(summary, config.flood.min_segment_size))
     if evaluation is not None:
         print_evaluation(evaluation, terminal)
     if config.pictures:
@@ -129,6 +132,17 @@ def _built(cls: type[T], values: dict[str, Any], path: Path) -> T:
         return from_dict(cls, values)
     except (InputError, AttributeError) as error:
         raise damaged(path, str(error), REPEAT) from None
+
+
+def _dropped(summary: Summary, least: int) -> str:
+    return dropped_line(
+        summary.segments,
+        summary.dropped_segments,
+        summary.kept_voxels,
+        summary.dropped_voxels,
+        least,
+        summary.proposed_min_segment_size,
+    )
 
 
 def print_evaluation(evaluation: Evaluation, terminal: Terminal) -> None:

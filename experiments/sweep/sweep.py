@@ -162,6 +162,8 @@ class Sweep:
         line = f"{outcome.name}: {outcome.outcome}"
         more = "; ".join(filter(None, (outcome.message, outcome.score)))
         self._terminal.say(f"{line} ({more})" if more else line)
+        if outcome.course and not self._in_sweep:
+            self._terminal.say(outcome.course)
 
     def close(self, interrupted: bool) -> None:
         """Print the plan of a dry run, or conclude the parent run and say where to look."""

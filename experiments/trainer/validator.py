@@ -56,6 +56,7 @@ class Validator:
             run_dir / CANVASES,
             0 if rank else config.report.canvases,
             config.seed_values.move_logit,
+            voxel_edges(sources),
         )
         self.clock = TrainingClock()
 
@@ -95,3 +96,9 @@ class Validator:
         threshold = self._config.seed_values.move_logit
         mine = evaluate(predict, canvases, options.batch_size, threshold, subset)
         return Score.from_array(self._collectives.sum(mine.as_array())), canvases
+
+
+def voxel_edges(sources: Sequence[CanvasSource]) -> tuple[float, float, float]:
+    """Edges (z, y, x) of a voxel of the first held-out volume in nm; all 1 if it does not say."""
+    said = sources[0].volumes[0].image.placement.voxel_nm if sources else None
+    return said or (1.0, 1.0, 1.0)

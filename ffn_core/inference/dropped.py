@@ -1,0 +1,70 @@
+"""What a smallest size of segments costs, and which one the sizes speak for."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+ENOUGH: Final = 10
+"""Segments from which on their sizes say something."""
+
+SHARE: Final = 0.99
+"""Of the voxels found, which a proposed size keeps."""
+
+
+def proposed_min_size(sizes: np.ndarray, share: float = SHARE) -> int | None:
+    """The largest smallest size that keeps this share of all voxels that were found.
+
+    Small segments are many and hold few voxels: a size that drops more than a hundredth of the
+    voxels drops objects, one that is far below keeps crumbs.
+
+    Args:
+        sizes: (n,) voxels of each segment found, kept or not.
+        share: Between 0 and 1.
+
+    Returns:
+        That size, rounded down to two digits; None with fewer than `ENOUGH` segments.
+    """
+    if len(sizes) < ENOUGH:
+        return None
+    ordered = np.sort(np.asarray(sizes, np.int64))
+    dropped_before = np.cumsum(ordered) - ordered  # by a smallest size of exactly each
+    fits = dropped_before <= (1 - share) * ordered.sum()
+    return _two_digits(int(ordered[fits][-1]))
+
+
+def _two_digits(size: int) -> int:
+    """Rounded down to two significant digits."""
+    step = 10 ** max(len(str(size)) - 2, 0)
+    return size // step * step
+
+
+def dropped_line(
+    segments: int,
+    dropped: int,
+    kept_voxels: int,
+    dropped_voxels: int,
+    least: int,
+    proposed: int | None,
+) -> str:
+    """One line about what was dropped, and the size that was proposed if it is another one.
+
+    Args:
+        segments: That were kept.
+        dropped: Segments that were not.
+        kept_voxels: Of the former.
+        dropped_voxels: Of the latter.
+        least: Smallest size they were compared with.
+        proposed: See `proposed_min_size`.
+    """
+    found, voxels = segments + dropped, kept_voxels + dropped_voxels
+    if not found:
+        return "nothing was found: no object held at its seed point"
+    line = (
+        f"flood.min_segment_size={least:,} dropped {dropped:,} of {found:,} segments with"
+        f" {dropped_voxels:,} voxels ({dropped_voxels / max(voxels, 1):.1%} of those found)"
+    )
+    if proposed is None or 0.5 * least <= proposed <= 2 * least:
+        return line
+    return f"{line}; flood.min_segment_size={proposed} would keep {SHARE:.0%} of the voxels"
