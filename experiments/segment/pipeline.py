@@ -27,7 +27,7 @@ from experiments.segment.result import Summary, assemble, score
 from ffn_core.errors import InputError
 from ffn_core.files.checked import REPEAT, damaged
 from ffn_core.geometry import Box
-from ffn_core.inference.dropped import dropped_line
+from ffn_core.inference.dropped import Tally, dropped_line
 from ffn_core.inference.evaluation import Agreement, Evaluation
 from ffn_core.runtime import warn_of_precision
 
@@ -136,10 +136,9 @@ def _built(cls: type[T], values: dict[str, Any], path: Path) -> T:
 
 def _dropped(summary: Summary, least: int) -> str:
     return dropped_line(
-        summary.segments,
-        summary.dropped_segments,
-        summary.kept_voxels,
-        summary.dropped_voxels,
+        Tally(summary.segments, summary.kept_voxels),
+        Tally(summary.dropped_segments, summary.dropped_voxels),
+        Tally(summary.dropped_parts, summary.dropped_part_voxels),
         least,
         summary.proposed_min_segment_size,
     )

@@ -35,8 +35,10 @@ class Summary:
         fovs: FOVs evaluated.
         subvolumes: Of its region.
         kept_voxels: In all segments; 0 in results from before this was counted.
-        dropped_segments: Objects and remainders below ``flood.min_segment_size``.
+        dropped_segments: Objects below ``flood.min_segment_size``, which were not kept.
         dropped_voxels: In them.
+        dropped_parts: Parts of others that do not touch them, and are below that size.
+        dropped_part_voxels: In those.
         proposed_min_segment_size: See `ffn_core.inference.dropped`.
     """
 
@@ -46,6 +48,8 @@ class Summary:
     kept_voxels: int = 0
     dropped_segments: int = 0
     dropped_voxels: int = 0
+    dropped_parts: int = 0
+    dropped_part_voxels: int = 0
     proposed_min_segment_size: int | None = None
 
 
@@ -92,15 +96,17 @@ def assemble(config: ResolvedSegment) -> Summary:
         dataset.attrs.update(image.placement.at(region.start_zyx).attributes)
         dataset.attrs["settings"] = json.dumps(redacted(dataclasses.asdict(config)))
     dropped, voxels = _dropped(config)
-    dropped, kept = np.concatenate([dropped, *removed]), sizes[1:]
+    parts, kept = np.concatenate([np.zeros(0, np.int64), *removed]), sizes[1:]
     return Summary(
-        count,
-        sum(map(segmentation_files.load_fovs, files)),
-        len(files),
-        int(kept.sum()),
-        len(dropped),
-        voxels + int(sum(part.sum() for part in removed)),
-        proposed_min_size(np.concatenate([kept, dropped])),
+        segments=count,
+        fovs=sum(map(segmentation_files.load_fovs, files)),
+        subvolumes=len(files),
+        kept_voxels=int(kept.sum()),
+        dropped_segments=len(dropped),
+        dropped_voxels=voxels,
+        dropped_parts=len(parts),
+        dropped_part_voxels=int(parts.sum()),
+        proposed_min_segment_size=proposed_min_size(np.concatenate([kept, dropped])),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -20,7 +21,7 @@ def proposed_min_size(sizes: np.ndarray, share: float = SHARE) -> int | None:
     voxels drops objects, one that is far below keeps crumbs.
 
     Args:
-        sizes: (n,) voxels of each segment found, kept or not.
+        sizes: (n,) voxels of each segment found, kept or not; without loose parts of others.
         share: Between 0 and 1.
 
     Returns:
@@ -40,31 +41,38 @@ def _two_digits(size: int) -> int:
     return size // step * step
 
 
-def dropped_line(
-    segments: int,
-    dropped: int,
-    kept_voxels: int,
-    dropped_voxels: int,
-    least: int,
-    proposed: int | None,
-) -> str:
+@dataclass(frozen=True)
+class Tally:
+    """How many there are of something, and the voxels in them."""
+
+    count: int
+    voxels: int
+
+
+def dropped_line(kept: Tally, small: Tally, parts: Tally, least: int, proposed: int | None) -> str:
     """One line about what was dropped, and the size that was proposed if it is another one.
 
     Args:
-        segments: That were kept.
-        dropped: Segments that were not.
-        kept_voxels: Of the former.
-        dropped_voxels: Of the latter.
+        kept: Segments of the result.
+        small: Objects that were not kept, for their size.
+        parts: Parts that did not touch the rest of their segment, and were as small.
         least: Smallest size they were compared with.
         proposed: See `proposed_min_size`.
     """
-    found, voxels = segments + dropped, kept_voxels + dropped_voxels
+    found = kept.voxels + small.voxels + parts.voxels
     if not found:
         return "nothing was found: no object held at its seed point"
     line = (
-        f"flood.min_segment_size={least:,} dropped {dropped:,} of {found:,} segments with"
-        f" {dropped_voxels:,} voxels ({dropped_voxels / max(voxels, 1):.1%} of those found)"
+        f"flood.min_segment_size={least} dropped {small.count:,} of {kept.count + small.count:,}"
+        f" segments with {small.voxels:,} voxels ({small.voxels / found:.1%} of those found)"
     )
+    if parts.count:
+        line += (
+            f", and {parts.count:,} loose parts of others with {parts.voxels:,}"
+            f" ({parts.voxels / found:.1%})"
+        )
     if proposed is None or 0.5 * least <= proposed <= 2 * least:
         return line
-    return f"{line}; flood.min_segment_size={proposed} would keep {SHARE:.0%} of the voxels"
+    return (
+        f"{line}; flood.min_segment_size={proposed} keeps segments with {SHARE:.0%} of the voxels"
+    )

@@ -128,7 +128,7 @@ def _below(name: str, score: float, trivial: float, rising: bool) -> Course:
         TRIVIAL,
         words,
         "a larger budget, since networks stay near zero at first; then a third or three times"
-        " learning_rate.base with warmup=tenth, and a look at canvases/: do image and labels fit?",
+        " learning_rate.base with warmup=tenth; and look in canvases/ whether image and labels fit",
     )
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ffn_core.inference.dropped import dropped_line, proposed_min_size
+from ffn_core.inference.dropped import Tally, dropped_line, proposed_min_size
 
 
 def test_the_largest_size_that_keeps_99_percent_of_the_voxels():
@@ -24,10 +24,12 @@ def test_few_segments_say_nothing(count):
 
 
 def test_what_is_said():
-    assert dropped_line(30, 10, 7_500, 2_500, 1000, 120) == (
-        "flood.min_segment_size=1,000 dropped 10 of 40 segments with 2,500 voxels (25.0% of those"
-        " found); flood.min_segment_size=120 would keep 99% of the voxels"
+    none, kept = Tally(0, 0), Tally(30, 7_500)
+    assert dropped_line(kept, Tally(10, 2_000), Tally(50, 500), 1000, 120) == (
+        "flood.min_segment_size=1000 dropped 10 of 40 segments with 2,000 voxels (20.0% of those"
+        " found), and 50 loose parts of others with 500 (5.0%); flood.min_segment_size=120 keeps"
+        " segments with 99% of the voxels"
     )
-    assert dropped_line(30, 0, 7_500, 0, 1000, 1_400).endswith("0 voxels (0.0% of those found)")
-    assert dropped_line(3, 0, 7_500, 0, 1000, None).endswith("(0.0% of those found)")
-    assert dropped_line(0, 0, 0, 0, 1000, None).startswith("nothing was found")
+    assert dropped_line(kept, none, none, 1000, 1_400).endswith("0 voxels (0.0% of those found)")
+    assert dropped_line(kept, none, none, 1000, None).endswith("(0.0% of those found)")
+    assert dropped_line(none, none, none, 1000, None).startswith("nothing was found")
