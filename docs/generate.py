@@ -34,6 +34,7 @@ ARGPARSE = {
     "Measure a machine": ("experiments.benchmarks", "experiments.soak"),
     "Runs": ("experiments.import_runs", "experiments.mlflow_pages"),
     "Segment": ("experiments.segment_worker", "experiments.export_neuroglancer"),
+    "Take a network elsewhere": ("experiments.export",),
     "Analyze": (
         "analysis.figures",
         "analysis.report",

@@ -8,6 +8,9 @@ import tensorflow as tf
 from ffn_core.errors import InputError
 from ffn_core.model_size import ModelSize
 
+SCOPE = "seed_update/"
+"""Before the names of the layers in checkpoints of google/ffn."""
+
 
 class ConvStack(tf.Module):
     """The published convolution stack (Januszewski et al. 2018, google/ffn ``convstack_3d``).
@@ -98,14 +101,13 @@ def load_published_checkpoint(prefix: str) -> tuple[ModelSize, list[np.ndarray]]
     except (tf.errors.OpError, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{prefix}: not a readable TensorFlow checkpoint ({reason})") from None
-    scope = "seed_update/"
-    depth = sum(name.startswith(scope) and name.endswith("_a/weights") for name in shapes)
-    if not depth or f"{scope}conv0_a/weights" not in shapes:
-        raise InputError(f"{prefix}: has no seed_update/conv0_a/weights; is it an FFN checkpoint?")
-    size = ModelSize(depth=depth, features=int(shapes[f"{scope}conv0_a/weights"][-1]))
+    depth = sum(name.startswith(SCOPE) and name.endswith("_a/weights") for name in shapes)
+    if not depth or f"{SCOPE}conv0_a/weights" not in shapes:
+        raise InputError(f"{prefix}: has no {SCOPE}conv0_a/weights; is it an FFN checkpoint?")
+    size = ModelSize(depth=depth, features=int(shapes[f"{SCOPE}conv0_a/weights"][-1]))
     try:
         return size, [
-            reader.get_tensor(f"{scope}{layer}/{kind}")
+            reader.get_tensor(f"{SCOPE}{layer}/{kind}")
             for layer, _ in size.layers()
             for kind in ("weights", "biases")
         ]

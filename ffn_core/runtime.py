@@ -77,9 +77,15 @@ def configure_tensorflow(threads: int, precision: str = "float32") -> None:
 
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(1)
-    # This rewrite fails on the network's graph, noisily, and changes no timing.
-    tf.config.optimizer.set_experimental_options({"remapping": False})
+    without_remapping()
     allow_tf32(precision)
+
+
+def without_remapping() -> None:
+    """Turn off a rewrite of graphs that fails on the network's, noisily, and changes no timing."""
+    import tensorflow as tf
+
+    tf.config.optimizer.set_experimental_options({"remapping": False})
 
 
 def allow_tf32(precision: str) -> None:

@@ -124,12 +124,15 @@ class Runs:
 
     def history_of(self, metric: str) -> pd.DataFrame:
         """Rows of `history` of one metric, in their order."""
-        return self.history.iloc[self._places.get(metric, [])]
+        return self.history.iloc[self._places.get(metric, np.array([], dtype=int))]
 
     @cached_property
     def _places(self) -> dict[str, np.ndarray]:
         """Row numbers in `history` by metric."""
-        return {str(name): rows for name, rows in self.history.groupby("metric").indices.items()}
+        return {
+            str(name): np.asarray(rows)
+            for name, rows in self.history.groupby("metric").indices.items()
+        }
 
     def metric(self, name: str) -> pd.DataFrame:
         """History of one metric with the columns of `table` joined on, ordered by run and FOVs."""

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from experiments.config.cluster import ClusterConfig
 from experiments.config.parsing import from_dict
+from experiments.config.run_names import named_run, near_names
 from experiments.config.schema import DataConfig, ModelConfig, ValidationConfig
 from experiments.reporting.run_files import CONFIG, RunDirectory
 from ffn_core.errors import InputError
 from ffn_core.geometry import FovGeometry
+from ffn_core.seed import SeedValues
 from ffn_core.training import checkpoint as checkpoints
 
 if TYPE_CHECKING:
     from ffn_core.model import ConvStack
+
+RUNS_DIR = "runs"
+"""Where runs are kept unless ``runs_dir`` says otherwise."""
 
 PUBLISHED_GEOMETRY = FovGeometry((33, 33, 33), (8, 8, 8))
 """Of google/ffn's FIB-25 network; a TensorFlow 1 checkpoint does not say."""
@@ -29,6 +34,7 @@ class TrainingRun:
     data: DataConfig
     validation: ValidationConfig
     cluster: ClusterConfig
+    seed_values: SeedValues = field(default_factory=SeedValues)
 
 
 @dataclass(frozen=True)
@@ -52,16 +58,22 @@ class TrainedNetwork:
     run: TrainingRun | None = None
 
 
-def find_network(name: str, option: str = "checkpoint") -> TrainedNetwork:
+def find_network(
+    name: str, option: str = "checkpoint", runs_dir: str | Path = RUNS_DIR, newest: bool = False
+) -> TrainedNetwork:
     """Find a checkpoint.
 
     Args:
-        name: Run directory (its best checkpoint is taken, without one its newest), checkpoint
-            folder in a run directory, or path of a TensorFlow 1 checkpoint without extension.
+        name: Run directory or name of a run (its best checkpoint is taken, without one its newest),
+            checkpoint folder in a run directory, or path of a TensorFlow 1 checkpoint without
+            extension. What is there under that path counts before names.
         option: By which the user gave it, for what is said where there is none.
+        runs_dir: Where runs are looked for by name.
+        newest: Take the newest checkpoint of a run, not its best.
 
     Raises:
-        InputError: There is none, or the run directory around it is not complete.
+        InputError: There is none, the name is of several runs, or the run directory around it is
+            not complete.
     """
     path = Path(name).absolute()
     if path.with_name(f"{path.name}.index").is_file():
@@ -70,14 +82,24 @@ def find_network(name: str, option: str = "checkpoint") -> TrainedNetwork:
         run = training_run(path.parent.parent)
         model, data = run.model, run.data
         return TrainedNetwork(path, model.geometry, data.mean, data.stddev, model.precision, run)
-    run_dir = RunDirectory(path)
-    chosen = checkpoints.latest(run_dir.best) or checkpoints.latest(run_dir.checkpoints)
-    if chosen is None:
-        raise InputError(
-            f"{option}={name}: neither a run directory with checkpoints, nor a checkpoint folder,"
-            f" nor a TensorFlow checkpoint (no file {path}.index)"
-        )
-    return find_network(str(chosen))
+    if (chosen := _chosen(path, newest)) is not None:
+        return find_network(str(chosen), option)
+    if not path.exists() and (run_dir := named_run(name, Path(runs_dir), option)) is not None:
+        if (chosen := _chosen(run_dir, newest)) is None:
+            raise InputError(f"{option}={name} is the run {run_dir}, which has no checkpoint yet")
+        return find_network(str(chosen), option)
+    raise InputError(
+        f"{option}={name}: neither a run directory with checkpoints, nor a checkpoint folder, nor a"
+        f" TensorFlow checkpoint (no file {path}.index), nor the name of a run;"
+        f" {near_names(name, Path(runs_dir))}"
+    )
+
+
+def _chosen(run_dir: Path, newest: bool) -> Path | None:
+    """The checkpoint of a run directory that stands for it; None if it has none."""
+    run = RunDirectory(run_dir)
+    folders = (run.checkpoints, run.best) if newest else (run.best, run.checkpoints)
+    return next(filter(None, map(checkpoints.latest, folders)), None)
 
 
 def load_network(path: Path, which: str = "averaged", precision: str = "float32") -> ConvStack:
@@ -120,6 +142,7 @@ def training_run(run_dir: Path) -> TrainingRun:
             from_dict(DataConfig, values["data"], "data."),
             from_dict(ValidationConfig, values.get("validation", {}), "validation."),
             from_dict(ClusterConfig, values.get("cluster", {}), "cluster."),
+            from_dict(SeedValues, values.get("seed_values", {}), "seed_values."),
         )
     except (InputError, KeyError, TypeError) as error:
         raise InputError(

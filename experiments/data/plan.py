@@ -20,7 +20,7 @@ from experiments.data.arguments import (
     status,
     warn,
 )
-from experiments.reporting.terminal import duration
+from experiments.reporting.progress import duration
 from ffn_core.limits.arguments import add_voxel_size
 from ffn_core.planning.fingerprint import measure
 from ffn_core.planning.proposal import NODES, Choice, Proposal, propose

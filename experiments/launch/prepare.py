@@ -68,7 +68,7 @@ def prepare(config: Config, warn: Callable[[str], object] = _on_stderr) -> Confi
     check(config)
     require_room(config)
     if config.model.checkpoint:
-        checkpoint = str(find_network(config.model.checkpoint, START).path)
+        checkpoint = str(find_network(config.model.checkpoint, START, config.runs_dir).path)
         config = replace(config, model=replace(config.model, checkpoint=checkpoint))
     if config.continue_from:
         config = replace(config, continue_from=str(Path(config.continue_from).absolute()))
@@ -119,7 +119,7 @@ def _check_one(config: Config) -> None:
     check_installed(config.device)
     _check_values(config)
     if config.model.checkpoint:
-        _check_start(config.model, find_network(config.model.checkpoint, START))
+        _check_start(config.model, find_network(config.model.checkpoint, START, config.runs_dir))
     if config.continue_from:
         earlier_run(config.continue_from).require_fit(config)
 

@@ -70,8 +70,9 @@ def description(
     outcome: str,
     message: str,
     score: Mapping[str, Any] | None,
+    course: str = "",
 ) -> str:
-    """A point in two or three sentences of Markdown, for its page."""
+    """A point in a few sentences of Markdown, for its page."""
     nodes, ranks = params.get(names.NODES), params.get(names.RANKS)
     emulated = tags.get(names.EMULATED) == "true"
     on = f"{ranks} processes carrying {nodes} logical nodes (emulated: its throughput is theirs)"
@@ -83,6 +84,7 @@ def description(
         f"{params.get(names.WARMUP)}), seed {params.get(names.SEED)}.",
         f"**{outcome}**" + (f": {message}" if message else "") + ".",
         f"Score: {score_line(dict(score))}." if score else "",
+        course,
         f"A step of its metrics is one FOV, summed over nodes. Files: `{tags.get(names.RUN_DIR)}`.",
     ]
     return "\n\n".join(filter(None, lines))

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from experiments.config.run_names import named_run, near_names
 from experiments.config.trained_network import training_run
 from experiments.launch.launchers import require_no_launcher
 from experiments.reporting.mlflow_sync import LINK, MlflowSync, RunIdentity
@@ -91,9 +92,14 @@ def segment_checkpoints(config: SegmentConfig, terminal: Terminal) -> list[Check
     """Segment and score every checkpoint of the run directory ``config.checkpoint``."""
     require_no_launcher(os.environ)
     run_dir = Path(config.checkpoint).absolute()
+    if not run_dir.exists():
+        run_dir = named_run(config.checkpoint, Path(config.runs_dir), "checkpoint") or run_dir
     found = checkpoints.list_checkpoints(RunDirectory(run_dir).checkpoints)
     if not found:
-        raise InputError(f"checkpoint={config.checkpoint} is not a run directory with checkpoints")
+        raise InputError(
+            f"checkpoint={config.checkpoint} is not a run directory with checkpoints, nor the name"
+            f" of a run; {near_names(config.checkpoint, Path(config.runs_dir))}"
+        )
     first = resolve(replace(config, checkpoint=str(found[0])))
     labels = first.labels
     if not labels:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,7 @@ from experiments.config.schema.data import (
     require_three,
 )
 from experiments.config.schema.model import DELTA, FOV_EDGE
+from experiments.config.trained_network import RUNS_DIR
 from ffn_core.devices.placement import require_known
 from ffn_core.errors import InputError
 from ffn_core.files import digest
@@ -153,10 +155,10 @@ class SubvolumeConfig:
 class SegmentConfig:
     """One segmentation, as a user asks for it.
 
-    ``checkpoint`` is a run directory or checkpoint folder of this project, or the path of a
-    google/ffn TensorFlow 1 checkpoint without its extension. ``image`` and ``labels`` are names of
-    volumes (``ffn_core.volumes.opening``); without an image both are those of the run, and without
-    a region it is the part that the run held out.
+    ``checkpoint`` is a run by its name or folder, a checkpoint folder of this project, or the path
+    of a google/ffn TensorFlow 1 checkpoint without its extension. ``image`` and ``labels`` are
+    names of volumes (``ffn_core.volumes.opening``); without an image both are those of the run, and
+    without a region it is the part that the run held out.
 
     From ``batch_size`` to ``save_every_s`` the speed changes, not the result. ``processes`` share
     the subvolumes, started by ``launcher`` (gloo without hosts: directly on this machine).
@@ -165,7 +167,9 @@ class SegmentConfig:
     ``out``. What is there of anybody else is never replaced.
     """
 
-    checkpoint: str = field(metadata=described("run directory, checkpoint folder or TF 1 path"))
+    checkpoint: str = field(
+        metadata=described("run by name or folder, checkpoint folder, or TF 1 path")
+    )
     weights: str = option("averaged", f"of the checkpoint: {' | '.join(WEIGHTS)}")
     image: str | None = option(None, "name of a volume; null: the part the run held out")
     labels: str | None = option(None, "name of a ground truth to be scored against")
@@ -231,6 +235,7 @@ class SegmentConfig:
     pictures: bool = option(True, "draw a picture of the result")
     out: str | None = option(None, "folder of the result; null: one below out_root")
     out_root: str = option("segmentations", "folder of the folders of results")
+    runs_dir: str = option(RUNS_DIR, "where a run is looked for by name")
     overwrite: bool = option(False, "replace another segmentation in out")
 
     def __post_init__(self) -> None:
@@ -317,10 +322,24 @@ class ResolvedSegment(SegmentConfig):
         """Absolute folder of the results: the same segmentation always finds its own again."""
         if self.out is not None:
             return Path(self.out).absolute()
-        name = f"{short_name(self.image)}-{Path(self.checkpoint).name}-{self.identity}"
-        return Path(self.out_root).absolute() / name
+        root, image = Path(self.out_root).absolute(), short_name(self.image)
+        older = root / f"{image}-{Path(self.checkpoint).name}-{self.identity}"  # without the run
+        named = root / f"{image}-{self.checkpoint_name}-{self.identity}"
+        return older if older.is_dir() else named
+
+    @property
+    def checkpoint_name(self) -> str:
+        """The checkpoint for people: run and step, such as ``n8_sqrt_adam_lr0.001_s1-step1200``."""
+        path = Path(self.checkpoint)
+        step = _STEP.fullmatch(path.name)
+        if step is None:  # not one of ours
+            return path.name
+        run = path.parent.parent.name.rpartition("-")[0] or path.parent.parent.name
+        return f"{run[:_LONGEST_RUN_NAME]}-step{int(step[1])}"
 
 
+_STEP = re.compile(r"step-(\d+)")
+_LONGEST_RUN_NAME = 100
 _NOT_IN_THE_RESULT = (
     "labels",
     "labels_box",
@@ -336,5 +355,6 @@ _NOT_IN_THE_RESULT = (
     "pictures",
     "out",
     "out_root",
+    "runs_dir",
     "overwrite",
 )

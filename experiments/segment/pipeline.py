@@ -29,6 +29,7 @@ from experiments.segment.result import Summary, assemble, score
 from ffn_core.errors import InputError
 from ffn_core.files.checked import REPEAT, damaged
 from ffn_core.geometry import Box
+from ffn_core.inference.dropped import Tally, dropped_line
 from ffn_core.inference.evaluation import Agreement, Evaluation
 from ffn_core.runtime import warn_of_precision
 
@@ -61,6 +62,8 @@ def segment(config: ResolvedSegment, terminal: Terminal) -> None:
         f"{summary.segments} segments from {summary.fovs:,} FOVs: "
         f"{segmentation_files.result(folder)}"
     )
+    if summary.kept_voxels or summary.dropped_segments or not summary.segments:
+        terminal.say(_dropped(summary, config.flood.min_segment_size))
     if evaluation is not None:
         print_evaluation(evaluation, terminal, config.voxel_size_nm)
     if config.pictures:
@@ -131,6 +134,16 @@ def _built(cls: type[T], values: dict[str, Any], path: Path) -> T:
         return from_dict(cls, values)
     except (InputError, AttributeError) as error:
         raise damaged(path, str(error), REPEAT) from None
+
+
+def _dropped(summary: Summary, least: int) -> str:
+    return dropped_line(
+        Tally(summary.segments, summary.kept_voxels),
+        Tally(summary.dropped_segments, summary.dropped_voxels),
+        Tally(summary.dropped_parts, summary.dropped_part_voxels),
+        least,
+        summary.proposed_min_segment_size,
+    )
 
 
 def print_evaluation(

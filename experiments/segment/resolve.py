@@ -27,7 +27,7 @@ def resolve(config: SegmentConfig) -> ResolvedSegment:
     Raises:
         InputError: for anything that could not work on the workers.
     """
-    network = find_network(config.checkpoint)
+    network = find_network(config.checkpoint, runs_dir=config.runs_dir)
     image_spec, truth, region = _volumes(config, network)
     mean = network.mean if config.mean is None else config.mean
     stddev = network.stddev if config.stddev is None else config.stddev

@@ -16,6 +16,7 @@ from experiments.segment import segmentation_files
 from experiments.segment.config import ResolvedSegment
 from ffn_core.files.outputs import Outputs
 from ffn_core.geometry import Box
+from ffn_core.inference.dropped import proposed_min_size
 from ffn_core.inference.evaluation import Evaluation, evaluate_volumes
 from ffn_core.inference.reconcile import reconcile
 from ffn_core.volumes import known_voxel_nm, open_labels, open_volume
@@ -27,11 +28,29 @@ _KEPT_SUBVOLUMES: Final = 2
 
 @dataclass(frozen=True)
 class Summary:
-    """What a segmentation took and gave: segments, FOVs evaluated, subvolumes."""
+    """What a segmentation took and gave.
+
+    Attributes:
+        segments: That were kept.
+        fovs: FOVs evaluated.
+        subvolumes: Of its region.
+        kept_voxels: In all segments; 0 in results from before this was counted.
+        dropped_segments: Objects below ``flood.min_segment_size``, which were not kept.
+        dropped_voxels: In them.
+        dropped_parts: Parts of others that do not touch them, and are below that size.
+        dropped_part_voxels: In those.
+        proposed_min_segment_size: See `ffn_core.inference.dropped`.
+    """
 
     segments: int
     fovs: int
     subvolumes: int
+    kept_voxels: int = 0
+    dropped_segments: int = 0
+    dropped_voxels: int = 0
+    dropped_parts: int = 0
+    dropped_part_voxels: int = 0
+    proposed_min_segment_size: int | None = None
 
 
 def assemble(config: ResolvedSegment) -> Summary:
@@ -60,11 +79,18 @@ def assemble(config: ResolvedSegment) -> Summary:
             fletcher32=True,
         )
 
+        sizes = np.zeros(1, np.int64)  # by id
+        removed: list[np.ndarray] = []
+
         def write(core: Box, ids: np.ndarray) -> None:
+            nonlocal sizes
             dataset[core.slices_in(region)] = ids
+            here = np.bincount(ids.ravel(), minlength=len(sizes))
+            here[: len(sizes)] += sizes
+            sizes = here
 
         least, min_iou = config.flood.min_segment_size, config.subvolume.min_iou
-        count = reconcile(grid, read, write, least, min_iou)
+        count = reconcile(grid, read, write, least, min_iou, removed.append)
         dataset.attrs["start_zyx"] = region.start_zyx
         image = open_volume(config.image, cache_bytes=0)
         where = dataclasses.replace(
@@ -72,7 +98,38 @@ def assemble(config: ResolvedSegment) -> Summary:
         )
         dataset.attrs.update(where.at(region.start_zyx).attributes)
         dataset.attrs["settings"] = json.dumps(redacted(dataclasses.asdict(config)))
-    return Summary(count, sum(map(segmentation_files.load_fovs, files)), len(files))
+    dropped, voxels = _dropped(config)
+    parts, kept = np.concatenate([np.zeros(0, np.int64), *removed]), sizes[1:]
+    return Summary(
+        segments=count,
+        fovs=sum(map(segmentation_files.load_fovs, files)),
+        subvolumes=len(files),
+        kept_voxels=int(kept.sum()),
+        dropped_segments=len(dropped),
+        dropped_voxels=voxels,
+        dropped_parts=len(parts),
+        dropped_part_voxels=int(parts.sum()),
+        proposed_min_segment_size=proposed_min_size(np.concatenate([kept, dropped])),
+    )
+
+
+def _dropped(config: ResolvedSegment) -> tuple[np.ndarray, int]:
+    """Objects that subvolumes did not keep: (n,) int64 voxels of each, and those of all together.
+
+    Each subvolume counts in its core, where the result has its ids.
+    """
+    sizes, voxels = [np.zeros(0, np.int64)], 0
+    for sub in config.grid.subvolumes:
+        path = segmentation_files.finished_path(config.directory, sub.index)
+        small, objects = segmentation_files.load_small(path)
+        core = sub.core.slices_in(sub.box)
+        voxels += np.count_nonzero(small[core])
+        inside = [
+            (objects[:, axis] >= part.start) & (objects[:, axis] < part.stop)
+            for axis, part in enumerate(core)
+        ]
+        sizes.append(objects[np.logical_and.reduce(inside), 3])
+    return np.concatenate(sizes), int(voxels)
 
 
 def score(config: ResolvedSegment) -> Evaluation:

@@ -147,6 +147,8 @@ def save_state(path: Path, state: State) -> None:
         "origins": state.origins,
         "counts": np.array([state.next_point, state.fovs], np.int64),
     }
+    if state.small is not None and state.small_objects is not None:
+        arrays |= {"small": state.small, "small_objects": state.small_objects}
     if state.flood is not None:
         arrays |= {f"{_FLOOD}{key}": array for key, array in vars(state.flood).items()}
     with whole_file(path) as partial, patient_file(partial) as file:
@@ -180,11 +182,31 @@ def load_fovs(path: Path) -> int:
     return _load(path, lambda arrays: int(arrays["counts"][1]))
 
 
+def load_small(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Where a saved state has what was too small, and the objects; see `State`.
+
+    Returns:
+        (z, y, x) bool, without objects that were kept, and (n, 4) int64. Nothing of older files.
+
+    Raises:
+        InputError: The file is damaged.
+    """
+
+    def part(arrays: NpzFile) -> tuple[np.ndarray, np.ndarray]:
+        ids = arrays["segments"]
+        if "small" not in arrays:
+            return np.zeros(ids.shape, bool), np.zeros((0, 4), np.int64)
+        return arrays["small"] & (ids == 0), arrays["small_objects"]
+
+    return _load(path, part)
+
+
 def _state(arrays: NpzFile) -> State:
     next_point, fovs = arrays["counts"].tolist()
     parts = {k.removeprefix(_FLOOD): arrays[k] for k in arrays if k.startswith(_FLOOD)}
     flood = FloodState(**parts) if parts else None
-    return State(arrays["segments"], next_point, fovs, arrays["origins"], flood)
+    small = (arrays["small"], arrays["small_objects"]) if "small" in arrays else (None, None)
+    return State(arrays["segments"], next_point, fovs, arrays["origins"], flood, *small)
 
 
 def _load(path: Path, part: Callable[[NpzFile], _Part]) -> _Part:

@@ -11,7 +11,9 @@ from experiments.reporting.mlflow_sync import MlflowSync, RunIdentity
 from experiments.reporting.point_summary import description, results_shown
 from experiments.reporting.score_history import score_line
 from ffn_core.errors import InputError
-from ffn_core.metric_names import OUTCOME, REASON
+from ffn_core.metric_names import BASELINE_F1, COURSE, LOSS, OUTCOME, REASON
+from ffn_core.scores.course import Course, course_of
+from ffn_core.scores.roc import CHANCE_AUC
 from ffn_core.training import checkpoint as checkpoints
 
 STAGE_DONE = "stage done"
@@ -46,6 +48,7 @@ class Outcome:
             ``failed``, ``input`` (bad input), or `STAGE_DONE` (its next stage is another job).
         message: reason, where it did not finish.
         score: what it is judged by, in words, where it finished.
+        course: how the training went and what to try, where it came to its end.
     """
 
     name: str
@@ -53,6 +56,7 @@ class Outcome:
     outcome: str
     message: str = ""
     score: str = ""
+    course: str = ""
 
 
 def conclude(name: str, run_dir: Path) -> Outcome:
@@ -60,7 +64,8 @@ def conclude(name: str, run_dir: Path) -> Outcome:
     run = run_files.RunDirectory(run_dir)
     if result := run.result():
         message, score = result.get("message", ""), score_line(result.get("score"))
-        return Outcome(name, run_dir, result["outcome"], message, score)
+        course = str(training_course(run) or "")
+        return Outcome(name, run_dir, result["outcome"], message, score, course)
     failure = run.failure()
     if not failure:
         return Outcome(name, run_dir, "stopped", "interrupted; repeat the command to continue")
@@ -70,7 +75,26 @@ def conclude(name: str, run_dir: Path) -> Outcome:
     if kind == "diverged":
         # A result like any other: running it again would only diverge again.
         run.write_result({"outcome": kind, "message": failure["message"]})
-    return Outcome(name, run_dir, kind, failure["message"])
+    course = str(training_course(run) or "")
+    return Outcome(name, run_dir, kind, failure["message"], course=course)
+
+
+def training_course(run: run_files.RunDirectory) -> Course | None:
+    """How the training of a complete run went; None without a result or evaluations."""
+    result = run.result()
+    if not result:
+        return None
+    diverged, score = result["outcome"] == "diverged", result.get("score") or {}
+    if not (diverged or score):
+        return None
+    name, records = score.get("name", ""), all_records(run)
+    seen = [(r.fovs, r.metrics[name]) for r in records if name in r.metrics]
+    fovs, scores = zip(*seen, strict=True) if seen else ((), ())
+    measure = name.rpartition("/")[2]
+    trivial = {"auc": CHANCE_AUC}.get(measure)
+    if measure in ("f1", "f1_half"):
+        trivial = next((r.metrics[BASELINE_F1] for r in records if BASELINE_F1 in r.metrics), None)
+    return course_of(name, fovs, scores, measure == LOSS, trivial, diverged)
 
 
 def send_outcome(sync: MlflowSync, outcome: Outcome) -> bool:
@@ -90,9 +114,11 @@ def send_outcome(sync: MlflowSync, outcome: Outcome) -> bool:
     if outcome.message:
         tags[REASON] = outcome.message[:_TAG_LIMIT]
     identity, score = run.identity(), run.result().get("score")
+    if course := training_course(run):
+        tags[COURSE] = course.kind
     tags |= results_shown(outcome.outcome, score, all_records(run))
     known = identity.get("params", {}), identity.get("tags", {})
-    note = description(*known, outcome.outcome, outcome.message, score)
+    note = description(*known, outcome.outcome, outcome.message, score, str(course or ""))
     return sync.finish(_STATUS.get(outcome.outcome, "FAILED"), artifacts, tags, note)
 
 

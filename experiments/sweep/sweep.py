@@ -171,6 +171,8 @@ class Sweep:
             line = f"{outcome.name}: {outcome.outcome}"
             more = "; ".join(filter(None, (outcome.message, outcome.score)))
             self._terminal.say(f"{line} ({more})" if more else line)
+            if outcome.course and not self._in_sweep:
+                self._terminal.say(outcome.course)
         if self._watcher is not None:
             self._watcher.ended(outcome)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,22 +13,29 @@ from PIL import Image, ImageDraw
 
 from ffn_core.scores.voxel_counts import VoxelCounts
 from ffn_core.training.examples import Canvas
-from ffn_core.volumes import Size, whole_file
+from ffn_core.volumes import whole_file
 
 RIGHT = (0, 158, 115)  # Okabe and Ito 2008
 TOO_MUCH = (213, 94, 0)
 MISSED = (0, 114, 178)
 
-_ROWS = ("image", "truth", "prediction")
+SECTIONS = {"xy": 0, "xz": 1}
+"""Sections through the center that are shown, and the axis (of zyx) that each is across."""
+
+_ROWS = ("image", "truth", "found")
 _LEGEND = (("right", RIGHT), ("too much", TOO_MUCH), ("missed", MISSED))
 _TILE_PX = 96
+_MOST_TILE_PX = 512
 _GAP_PX = 4
 _GUTTER_PX = 64
-_LINE_PX = 18
+_LINE_PX = 14
 _INK = (51, 51, 51)
 _TINT = 0.6
 _STDDEVS = 2.5
 """Intensities this far from the mean are black and white."""
+
+VoxelSize = tuple[float, float, float]
+_CUBIC: VoxelSize = (1.0, 1.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -38,53 +46,76 @@ class CanvasPictures:
         folder: where they go.
         canvases: how many canvases are shown; 0 writes nothing.
         threshold: logit from which a voxel counts as object.
-        voxel_nm: edges of a voxel, z, y, x: canvases are drawn in their proportions.
+        voxel_zyx: edges of a voxel, in any unit.
     """
 
     folder: Path
     canvases: int
     threshold: float
-    voxel_nm: Size = (1.0, 1.0, 1.0)
+    voxel_zyx: VoxelSize = _CUBIC
 
     def write(self, fovs: int, canvases: Sequence[Canvas]) -> None:
         """Draw the first of the finished ``canvases``, as they are after ``fovs`` FOVs."""
         shown = canvases[: self.canvases]
         if shown:
-            sheet = draw_sheet(shown, self.threshold, f"{fovs:,} FOVs", self.voxel_nm)
+            sheet = draw_sheet(shown, self.threshold, f"{fovs:,} FOVs", self.voxel_zyx)
             with whole_file(self.folder / f"fovs-{fovs:08d}.png") as partial:
                 sheet.save(partial, format="PNG", optimize=True)
 
 
 def draw_sheet(
-    canvases: Sequence[Canvas],
-    threshold: float,
-    title: str,
-    voxel_nm: Size = (1.0, 1.0, 1.0),
+    canvases: Sequence[Canvas], threshold: float, title: str, voxel_zyx: VoxelSize = _CUBIC
 ) -> Image.Image:
-    """Central z sections: a column per canvas; image, truth, prediction and F1 of all of it."""
-    columns = [_column(canvas, threshold, voxel_nm) for canvas in canvases]
-    tile_y, tile_x = columns[0][0].shape[:2]
+    """Central sections, a column per canvas: image, truth and what was found, with its scores.
+
+    Args:
+        canvases: Finished ones, all of the same shape.
+        threshold: Logit from which a voxel counts as object.
+        title: Written above.
+        voxel_zyx: Edges of a voxel, in any unit: sections are drawn in these proportions.
+    """
+    columns = [_column(canvas, threshold, voxel_zyx) for canvas in canvases]
+    words = [canvas_words(canvas, threshold) for canvas in canvases]
+    tile_x = max(columns[0][0].width, _TILE_PX)
+    tops = list(
+        itertools.accumulate((t.height + _GAP_PX for t in columns[0]), initial=_LINE_PX + 4)
+    )
     width = _GUTTER_PX + len(columns) * (tile_x + _GAP_PX)
-    height = 3 * _LINE_PX + len(_ROWS) * (tile_y + _GAP_PX)
+    height = tops[-1] + (len(words[0]) + 1) * _LINE_PX + 4
     sheet = Image.new("RGB", (max(width, _GUTTER_PX + 160), height), "white")
     pen = ImageDraw.Draw(sheet)
     pen.text((_GUTTER_PX, 3), title, fill=_INK)
-    for row, name in enumerate(_ROWS):
-        top = _LINE_PX + row * (tile_y + _GAP_PX)
-        pen.text((4, top + tile_y // 2 - 6), name, fill=_INK)
-        for number, column in enumerate(columns):
-            place = _GUTTER_PX + number * (tile_x + _GAP_PX), top
-            sheet.paste(Image.fromarray(column[row]), place)
-    bottom = _LINE_PX + len(_ROWS) * (tile_y + _GAP_PX)
-    pen.text((4, bottom), "F1", fill=_INK)
-    for number, canvas in enumerate(canvases):
+    names = [f"{row} {section}" for section in SECTIONS for row in _ROWS]
+    for name, top, tile in zip(names, tops, columns[0], strict=False):
+        pen.text((4, top + tile.height // 2 - 6), name, fill=_INK)
+    for number, (column, lines) in enumerate(zip(columns, words, strict=True)):
         left = _GUTTER_PX + number * (tile_x + _GAP_PX)
-        pen.text((left, bottom), f"{canvas_f1(canvas, threshold):.2f}", fill=_INK)
+        for top, tile in zip(tops, column, strict=False):
+            sheet.paste(tile, (left, top))
+        for row, (line, color) in enumerate(lines):
+            pen.text((left, tops[-1] + row * _LINE_PX), line, fill=color)
     along = float(_GUTTER_PX)
     for word, color in _LEGEND:
-        pen.text((along, height - _LINE_PX + 2), word, fill=color)
+        pen.text((along, height - _LINE_PX - 2), word, fill=color)
         along += pen.textlength(word) + 14
     return sheet
+
+
+def canvas_words(canvas: Canvas, threshold: float) -> list[tuple[str, tuple[int, int, int]]]:
+    """Scores of one finished canvas over all its voxels, each with a color.
+
+    What was missed is a share of the true object, what was too much a share of what was found.
+    """
+    counts = VoxelCounts.of_canvas(canvas.seed, canvas.is_object, threshold, canvas.labeled)
+    found = counts.true_positive + counts.false_positive
+    too_much = counts.false_positive / found if found else 0.0
+    true = counts.true_positive + counts.false_negative
+    missed = counts.false_negative / true if true else 0.0
+    return [
+        (f"F1 {counts.f1:.2f}", _INK),
+        (f"missed {missed:.0%}", MISSED),
+        (f"too much {too_much:.0%}" if found else "nothing found", TOO_MUCH),
+    ]
 
 
 def canvas_f1(canvas: Canvas, threshold: float) -> float:
@@ -92,13 +123,19 @@ def canvas_f1(canvas: Canvas, threshold: float) -> float:
     return VoxelCounts.of_canvas(canvas.seed, canvas.is_object, threshold, canvas.labeled).f1
 
 
-def section_views(canvas: Canvas, threshold: float) -> list[np.ndarray]:
-    """Image, truth and prediction of the central section, each (y, x, 3) uint8."""
-    z = canvas.image.shape[0] // 2
-    truth, found = canvas.is_object[z], canvas.seed[z] >= threshold
+def section_views(canvas: Canvas, threshold: float, axis: int = 0) -> list[np.ndarray]:
+    """Image, truth and what was found in the central section across an axis.
+
+    Each is (rows, columns, 3) uint8; rows are y of a section across z, otherwise z.
+    """
+    middle = canvas.image.shape[axis] // 2
+    intensity, truth, logits = (
+        np.take(volume, middle, axis) for volume in (canvas.image, canvas.is_object, canvas.seed)
+    )
+    found = logits >= threshold
     if canvas.labeled is not None:
-        found = found & canvas.labeled[z]  # elsewhere nobody knows what is right
-    level = np.clip((canvas.image[z] / _STDDEVS + 1) / 2, 0, 1)
+        found = found & np.take(canvas.labeled, middle, axis)  # elsewhere nobody knows
+    level = np.clip((intensity / _STDDEVS + 1) / 2, 0, 1)
     image = np.repeat(255 * level[..., None], 3, axis=2)
     prediction = image
     for mask, color in (
@@ -115,22 +152,27 @@ def _tinted(picture: np.ndarray, mask: np.ndarray, color: tuple[int, int, int]) 
     return np.where(mask[..., None], (1 - _TINT) * picture + _TINT * np.array(color), picture)
 
 
-def _column(canvas: Canvas, threshold: float, voxel_nm: Size) -> list[np.ndarray]:
-    """The views of a z section, enlarged."""
-    views = section_views(canvas, threshold)
-    along_y, along_x = enlargement(views[0].shape[:2], voxel_nm[1:])
-    return [view.repeat(along_y, axis=0).repeat(along_x, axis=1) for view in views]
+def _column(canvas: Canvas, threshold: float, voxel_zyx: VoxelSize) -> list[Image.Image]:
+    """The views of all sections, enlarged so that voxels keep their proportions."""
+    zoom = pixels_per_voxel(canvas.image.shape, voxel_zyx)
+    tiles = []
+    for axis in SECTIONS.values():
+        rows, columns = (zoom[i] for i in range(3) if i != axis)
+        for view in section_views(canvas, threshold, axis):
+            size = round(view.shape[1] * columns), round(view.shape[0] * rows)
+            tiles.append(Image.fromarray(view).resize(size, Image.Resampling.NEAREST))
+    return tiles
 
 
-def enlargement(shape: Sequence[int], edges_nm: Sequence[float]) -> tuple[int, int]:
-    """Pixels along rows and columns that a voxel of a section becomes, each a whole number.
+def pixels_per_voxel(shape_zyx: tuple[int, ...], voxel_zyx: VoxelSize) -> VoxelSize:
+    """Pixels of a voxel along each axis: a whole number along its shortest edge.
 
-    The section is at least `_TILE_PX` along its longer side, and its proportions are those of the
-    voxels as far as whole numbers allow; voxels that are squares stay squares.
+    As few as make a section across z at least `_TILE_PX` large, along its longer side; fewer, if
+    the canvas would then be longer than `_MOST_TILE_PX` along an axis.
     """
-    shortest = min(edges_nm)
-    ratios = [edge / shortest for edge in edges_nm]
-    longer = max(n * ratio for n, ratio in zip(shape, ratios, strict=True))
-    zoom = math.ceil(_TILE_PX / longer)
-    rows, columns = (max(1, round(zoom * ratio)) for ratio in ratios)
-    return rows, columns
+    shortest = min(voxel_zyx)
+    edges = [edge / shortest for edge in voxel_zyx]
+    extents = [n * edge for n, edge in zip(shape_zyx, edges, strict=True)]
+    zoom = max(1, min(math.ceil(_TILE_PX / max(extents[1:])), int(_MOST_TILE_PX // max(extents))))
+    z, y, x = (zoom * edge for edge in edges)
+    return z, y, x

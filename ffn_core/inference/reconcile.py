@@ -68,7 +68,12 @@ DEFAULT_MIN_IOU = 0.5
 
 
 def reconcile(
-    grid: Grid, read: Read, write: Write, min_size: int, min_iou: float = DEFAULT_MIN_IOU
+    grid: Grid,
+    read: Read,
+    write: Write,
+    min_size: int,
+    min_iou: float = DEFAULT_MIN_IOU,
+    removed: Callable[[np.ndarray], object] = lambda _: None,
 ) -> int:
     """Merge the segmentations of all subvolumes; at most two of them are in use at a time.
 
@@ -86,6 +91,7 @@ def reconcile(
         write: Takes the (z, y, x) uint32 ids of each core in turn; 1, 2, ... without gaps.
         min_size: Smallest component in voxels.
         min_iou: Between 0 and 1; lower joins more, at the risk of merging neurons.
+        removed: Takes the (n,) int64 voxels of the components that were removed.
 
     Returns:
         Number of ids.
@@ -96,7 +102,8 @@ def reconcile(
         inside = read(subvolume.index)[subvolume.core.slices_in(subvolume.box)]
         return object_of[subvolume.index][inside]
 
-    number_of = _number_components(*_survey(grid, core), min_size)
+    number_of, small = _number_components(*_survey(grid, core), min_size)
+    removed(small)
     for subvolume in grid.subvolumes:
         write(subvolume.core, number_of[subvolume.index][_components(core(subvolume))])
     return int(max(numbers.max() for numbers in number_of))
@@ -201,13 +208,13 @@ def _components(objects: np.ndarray) -> np.ndarray:
 
 def _number_components(
     sizes: list[np.ndarray], edges: np.ndarray, min_size: int
-) -> list[np.ndarray]:
-    """For each core a uint32 table: component -> id in the result."""
+) -> tuple[list[np.ndarray], np.ndarray]:
+    """For each core a uint32 table: component -> id in the result; and sizes of those without."""
     offsets = np.concatenate([[0], np.cumsum([len(of_core) for of_core in sizes])])
     groups = _groups(edges, int(offsets[-1]))
-    voxels = np.bincount(groups, weights=np.concatenate(sizes))
+    voxels = np.bincount(groups, weights=np.concatenate(sizes)).astype(np.int64)
     numbers = np.cumsum(voxels >= min_size) * (voxels >= min_size)
-    return _tables(numbers[groups], offsets)
+    return _tables(numbers[groups], offsets), voxels[voxels < min_size]
 
 
 def _tables(values: np.ndarray, offsets: np.ndarray) -> list[np.ndarray]:

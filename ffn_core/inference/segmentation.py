@@ -27,6 +27,9 @@ class State:
         fovs: FOVs evaluated.
         origins: (objects, 4) int64: seed point (z, y, x) and number of FOVs of each object.
         flood: the object under way from point ``next_point``, if any.
+        small: (z, y, x) bool: where an object was found that was too small to be kept; None if
+            that was not looked at, as in older files.
+        small_objects: (objects, 4) int64: seed point (z, y, x) and voxels of each of those.
     """
 
     segments: np.ndarray
@@ -34,6 +37,8 @@ class State:
     fovs: int
     origins: np.ndarray
     flood: FloodState | None = None
+    small: np.ndarray | None = None
+    small_objects: np.ndarray | None = None
 
 
 class Segmenter:
@@ -64,6 +69,8 @@ class Segmenter:
         self.next_point = 0
         self.fovs = 0
         self._origins: list[tuple[int, int, int, int]] = []
+        self._small = np.zeros(image.shape, bool)
+        self._small_objects: list[tuple[int, int, int, int]] = []
         self._canvas = Canvas(image, self.segments, geometry, settings)
         self._position: Zyx | None = None
         self._begin()
@@ -111,6 +118,8 @@ class Segmenter:
             self.fovs,
             np.array(self._origins, np.int64).reshape(-1, 4),
             None if self.finished else flood,
+            self._small.copy(),
+            np.array(self._small_objects, np.int64).reshape(-1, 4),
         )
 
     def restore(self, state: State) -> None:
@@ -118,6 +127,9 @@ class Segmenter:
         self.segments[...] = state.segments
         self.next_point, self.fovs = state.next_point, state.fovs
         self._origins = [tuple(row) for row in state.origins.tolist()]
+        if state.small is not None and state.small_objects is not None:
+            self._small[...] = state.small
+            self._small_objects = [tuple(row) for row in state.small_objects.tolist()]
         if state.flood is None:
             self._begin()
         else:
@@ -152,6 +164,15 @@ class Segmenter:
         if np.count_nonzero(mask) >= self._settings.min_segment_size:
             self._origins.append((*canvas.point, len(canvas.visited)))
             self.segments[window][mask] = len(self._origins)
+        else:
+            self._drop(window, mask)
+
+    def _drop(self, window: tuple[slice, slice, slice], mask: np.ndarray) -> None:
+        """Note an object that is too small; one found from several seed points counts once."""
+        voxels, known = np.count_nonzero(mask), np.count_nonzero(mask & self._small[window])
+        self._small[window] |= mask
+        if 2 * known < voxels:
+            self._small_objects.append((*self._canvas.point, voxels))
 
 
 class Batch:

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+CHANCE_AUC = 0.5
+"""Of logits that say nothing."""
+
 BINS = 8192
 LIMIT = 16.0
 """Logits beyond +-16 (probabilities within 1.2e-7 of 0 or 1) share the outermost bins."""

@@ -20,9 +20,10 @@ DELTA = Range(at_least=0, at_most=511)
 class ModelConfig:
     """The network and its field of view; ``checkpoint`` starts from given weights.
 
-    ``checkpoint`` is a run directory (its best checkpoint, without one its newest), a checkpoint
-    folder in one, or a TensorFlow 1 checkpoint without extension; ``checkpoint_weights``, one of
-    `WEIGHTS`, says which weights of it. Nothing else of the earlier run is taken up.
+    ``checkpoint`` is a run by its name or directory (its best checkpoint, without one its newest),
+    a checkpoint folder in one, or a TensorFlow 1 checkpoint without extension;
+    ``checkpoint_weights``, one of `WEIGHTS`, says which weights of it. Nothing else of the
+    earlier run is taken up.
     ``micro_batch_size`` is the most FOVs in one forward and backward pass: what is fastest depends
     on the size of the network, and the result does not depend on it. ``precision`` is that of the
     convolutions: bfloat16 is faster on CPUs that have it natively, and changes the result a little.
@@ -44,7 +45,7 @@ class ModelConfig:
     micro_batch_size: int = number(
         1, "most FOVs in one forward and backward pass", at_least=1, at_most=10**6
     )
-    checkpoint: str | None = option(None, "run directory or checkpoint to start from")
+    checkpoint: str | None = option(None, "run by name or folder, or checkpoint to start from")
     precision: str = option("float32", f"of the convolutions: {' | '.join(PRECISIONS)}")
     checkpoint_weights: str = option("averaged", f"which of it: {' | '.join(WEIGHTS)}")
 

@@ -33,6 +33,27 @@ def test_the_name_is_that_of_before_there_were_two_types():
     assert RESOLVED.directory.name == "em-c-6c8922a2"
 
 
+@pytest.mark.parametrize(
+    ("checkpoint", "name"),
+    [
+        ("/runs/demo/n8_sqrt_s1-0a1b2c3d/best/step-00001200", "n8_sqrt_s1-step1200"),
+        ("/runs/mine/checkpoints/step-00000007", "mine-step7"),
+        ("/models/model.ckpt-27465036", "model.ckpt-27465036"),
+    ],
+)
+def test_a_folder_names_run_and_step(tmp_path, checkpoint, name):
+    config = replace(RESOLVED, checkpoint=checkpoint, out_root=str(tmp_path))
+    assert config.directory.name == f"em-{name}-{config.identity}"
+
+
+def test_a_folder_of_an_earlier_version_is_found_again(tmp_path):
+    checkpoint = "/runs/demo/n8_sqrt_s1-0a1b2c3d/best/step-00001200"
+    config = replace(RESOLVED, checkpoint=checkpoint, out_root=str(tmp_path))
+    older = tmp_path / f"em-step-00001200-{config.identity}"
+    older.mkdir()
+    assert config.directory == older
+
+
 @pytest.mark.parametrize("name", VALUES)
 def test_a_resolved_segmentation_leaves_nothing_open(name):
     with pytest.raises(InputError, match=f"option {name} is missing"):

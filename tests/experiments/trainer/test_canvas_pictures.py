@@ -7,8 +7,9 @@ from experiments.trainer.canvas_pictures import (
     TOO_MUCH,
     CanvasPictures,
     canvas_f1,
+    canvas_words,
     draw_sheet,
-    enlargement,
+    pixels_per_voxel,
     section_views,
 )
 from ffn_core.geometry import FovGeometry
@@ -65,7 +66,7 @@ def test_each_canvas_has_its_own_f1_written_below():
     blind = make_canvas()
     blind.seed[...] = -9.0
     with_score, without = (
-        np.asarray(draw_sheet([c], THRESHOLD, "0 FOVs").convert("L"))[-36:-18]
+        np.asarray(draw_sheet([c], THRESHOLD, "0 FOVs").convert("L"))[-60:-18]
         for c in (canvas, blind)
     )
     assert (with_score[:, 64:] < 128).any()
@@ -82,11 +83,34 @@ def test_a_sheet_is_named_by_its_fovs_and_limited(tmp_path):
         assert sheet.size == draw_sheet(canvases[:2], THRESHOLD, "").size
 
 
-def test_voxels_are_drawn_in_their_proportions():
-    assert enlargement((7, 7), (8.0, 8.0)) == (14, 14)
-    assert enlargement((9, 33), (30.0, 8.0)) == (11, 3), "9 x 3.75 is longer than 33: 3 times each"
-    assert enlargement((200, 100), (8.0, 8.0)) == (1, 1), "never made smaller"
-    flat = draw_sheet([make_canvas()], THRESHOLD, "0 FOVs", (30.0, 16.0, 8.0))
-    square = draw_sheet([make_canvas()], THRESHOLD, "0 FOVs", (30.0, 8.0, 8.0))
-    assert flat.height == square.height
-    assert draw_sheet([make_canvas()], THRESHOLD, "", (30.0, 8.0, 16.0)).height < square.height
+def test_sections_across_z_and_across_y():
+    """Of the section y = 0 only the row z = 3 is true; found is all but its last columns."""
+    canvas = make_canvas()
+    canvas.is_object[:, 3], canvas.seed[:, 3] = canvas.is_object[:, 0], canvas.seed[:, 0]
+    _, truth, found = section_views(canvas, THRESHOLD, axis=1)
+    np.testing.assert_array_equal(truth[3, 6], blend(RIGHT))
+    np.testing.assert_array_equal(truth[2, 6], [128, 128, 128])
+    np.testing.assert_array_equal(found[3, 0], blend(RIGHT))
+    np.testing.assert_array_equal(found[3, 6], blend(MISSED))
+    np.testing.assert_array_equal(found[2, 6], blend(TOO_MUCH))
+
+
+def test_voxels_keep_their_proportions():
+    assert pixels_per_voxel((7, 7, 7), (8.0, 8.0, 8.0)) == (14, 14, 14)  # 98 pixels
+    assert pixels_per_voxel((7, 49, 49), (30.0, 8.0, 8.0)) == (7.5, 2, 2)
+    assert pixels_per_voxel((7, 700, 7), (1.0, 1.0, 1.0)) == (1, 1, 1)
+    canvas = [make_canvas()]
+    cubic = draw_sheet(canvas, THRESHOLD, "")
+    flat = draw_sheet(canvas, THRESHOLD, "", (16.0, 8.0, 8.0))
+    assert flat.height - cubic.height == 3 * 7 * 14  # z is twice as long in three views
+    assert flat.width == cubic.width
+
+
+def test_what_was_missed_and_what_was_too_much():
+    """True: 28 voxels, of which 16 are found, among 322 in all."""
+    words = [word for word, _ in canvas_words(make_canvas(), THRESHOLD)]
+    assert words == ["F1 0.09", "missed 43%", "too much 95%"]
+    blind = make_canvas()
+    blind.seed[...] = -9.0
+    words = [word for word, _ in canvas_words(blind, THRESHOLD)]
+    assert words == ["F1 0.00", "missed 100%", "nothing found"]

@@ -196,3 +196,13 @@ def test_a_reader_that_keeps_two_parts_loads_none_more_than_six_times(blobs):
     reconcile(grid, read, lambda core, _: written.append(core), min_size=1)
     assert written == [subvolume.core for subvolume in grid.subvolumes]
     assert max(loads.values()) <= 6
+
+
+def test_sizes_of_what_is_removed_are_given():
+    labels = np.zeros(SHAPE, np.int64)
+    labels[2:8, 2:8, 2:8], labels[12:14, 4:7, 4:20], labels[20, 20, 20] = 1, 2, 3
+    grid = Grid(REGION, (16, 26, 28), (6, 6, 6), FOV)
+    removed = []
+    result = put_together(grid, crops(grid, labels), min_size=100, removed=removed.append)
+    assert result.max() == 1
+    assert sorted(np.concatenate(removed)) == [1, 2 * 3 * 16]

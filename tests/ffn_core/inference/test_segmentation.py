@@ -60,6 +60,19 @@ def test_points_in_the_dark_and_small_objects_leave_nothing(fill_bright):
     assert run(walls(), dark_and_bright, fill_bright, settings=exact).objects == 1
 
 
+def test_small_objects_are_counted_once_however_often_they_are_found(fill_bright):
+    slabs = walls()
+    slabs[:8, :, 10] = -1.0  # what is left of the slab: two parts, one of 8 * 13 * 2 voxels
+    points = np.array([[3, 6, 6], [5, 6, 6], [16, 6, 6]])
+    least = FloodSettings(min_segment_size=8 * 13 * 10 + 1)
+    state = run(slabs, points, fill_bright, settings=least).state()
+    assert len(state.origins) == 1
+    assert state.small_objects.tolist() == [[3, 6, 6, 8 * 13 * 10]]
+    expected = np.zeros(slabs.shape, bool)
+    expected[:8, :, :10] = True
+    np.testing.assert_array_equal(state.small, expected)
+
+
 def test_a_point_near_an_object_is_not_tried(fill_bright):
     points = np.array([[3, 6, 6], [9, 6, 6]])
     for distance, fovs in ((1, 1), (2, 0)):
@@ -95,6 +108,7 @@ def test_segmentations_that_share_a_batch_do_not_feel_each_other(image, points, 
     for one, other in zip(alone, together, strict=True):
         np.testing.assert_array_equal(one.segments, other.segments)
         np.testing.assert_array_equal(one.state().origins, other.state().origins)
+        np.testing.assert_array_equal(one.state().small, other.state().small)
         assert one.fovs == other.fovs
 
 
