@@ -11,17 +11,19 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from pathlib import Path
 
 from omegaconf import DictConfig
 
 from experiments.config.hydra_app import run_app, to_config
-from experiments.config.naming import point_name, run_directory
+from experiments.config.naming import named_for_sweep, run_directory, run_name
+from experiments.config.presets import forgotten_multirun
 from experiments.config.schema import Config
 from experiments.launch import slurm
 from experiments.launch.slurm import job_ids
 from experiments.reporting.exit_codes import EXIT_FAILED, EXIT_INPUT, EXIT_STOPPED
 from experiments.reporting.terminal import Terminal
-from experiments.sweep.status import DAMAGED, PointState, point_state
+from experiments.sweep.status import DAMAGED, locked_inodes, point_state
 from ffn_core.command import command
 from ffn_core.errors import InputError
 
@@ -31,39 +33,45 @@ FINISHED = ("finished", "diverged")
 @command
 def main() -> int:
     """Run the app; returns the exit code."""
-    configs: list[Config] = []
+    terminal, configs = Terminal(), dict[Path, Config]()
+    if line := forgotten_multirun(sys.argv[1:]):
+        terminal.warn(line)
 
     def task(composed: DictConfig) -> None:
-        configs.append(to_config(composed))
+        config = to_config(composed)
+        configs.setdefault(run_directory(config), config)
 
     code = run_app(task, docstring=__doc__)
-    if code:
+    if code or not configs:
         return code
-    points = [(point_name(c), run_directory(c)) for c in configs]
     try:
-        jobs = [job_id for _, run_dir in points for job_id in job_ids(run_dir)]
+        jobs = [job_id for run_dir in configs for job_id in job_ids(run_dir)]
         queue = slurm.states(jobs) if jobs else {}
+        names = [run_name(config) for config in named_for_sweep(configs).values()]
     except InputError as error:
-        Terminal().error(str(error))
+        terminal.error(str(error))
         return EXIT_INPUT
-    found = [(name, point_state(run_dir, queue)) for name, run_dir in points]
-    counts = Counter(state.state for _, state in found)
-    title = f"{len(found)} points: " + ", ".join(f"{n} {state}" for state, n in counts.items())
-    rows = [_row(name, state) for name, state in found]
-    terminal = Terminal()
-    terminal.table(title, ["point", "state", "job", "done", "reason"], rows)
-    for name, state in found:
+    locked = locked_inodes()
+    states = [
+        point_state(run_dir, queue, config.batch.system is not None, config.score.name, locked)
+        for run_dir, config in configs.items()
+    ]
+    counts = Counter(state.state for state in states)
+    title = f"{len(states)} points: " + ", ".join(f"{n} {state}" for state, n in counts.items())
+    columns, rows = ["point", "state", "done", "score", "left", "reason"], []
+    for name, state in zip(names, states, strict=True):
+        rows.append([name, *state.cells])
+    if jobs:
+        columns.insert(2, "job")
+        for row, state in zip(rows, states, strict=True):
+            row.insert(2, state.job)
+    terminal.table(title, columns, rows)
+    for name, state in zip(names, states, strict=True):
         if state.state == DAMAGED:
             terminal.error(f"{name}: {state.reason}")
     if counts["failed"] or counts[DAMAGED]:
         return EXIT_FAILED
     return 0 if all(state in FINISHED for state in counts) else EXIT_STOPPED
-
-
-def _row(name: str, state: PointState) -> list[str]:
-    done = "" if state.progress is None else f"{state.progress:.0%}"
-    reason = "see below" if state.state == DAMAGED else " ".join(state.reason.split())
-    return [name, state.state, state.job, done, reason]
 
 
 if __name__ == "__main__":

@@ -112,6 +112,10 @@ def main(arguments: list[str]) -> int:
         return _fail(run_dir, EXIT_INPUT, str(error))
     except DivergedError as error:
         return _fail(run_dir, EXIT_DIVERGED, str(error))
+    except ImportError as error:
+        # What is missing may be Horovod's own library: nothing of it can be asked for more.
+        said = " ".join(f"{type(error).__name__}: {error}".split())
+        return _fail(run_dir, EXIT_FAILED, said, traceback.format_exc())
     except Exception as error:
         from ffn_core.training.distributed import peer_lost
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import signal
 import subprocess
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from experiments.config.schema import Config
 from experiments.launch.launchers import placement, rank_command
+from experiments.launch.rank_logs import KILLED, reason_of
 from experiments.reporting.run_files import LOGS
 from ffn_core.child_process import python_module, start
 
@@ -70,16 +70,9 @@ class Ranks:
 
     def died(self) -> str:
         """What can be said of ranks that ended without leaving a reason themselves."""
-        killed = "a rank was killed by SIGKILL: out of memory, or killed by hand"
         if self._process.returncode == -signal.SIGKILL:  # a single rank has no launcher
-            return killed
-        tail = self.log_tail().splitlines()
-        for line in reversed(tail):
-            if re.search(r"Exit code: (137|-9)\b|signal 9\b|\bKilled\b", line):
-                return killed
-            if "Exit code:" in line:
-                return f"the launcher reports: {line.strip()}"
-        return f"the ranks ended without a result; last line: {tail[-1] if tail else 'none'}"
+            return KILLED
+        return reason_of(self.log_tail(200))
 
     def log_tail(self, lines: int = 15) -> str:
         """The last lines that launcher and ranks printed."""

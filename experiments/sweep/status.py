@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from experiments.launch.slurm import WAITING, JobState, job_ids
-from experiments.reporting.run_files import RunDirectory
+from experiments.reporting.progress import RunProgress, duration, share_done
+from experiments.reporting.run_files import METRICS, RunDirectory
 from ffn_core.errors import InputError
+from ffn_core.metric_names import SCORE_FINAL
 
 DAMAGED = "damaged"
 
@@ -22,48 +23,102 @@ class PointState:
     """One line of a sweep's status.
 
     Attributes:
-        state: ``finished``, ``diverged``, ``running``, ``queued``, ``failed``, ``stopped``,
-            ``not submitted``, or `DAMAGED` where a file of the run is.
+        state: ``finished``, ``diverged``, ``running``, ``starting``, ``queued``, ``failed``,
+            ``stopped``, ``not started``, ``not submitted``, or `DAMAGED` where a file of the run
+            is.
         job: id of its newest job, if any.
         progress: share of the budget done, 0 to 1; None before the first step.
         reason: why it waits or failed, or what to do about the damage.
+        score: final score of one that has ended, newest of another; None before there is one.
+        left_s: seconds of training left at the pace so far; None while that is not known.
     """
 
     state: str
     job: str = ""
     progress: float | None = None
     reason: str = ""
+    score: float | None = None
+    left_s: float | None = None
+
+    @property
+    def cells(self) -> list[str]:
+        """State, share done, score, time left and reason as a table shows them."""
+        done = "" if self.progress is None else f"{self.progress:.0%}"
+        score = "" if self.score is None else f"{self.score:.3f}"
+        left = "" if self.left_s is None else duration(self.left_s)
+        reason = "see below" if self.state == DAMAGED else " ".join(self.reason.split())
+        return [self.state, done, score, left, reason]
 
 
-def point_state(run_dir: Path, jobs: Mapping[str, JobState]) -> PointState:
-    """State of the run in ``run_dir``, given the states of jobs by id."""
+def locked_inodes(locks: Path = Path("/proc/locks")) -> frozenset[int]:
+    """Inodes that processes of this host have locked by ``flock``; reading them changes nothing."""
+    lines = locks.read_text().splitlines() if locks.is_file() else []
+    fields = [line.split() for line in lines if " FLOCK " in line]
+    return frozenset(int(one[5].rpartition(":")[2]) for one in fields if len(one) > 5)
+
+
+def point_state(
+    run_dir: Path,
+    jobs: Mapping[str, JobState],
+    by_jobs: bool = False,
+    score: str = "",
+    locked: Collection[int] = frozenset(),
+) -> PointState:
+    """State of the run in ``run_dir``.
+
+    Args:
+        run_dir: its directory, which may not be there yet.
+        jobs: states of jobs by id.
+        by_jobs: whether points are submitted as jobs.
+        score: metric that points are judged by.
+        locked: as of `locked_inodes`: a command locks the directory that it works on.
+    """
     try:
-        return _point_state(run_dir, jobs)
+        found = _point_state(run_dir, jobs, by_jobs, locked)
+        if found.state in (DAMAGED, "not started", "not submitted"):
+            return found
+        return replace(found, score=_score(RunDirectory(run_dir), score))
     except InputError as error:
         return PointState(DAMAGED, reason=str(error))
 
 
-def _point_state(run_dir: Path, jobs: Mapping[str, JobState]) -> PointState:
+def _score(run: RunDirectory, name: str) -> float | None:
+    """The final score of a run that has ended, else its newest."""
+    if summary := run.result().get("score"):
+        return float(summary[SCORE_FINAL])
+    records = run.records() if (run.path / METRICS).is_file() else []
+    found = [record.metrics[name] for record in records if name in record.metrics]
+    return found[-1] if found else None
+
+
+def _point_state(
+    run_dir: Path, jobs: Mapping[str, JobState], by_jobs: bool, locked: Collection[int]
+) -> PointState:
     run = RunDirectory(run_dir)
     job = _job_of(run_dir, jobs)
     if result := run.result():
         return PointState(result["outcome"], job, 1.0, result.get("message", ""))
-    share = progress(run.progress())
+    progress = run.progress()
+    share, left_s = share_done(progress), RunProgress("").after(progress, []).left_s
+    if run_dir.is_dir() and run_dir.stat().st_ino in locked:
+        return PointState("starting" if share is None else "running", job, share, left_s=left_s)
     queued = jobs.get(job)
     if queued is not None and queued.active:
         state = "queued" if queued.state in WAITING else "running"
-        return PointState(state, job, share, queued.reason)
+        return PointState(state, job, share, queued.reason, left_s=left_s)
     if failure := run.failure():
         return PointState("failed", job, share, failure["message"])
     if not job and run.progress_age_s() < FRESH_S:
-        return PointState("running", job, share)
+        return PointState("running", job, share, left_s=left_s)
     if queued is not None and queued.state != "COMPLETED":
         kind = "stopped" if queued.state == "CANCELLED" else "failed"
         said = queued.state.lower().replace("_", " ")
         return PointState(kind, job, share, f"{said} ({queued.reason})" if queued.reason else said)
     if job:
         return PointState("stopped", job, share, "its job has ended; submit it again")
-    return PointState("not submitted" if share is None else "stopped", job, share)
+    if share is None:
+        return PointState("not submitted" if by_jobs else "not started")
+    return PointState("stopped", job, share, "repeat the training command to continue")
 
 
 def _job_of(run_dir: Path, jobs: Mapping[str, JobState]) -> str:
@@ -71,12 +126,3 @@ def _job_of(run_dir: Path, jobs: Mapping[str, JobState]) -> str:
     known = job_ids(run_dir)
     queued = [one for one in known if one in jobs and jobs[one].active]
     return (queued[:1] or known[-1:] or [""])[0]
-
-
-def progress(values: Mapping[str, Any]) -> float | None:
-    """Share of a budget that a progress file reports done; None for an empty one."""
-    if not values:
-        return None
-    if values["budget_s"] is not None:
-        return min(1.0, float(values["elapsed_s"] / values["budget_s"]))
-    return float(values["step"] / values["budget_steps"])

@@ -1,15 +1,18 @@
 """How far a point is, from the files a run and its job leave."""
 
+import fcntl
 import os
+import re
 import time
 
 import pytest
 
 from experiments.launch.slurm import FOLDER, JOB, JobState
 from experiments.reporting import run_files
+from experiments.reporting.terminal import Terminal
 from experiments.sweep.outcome import Outcome
 from experiments.sweep.slurm_job import hosts_of, worth_repeating
-from experiments.sweep.status import PointState, point_state
+from experiments.sweep.status import PointState, locked_inodes, point_state
 
 
 @pytest.fixture
@@ -30,7 +33,8 @@ def at_step(run_dir, step, age_s=0.0):
 
 
 def test_nothing_there(run_dir):
-    assert point_state(run_dir / "missing", {}) == PointState("not submitted")
+    assert point_state(run_dir / "missing", {}) == PointState("not started")
+    assert point_state(run_dir / "missing", {}, by_jobs=True) == PointState("not submitted")
 
 
 def test_queued_says_why_it_waits(run_dir):
@@ -51,7 +55,7 @@ def test_running_says_how_far(run_dir):
     submitted(run_dir, "7")
     at_step(run_dir, 2)
     states = {"7": JobState("RUNNING")}
-    assert point_state(run_dir, states) == PointState("running", "7", 0.25)
+    assert point_state(run_dir, states) == PointState("running", "7", 0.25, left_s=6.0)
 
 
 def test_a_result_is_final_whatever_the_queue_says(run_dir):
@@ -85,9 +89,57 @@ def test_a_job_that_ended_without_a_word(run_dir, job, expected):
 
 def test_runs_without_a_job(run_dir):
     at_step(run_dir, 4)
-    assert point_state(run_dir, {}) == PointState("running", "", 0.5)
+    assert point_state(run_dir, {}) == PointState("running", "", 0.5, left_s=2.0)
     at_step(run_dir, 4, age_s=3600)
-    assert point_state(run_dir, {}) == PointState("stopped", "", 0.5)
+    again = "repeat the training command to continue"
+    assert point_state(run_dir, {}) == PointState("stopped", "", 0.5, again)
+
+
+def test_a_directory_that_a_command_works_on(run_dir):
+    here = {run_dir.stat().st_ino}
+    assert point_state(run_dir, {}, locked=here).state == "starting"
+    at_step(run_dir, 4, age_s=3600)
+    assert point_state(run_dir, {}, locked=here).state == "running"
+    held = os.open(run_dir, os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    found = locked_inodes()
+    os.close(held)
+    assert here <= found
+    assert not here & locked_inodes()
+
+
+def test_the_newest_score_and_then_the_final_one(run_dir):
+    at_step(run_dir, 4)
+    for step, value in ((2, 0.5), (4, 0.75)):
+        run_files.append(
+            run_dir / run_files.METRICS, run_files.Record(step, step, 1.0, 0.0, {"a/f1": value})
+        )
+    found = point_state(run_dir, {}, score="a/f1")
+    assert found.cells == ["running", "50%", "0.750", "0:00:02", ""]
+    score = {"name": "a/f1", "score/final": 0.625}
+    run_files.write_json(run_dir / run_files.RESULT, {"outcome": "finished", "score": score})
+    assert point_state(run_dir, {}).cells == ["finished", "100%", "0.625", "", ""]
+
+
+LONG = "a rank ended with: ImportError: Extension horovod.tensorflow has not been built: no file"
+
+
+@pytest.mark.parametrize("width", [80, 160])
+def test_a_table_loses_nothing_whatever_the_width(width, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    state = PointState("failed", "1234", 0.5, LONG, 0.75, 3723.0)
+    columns = ["point", "state", "done", "score", "left", "reason"]
+    name = "n=64 linear warm adam lr=0.0028 s12"
+    Terminal().table("1 point: 1 failed", columns, [[name, *state.cells]])
+    printed = re.sub(r"\x1b\[[\d;]*m", "", capsys.readouterr().out)
+    assert max(map(len, printed.splitlines())) <= width
+    for word in (*columns, "failed", "50%", "0.750", "1:02:03"):
+        assert word in printed
+    letters = "".join(re.findall(r"[^\s─]", printed))
+    assert sorted(letters) == sorted(
+        "".join(f"1 point: 1 failed{''.join(columns)}{name}{''.join(state.cells)}".split())
+    )
 
 
 @pytest.mark.parametrize(
