@@ -171,6 +171,7 @@ def canvas_sources(config: Config) -> tuple[CanvasSource, list[CanvasSource]]:
         shuffle=config.movement.shuffle,
         reflect_axes=tuple(config.data.reflect_axes),
         permute_axes=tuple(config.data.permute_axes),
+        image_augmentation=config.data.augmentation,
     )
     groups = [held_out] if held_out else []
     if validation.canvases:

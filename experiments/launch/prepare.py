@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-
-import numpy as np
 
 from experiments.config.schema import (
     Config,
@@ -18,34 +16,21 @@ from experiments.config.schema import (
 )
 from experiments.config.schema.data import KINDS
 from experiments.config.trained_network import TrainedNetwork, find_network
-from experiments.data.cache import ensure_coordinates, ensure_synthetic
+from experiments.data.cache import ensure_synthetic
 from experiments.data.dataset import canvas_sources
 from experiments.launch.devices import check_installed, check_side_by_side
 from experiments.launch.launchers import placement, rank_command
 from experiments.launch.lineage import earlier_run
 from experiments.launch.memory import network_need, runs_here, synthesis_need, volumes_need
+from experiments.launch.volumes import prepare_volume, shared_voxel_size
 from ffn_core.devices.host import room_for_ranks
 from ffn_core.errors import InputError
 from ffn_core.files import folder_of
 from ffn_core.geometry import Zyx, as_zyx
 from ffn_core.limits.memory import require_memory
 from ffn_core.movement import POLICIES
-from ffn_core.sampling.coordinates import Coordinates
-from ffn_core.sampling.partial_labels import labeled_extent, open_partial_labels
 from ffn_core.training.optimizers import NAMES as OPTIMIZERS
 from ffn_core.training.optimizers import check_arguments
-from ffn_core.volumes import (
-    Volume,
-    absolute_spec,
-    axis_order_doubt,
-    check_pair,
-    doubts,
-    image_statistics,
-    known_voxel_nm,
-    open_volume,
-    require_finite,
-    voxel_size_doubt,
-)
 
 START = "model.checkpoint"
 SIDE_BY_SIDE = ("gloo", "mpi")
@@ -184,8 +169,8 @@ def _prepare_data(data: DataConfig, radius: Zyx, warn: Callable[[str], object]) 
         size = as_zyx(data.size_zyx, "data.size_zyx")
         image, labels = ensure_synthetic(data.cache_dir, size, data.synthetic_seed)
         data = replace(data, image=image, labels=labels)
-    prepared = [_prepare_volume(source, data, radius, warn) for source in data.sources]
-    data = replace(data, voxel_size_nm=_voxel_size(data, prepared, warn))
+    prepared = [prepare_volume(source, data, radius, warn) for source in data.sources]
+    data = replace(data, voxel_size_nm=shared_voxel_size(data, prepared, warn))
     if data.volumes:
         return replace(data, volumes=prepared)
     (volume,) = prepared
@@ -200,24 +185,6 @@ def _prepare_data(data: DataConfig, radius: Zyx, warn: Callable[[str], object]) 
         mean=volume.mean,
         stddev=volume.stddev,
     )
-
-
-def _voxel_size(
-    data: DataConfig, sources: Sequence[VolumeConfig], warn: Callable[[str], object]
-) -> list[float] | None:
-    """Edges of a voxel of all volumes as given, or as their images say."""
-    given = data.voxel_size_nm
-    said = {source.image: open_volume(source.image, 0).placement for source in sources}
-    for name, where in said.items():
-        if doubt := voxel_size_doubt(given, where, "data.voxel_size_nm"):
-            warn(f"{name}: {doubt}")
-    voxel_nm = known_voxel_nm(given, *said.values())
-    known = [where.voxel_nm for where in said.values() if where.voxel_nm]
-    if given is None and any(not np.allclose(known[0], each, rtol=0.01) for each in known[1:]):
-        warn(f"voxels of the volumes differ in size (nm, zyx): {', '.join(map(str, known))}")
-    if doubt := axis_order_doubt(voxel_nm):
-        warn(doubt)
-    return None if voxel_nm is None else list(voxel_nm)
 
 
 def _prepare_validation(
@@ -235,88 +202,5 @@ def _prepare_validation(
     for seed in seeds:
         size = as_zyx(data.size_zyx, "data.size_zyx")
         volumes.append(VolumeConfig(*ensure_synthetic(data.cache_dir, size, seed)))
-    prepared = [_prepare_volume(volume, data, radius, warn) for volume in volumes]
+    prepared = [prepare_volume(volume, data, radius, warn) for volume in volumes]
     return replace(validation, volumes=prepared, synthetic_seeds=[])
-
-
-def _prepare_volume(
-    source: VolumeConfig, data: DataConfig, radius: Zyx, warn: Callable[[str], object]
-) -> VolumeConfig:
-    """The volume with absolute names and nothing left to prepare."""
-    image = open_volume(source.image, data.cache_bytes)
-    labels = open_partial_labels(
-        source.labels, source.labels_box, source.labels_mask, data.cache_bytes
-    )
-    for said in filter(None, [*doubts(image, labels), check_pair(image, labels)]):
-        warn(said)
-    _check_room(image.shape_zyx, radius)
-    mean, stddev = _statistics(source, image)
-    box = source.labels_box
-    if source.labels_mask and box is None:  # so that no rank has to look for it
-        extent = labeled_extent(labels)
-        box = [list(extent.start_zyx), list(extent.stop_zyx)]
-    if source.coordinates:
-        _check_coordinates(source, data, labels, warn)
-    coordinates = source.coordinates or ensure_coordinates(
-        source.labels,
-        radius,
-        data.min_object_voxels,
-        data.cache_dir,
-        mask_spec=source.mask,
-        cache_bytes=data.cache_bytes,
-        labels_box=box,
-        labels_mask=absolute_spec(source.labels_mask) if source.labels_mask else None,
-    )
-    return replace(
-        source,
-        image=absolute_spec(source.image),
-        labels=absolute_spec(source.labels),
-        coordinates=str(Path(coordinates).absolute()),
-        mask=absolute_spec(source.mask) if source.mask else None,
-        labels_box=box,
-        labels_mask=absolute_spec(source.labels_mask) if source.labels_mask else None,
-        mean=mean,
-        stddev=stddev,
-    )
-
-
-def _statistics(source: VolumeConfig, image: Volume) -> tuple[float, float]:
-    """Mean and standard deviation as given; what is not given is measured."""
-    if source.mean is not None and source.stddev is not None:
-        require_finite(image)  # as measuring would
-        return source.mean, source.stddev
-    mean, stddev = image_statistics(image)
-    return (
-        mean if source.mean is None else source.mean,
-        stddev if source.stddev is None else source.stddev,
-    )
-
-
-def _check_coordinates(
-    source: VolumeConfig, data: DataConfig, labels: Volume, warn: Callable[[str], object]
-) -> None:
-    """Check that coordinates that the user gave are of these labels, and of the other options."""
-    assert source.coordinates is not None
-    if source.mask:
-        raise InputError(
-            f"coordinates={source.coordinates} and mask={source.mask} are both given, but a mask"
-            " counts only where coordinates are computed: leave one of them out"
-        )
-    coordinates = Coordinates.load(source.coordinates)
-    if coordinates.shape_zyx != labels.shape_zyx:
-        return  # `open_dataset` says so
-    coordinates.check_labels(labels, source.coordinates)
-    if coordinates.min_size != data.min_object_voxels:
-        warn(
-            f"data.min_object_voxels={data.min_object_voxels} does not count:"
-            f" {source.coordinates} was prepared with {coordinates.min_size}"
-        )
-
-
-def _check_room(shape: Zyx, radius: Zyx) -> None:
-    if any(2 * r + 1 > n for r, n in zip(radius, shape, strict=True)):
-        canvas = tuple(2 * r + 1 for r in radius)
-        raise InputError(
-            f"a training canvas of {canvas} voxels (zyx; FOV + 2 deltas) does not fit into the "
-            f"volume of {shape}: choose a smaller model or a larger volume"
-        )

@@ -17,6 +17,7 @@ from experiments.config.schema import Config
 from experiments.launch.devices import warnings_of_devices
 from experiments.launch.launchers import require_no_launcher
 from experiments.launch.prepare import check_values, require_room
+from experiments.launch.volumes import require_fit
 from experiments.reporting.figures import draw_figures
 from experiments.reporting.mlflow_store import Store, StoreError
 from experiments.reporting.mlflow_view import address_of, charts_page, study_note, table_page
@@ -103,6 +104,7 @@ class Sweep:
             self._warn_once(line)
         if config.sweep.dry_run:
             check_values(config)
+            require_fit(config)
             try:
                 require_room(config)
             except InputError as error:  # it may be meant for another machine

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from ffn_core.sampling.partial_labels import PartialLabels
 from ffn_core.scores.voxel_counts import VoxelCounts
 from ffn_core.seed import SeedValues
 from ffn_core.training.augmentation import check_permutable, draw_augmentation
+from ffn_core.training.image_augmentation import ImageAugmentation
 from ffn_core.volumes import Volume, read_normalized
 
 Window = tuple[slice, slice, slice]
@@ -95,6 +96,7 @@ class CanvasSource:
         shuffle: whether the fixed policy shuffles its shifts.
         reflect_axes: axes (0 = z, 1 = y, 2 = x) flipped at random.
         permute_axes: axes exchanged at random.
+        image_augmentation: how images are changed at random, before they are turned.
     """
 
     volumes: Sequence[LabeledVolume]
@@ -104,6 +106,7 @@ class CanvasSource:
     shuffle: bool = True
     reflect_axes: tuple[int, ...] = ()
     permute_axes: tuple[int, ...] = ()
+    image_augmentation: ImageAugmentation = field(default_factory=ImageAugmentation)
 
     def __post_init__(self) -> None:
         check_permutable(self.geometry.canvas_zyx, self.permute_axes)
@@ -124,7 +127,17 @@ class CanvasSource:
         movement = make_movement(
             self.policy, self.geometry, self.seed_values.move_logit, self.shuffle, rng
         )
-        return self._build(volume, center, augment, movement)
+        return self._build(volume, center, augment, movement, self._changes(rng))
+
+    def _changes(self, rng: np.random.Generator) -> Callable[[np.ndarray], np.ndarray]:
+        """Draw how the image is changed: one number of ``rng``, and none if it stays as it is.
+
+        So canvases are the same ones whatever is done to their images.
+        """
+        if not self.image_augmentation.is_on:
+            return lambda image: image
+        own = np.random.default_rng(rng.integers(2**63))
+        return lambda image: self.image_augmentation.apply(image, own)
 
     def _build(
         self,
@@ -132,6 +145,7 @@ class CanvasSource:
         center: Zyx,
         augment: Callable[[np.ndarray], np.ndarray],
         movement: Movement,
+        change: Callable[[np.ndarray], np.ndarray],
     ) -> Canvas:
         z, y, x = (c - r for c, r in zip(center, self.geometry.canvas_radius_zyx, strict=True))
         shape = self.geometry.canvas_zyx
@@ -142,7 +156,7 @@ class CanvasSource:
             labeled = np.ones(shape, bool)
         image = read_normalized(volume.image, (z, y, x), shape, volume.mean, volume.stddev)
         return Canvas(
-            image=np.ascontiguousarray(augment(image)),
+            image=np.ascontiguousarray(augment(change(image))),
             is_object=np.ascontiguousarray(augment(is_object)),
             seed=self.seed_values.canvas(shape),
             movement=movement,

@@ -74,11 +74,24 @@ def split_spec(spec: str) -> tuple[Path, str]:
     """
     path, _, dataset = spec.rpartition(":")
     if not path or not dataset.strip("/"):
+        file = spec.rstrip(":/")
+        if names := _names_in(Path(file)):
+            choice = ", ".join(f"{file}:{name}" for name in names)
+            raise InputError(f"volume {spec!r} does not say which dataset: name one of {choice}")
         raise InputError(
             f"volume {spec!r} is not of the form path:dataset (HDF5), nor zarr:, zarr3:, n5:,"
             " precomputed: or stack: followed by a path or URL"
         )
     return Path(path), dataset
+
+
+def _names_in(path: Path) -> list[str]:
+    """Names of the datasets of a file; none if it is no HDF5 file."""
+    try:
+        with h5py.File(path, "r") as file:
+            return _dataset_names(file)
+    except _DAMAGE:
+        return []
 
 
 def open_hdf5(spec: str, cache_bytes: int) -> Hdf5Volume:

@@ -102,7 +102,8 @@ INTENSITIES = Rule(
 
 IDS = Rule(
     "hold no object id (ids are 0 or above, and the largest of uint32 and uint64 is -1 unsigned)",
-    "write 0 where nothing is annotated",
+    "write 0 where nothing is annotated, or say where labels are true (data.labels_box,"
+    " data.labels_mask)",
     _no_id,
 )
 """-1 for "not annotated" would be the largest object of the volume, and so would 2^64 - 1."""

@@ -157,9 +157,11 @@ def check_pair(image: Volume, labels: Volume, kind: str = "image") -> str:
         InputError: The shapes differ, or the voxels that both begin at.
     """
     if image.shape_zyx != labels.shape_zyx:
+        turned = sorted(image.shape_zyx) == sorted(labels.shape_zyx)
         raise InputError(
             f"{kind} {image.source} has shape zyx {image.shape_zyx}, but labels {labels.source}"
             f" have {labels.shape_zyx}; both must cover the same voxels"
+            f"{': the axes of one of them seem to be in another order' if turned else ''}"
         )
     names = f"{kind} {image.source}", f"labels {labels.source}"
     return image.placement.difference(labels.placement, *names)

@@ -18,6 +18,7 @@ from ffn_core.limits.ranges import (
     option,
 )
 from ffn_core.sampling.partial_labels import box_of
+from ffn_core.training.image_augmentation import ImageAugmentation
 
 MOST_INTENSITY = 1e12
 MEAN = "subtracted from intensities; null: the mean of the image"
@@ -120,6 +121,8 @@ class DataConfig:
     permute_axes: list[int] = numbers(
         [0, 1, 2], "axes (0 = z, 1 = y, 2 = x) exchanged at random", at_least=0, at_most=2
     )
+
+    augmentation: ImageAugmentation = field(default_factory=ImageAugmentation)
 
     def __post_init__(self) -> None:
         if self.volumes and (self.image or self.labels):

@@ -254,7 +254,7 @@ def test_unset_options_do_not_count_for_the_name_of_a_run(make):
     for name in LATER:
         *sections, key = name.split(".")
         del reduce(dict.__getitem__, sections, values)[key]
-    del values["averaging"], values["learning_rate"]["cooldown"]
+    del values["averaging"], values["learning_rate"]["cooldown"], values["data"]["augmentation"]
     text = json.dumps(values, sort_keys=True)
     assert identity(config) == hashlib.sha256(text.encode()).hexdigest()[:8]
     assert identity(config) != identity(make(image="a.h5:raw", labels="a.h5:gt", mask="a.h5:m"))
@@ -450,3 +450,15 @@ def test_volumes_in_a_list_keep_the_identity_from_before_they_could_be_labeled_i
         given = {"labels_box": [[0, 0, 0], [1, 1, 1]], "labels_mask": "a:b"}[key]
         assert values[key] is None
         assert identity(make(volumes=[volumes[0] | {key: given}])) != identity(config)
+
+
+def test_training_images_are_changed_and_held_out_ones_are_not(make, folder):
+    plain, noisy = make(**first(folder)), make(**first(folder, augmentation={"noise": 0.5}))
+    assert identity(plain) != identity(noisy)
+    (source, held_out), (changed, same) = (canvas_sources(prepare(c)) for c in (plain, noisy))
+    for ours, theirs, equal in ((source, changed, False), (held_out[0], same[0], True)):
+        one, other = (s.draw(np.random.default_rng(4)) for s in (ours, theirs))
+        np.testing.assert_array_equal(one.is_object, other.is_object)
+        assert np.array_equal(one.image, other.image) == equal
+    with pytest.raises(InputError, match=r"data\.augmentation\.contrast=1\.5 must be a number"):
+        make(**first(folder, augmentation={"contrast": 1.5}))

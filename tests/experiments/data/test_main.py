@@ -78,6 +78,8 @@ def test_info_of_a_pair(tmp_path, capsys):
         (["info"], "nothing to read"),
         (["info", "--image", "{em}:image", "--labels", "{half}:labels"], "must cover the same"),
         (["info", "--image", "{em}:raw"], "it has: image, labels"),
+        (["info", "--image", "{em}"], "does not say which dataset: name one of"),
+        (["plan", "{em}:image", "{em}:"], "does not say which dataset: name one of"),
         (["prepare", "--labels", "{em}:labels", "--lom-radius", "20", "--out", "x.h5"], "smaller"),
         (["prepare", "--labels", "{em}:labels", "--lom-radius", "1", "2", "--out", "x"], "--lom"),
         (["synthesize", "--shape", "4", "--out", "x.h5"], "from 8 to"),

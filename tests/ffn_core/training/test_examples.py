@@ -1,3 +1,4 @@
+import hashlib
 import json
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ from ffn_core.sampling.partial_labels import PartialLabels
 from ffn_core.scores.voxel_counts import VoxelCounts
 from ffn_core.seed import SeedValues
 from ffn_core.training.examples import CanvasSource, ExampleStream, LabeledVolume
+from ffn_core.training.image_augmentation import ImageAugmentation
 from ffn_core.volumes import ArrayVolume
 
 GEOMETRY = FovGeometry((5, 5, 5), (2, 2, 2))  # canvas 9, radius 4
@@ -130,6 +132,64 @@ def test_a_restored_stream_knows_where_truth_is_known():
     assert restored.take_counts() == counts
     voxels = sum(counts.as_array()[:4])
     assert 0 < voxels < 9**3 * counts.canvases
+
+
+EVERYTHING = ImageAugmentation(0.2, 0.2, 0.2, 1.0, 0.1, 0.2, 2)
+
+
+def digest_of(stream: ExampleStream, steps: int = 60) -> str:
+    return hashlib.sha256(np.stack(follow(stream, steps)).tobytes()).hexdigest()[:16]
+
+
+def test_with_all_off_streams_draw_what_they_drew_before_images_were_changed():
+    """As computed before labels could be partial or images changed."""
+    options = {"reflect_axes": (0, 1, 2), "permute_axes": (0, 1, 2)}
+    source = make_source([make_volume(), make_volume(seed=1)], **options)
+    assert digest_of(ExampleStream(source, 7, 3, 1)) == "a6d9ad77a7fedd00"
+
+
+def test_changed_images_are_of_the_same_canvases():
+    """Sections are those of the volume: whichever way the canvas is turned, z comes first."""
+    options = {"reflect_axes": (0, 1, 2), "permute_axes": (0, 1, 2)}
+    lost = ImageAugmentation(missing_sections=0.5)
+    for seed in range(10):
+        plain, changed = (
+            make_source(image_augmentation=each, **options).draw(np.random.default_rng(seed))
+            for each in (ImageAugmentation(), lost)
+        )
+        np.testing.assert_array_equal(changed.is_object, plain.is_object)
+        lost_along = [(changed.image == 0).all(axis=tuple({0, 1, 2} - {axis})) for axis in range(3)]
+        (axis,) = (axis for axis, planes in enumerate(lost_along) if planes.any())
+        kept = np.flatnonzero(~lost_along[axis])
+        np.testing.assert_array_equal(changed.image.take(kept, axis), plain.image.take(kept, axis))
+
+
+def test_changed_images_depend_on_node_and_slot_alone():
+    """On one rank with others, or by itself: a stream shows the same."""
+    source = make_source(image_augmentation=EVERYTHING)
+    alone = follow(ExampleStream(source, 7, 2, 0), 20)
+    streams = [ExampleStream(source, 7, node, 0) for node in range(4)]
+    together: list[list[np.ndarray]] = [[] for _ in streams]
+    for _ in range(20):
+        for shown, stream in zip(together, streams, strict=True):
+            shown += follow(stream, 1)
+    np.testing.assert_array_equal(together[2], alone)
+    assert not np.array_equal(together[1], together[2])
+
+
+@pytest.mark.parametrize("steps", [0, 7, 25])
+def test_changed_images_are_restored_mid_canvas(steps):
+    source = make_source(image_augmentation=EVERYTHING, reflect_axes=(0, 1, 2))
+    stream = ExampleStream(source, 7, 3, 1)
+    follow(stream, steps)
+    stream.write(network(stream))
+    state, seed = json.loads(json.dumps(stream.state())), stream.canvas.seed.copy()
+    restored = ExampleStream(source, 99, 0, 0)
+    restored.restore(state, seed)
+    np.testing.assert_array_equal(restored.canvas.image, stream.canvas.image)
+    for each in (stream, restored):
+        each.advance()
+    np.testing.assert_array_equal(follow(restored, 40), follow(stream, 40))
 
 
 def test_unequal_axes_cannot_be_permuted():

@@ -289,3 +289,9 @@ def test_sizes_that_look_like_another_order_are_named(size, axis):
     assert f"are longest along {axis}: if these lengths are in x, y, z order" in axis_order_doubt(
         size
     )
+
+
+def test_shapes_of_another_axis_order_are_named():
+    image, labels = (ArrayVolume(np.zeros(shape, np.uint8)) for shape in ((4, 5, 6), (6, 5, 4)))
+    with pytest.raises(InputError, match="axes of one of them seem to be in another order"):
+        check_pair(image, labels)
