@@ -46,25 +46,25 @@ class CanvasPictures:
         folder: where they go.
         canvases: how many canvases are shown; 0 writes nothing.
         threshold: logit from which a voxel counts as object.
-        voxel_zyx: edges of a voxel, in any unit.
+        voxel_nm: edges of a voxel, z, y, x: canvases are drawn in their proportions.
     """
 
     folder: Path
     canvases: int
     threshold: float
-    voxel_zyx: VoxelSize = _CUBIC
+    voxel_nm: VoxelSize = _CUBIC
 
     def write(self, fovs: int, canvases: Sequence[Canvas]) -> None:
         """Draw the first of the finished ``canvases``, as they are after ``fovs`` FOVs."""
         shown = canvases[: self.canvases]
         if shown:
-            sheet = draw_sheet(shown, self.threshold, f"{fovs:,} FOVs", self.voxel_zyx)
+            sheet = draw_sheet(shown, self.threshold, f"{fovs:,} FOVs", self.voxel_nm)
             with whole_file(self.folder / f"fovs-{fovs:08d}.png") as partial:
                 sheet.save(partial, format="PNG", optimize=True)
 
 
 def draw_sheet(
-    canvases: Sequence[Canvas], threshold: float, title: str, voxel_zyx: VoxelSize = _CUBIC
+    canvases: Sequence[Canvas], threshold: float, title: str, voxel_nm: VoxelSize = _CUBIC
 ) -> Image.Image:
     """Central sections, a column per canvas: image, truth and what was found, with its scores.
 
@@ -72,9 +72,9 @@ def draw_sheet(
         canvases: Finished ones, all of the same shape.
         threshold: Logit from which a voxel counts as object.
         title: Written above.
-        voxel_zyx: Edges of a voxel, in any unit: sections are drawn in these proportions.
+        voxel_nm: Edges of a voxel, z, y, x: sections are drawn in their proportions.
     """
-    columns = [_column(canvas, threshold, voxel_zyx) for canvas in canvases]
+    columns = [_column(canvas, threshold, voxel_nm) for canvas in canvases]
     words = [canvas_words(canvas, threshold) for canvas in canvases]
     tile_x = max(columns[0][0].width, _TILE_PX)
     tops = list(
@@ -152,9 +152,9 @@ def _tinted(picture: np.ndarray, mask: np.ndarray, color: tuple[int, int, int]) 
     return np.where(mask[..., None], (1 - _TINT) * picture + _TINT * np.array(color), picture)
 
 
-def _column(canvas: Canvas, threshold: float, voxel_zyx: VoxelSize) -> list[Image.Image]:
+def _column(canvas: Canvas, threshold: float, voxel_nm: VoxelSize) -> list[Image.Image]:
     """The views of all sections, enlarged so that voxels keep their proportions."""
-    zoom = pixels_per_voxel(canvas.image.shape, voxel_zyx)
+    zoom = pixels_per_voxel(canvas.image.shape, voxel_nm)
     tiles = []
     for axis in SECTIONS.values():
         rows, columns = (zoom[i] for i in range(3) if i != axis)
@@ -164,14 +164,14 @@ def _column(canvas: Canvas, threshold: float, voxel_zyx: VoxelSize) -> list[Imag
     return tiles
 
 
-def pixels_per_voxel(shape_zyx: tuple[int, ...], voxel_zyx: VoxelSize) -> VoxelSize:
+def pixels_per_voxel(shape_zyx: tuple[int, ...], voxel_nm: VoxelSize) -> VoxelSize:
     """Pixels of a voxel along each axis: a whole number along its shortest edge.
 
     As few as make a section across z at least `_TILE_PX` large, along its longer side; fewer, if
     the canvas would then be longer than `_MOST_TILE_PX` along an axis.
     """
-    shortest = min(voxel_zyx)
-    edges = [edge / shortest for edge in voxel_zyx]
+    shortest = min(voxel_nm)
+    edges = [edge / shortest for edge in voxel_nm]
     extents = [n * edge for n, edge in zip(shape_zyx, edges, strict=True)]
     zoom = max(1, min(math.ceil(_TILE_PX / max(extents[1:])), int(_MOST_TILE_PX // max(extents))))
     z, y, x = (zoom * edge for edge in edges)

@@ -26,7 +26,13 @@ SMALL_CHANGE: Final = 0.005
 """Differences below are none, however little evaluations scatter; of a loss, relative to it."""
 
 FALL_OVER_SMALL: Final = 4
-"""A fall from the best is said from this many small changes on."""
+"""A fall from the best is said from this many small changes on,"""
+
+EARLY_FALL_OVER_SMALL: Final = 40
+"""and among fewer than `FEWEST` evaluations, whose scatter is not known, from this many on."""
+
+NEAR_ZERO: Final = 0.5
+"""Of the trivial score: below, a network may not have begun to learn."""
 
 
 @dataclass(frozen=True)
@@ -71,13 +77,24 @@ def course_of(
             "the training diverged: its loss is no longer a finite number",
             "a third of learning_rate.base, or a warm-up (warmup=tenth)",
         )
-    if len(scores) < FEWEST:
-        return Course(
-            TOO_FEW,
-            f"{len(scores)} evaluations say little of where {name} is going",
-            "a larger budget, or a smaller validation.every_fovs",
-        )
-    return _judged(name, np.asarray(fovs, float), np.asarray(scores, float), falling, trivial)
+    judged = _early if len(scores) < FEWEST else _judged
+    return judged(name, np.asarray(fovs, float), np.asarray(scores, float), falling, trivial)
+
+
+def _early(
+    name: str, fovs: np.ndarray, scores: np.ndarray, falling: bool, _trivial: float | None
+) -> Course:
+    """Of few evaluations only a steep fall says anything."""
+    if len(scores):
+        better = -scores if falling else scores
+        best, small = int(better.argmax()), SMALL_CHANGE * (abs(better[-1]) if falling else 1.0)
+        if better[best] - better[-1] > EARLY_FALL_OVER_SMALL * small:
+            return _fell(name, scores[best], fovs[best], scores[-1])
+    return Course(
+        TOO_FEW,
+        f"{len(scores)} evaluations say little of where {name} is going",
+        "a larger budget, or a smaller validation.every_fovs",
+    )
 
 
 def _judged(
@@ -97,13 +114,7 @@ def _judged(
     means = np.convolve(better, np.ones(size) / size, "valid")
     best = int(means.argmax())
     if means[best] - after > max(FALL_OVER_SMALL * small, 2 * error):
-        return Course(
-            FELL,
-            f"{name} was {abs(means[best]):.3f} around {fovs[best + size // 2]:,.0f} FOVs and ended"
-            f" at {is_now:.3f}",
-            "a lower learning_rate.base or learning_rate.cooldown.fraction=0.3; the best checkpoint"
-            " is kept, and taken by what starts from this run",
-        )
+        return _fell(name, abs(means[best]), fovs[best + size // 2], is_now)
     if rising:
         verb = "falling" if falling else "rising"
         return Course(
@@ -119,11 +130,26 @@ def _judged(
     )
 
 
+def _fell(name: str, best: float, at_fovs: float, score: float) -> Course:
+    return Course(
+        FELL,
+        f"{name} was {best:.3f} around {at_fovs:,.0f} FOVs and ended at {score:.3f}",
+        "a lower learning_rate.base or learning_rate.cooldown.fraction=0.3; the best checkpoint is"
+        " kept, and taken by what starts from this run",
+    )
+
+
 def _below(name: str, score: float, trivial: float, rising: bool) -> Course:
     """At the end a predictor that has learned nothing would do as well."""
     words = f"{name} is {score:.3f}, no better than a predictor that knows nothing ({trivial:.3f})"
     if rising:
         return Course(TRIVIAL, f"{words}, but rising", "a larger budget")
+    if score > NEAR_ZERO * trivial:
+        return Course(
+            TRIVIAL,
+            words,
+            "a larger budget; averaged/auc, which needs no threshold, says more of it",
+        )
     return Course(
         TRIVIAL,
         words,

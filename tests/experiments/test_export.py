@@ -105,8 +105,8 @@ def test_the_normalization_must_be_known(run, refused):
     arguments = [str(run), "--to", "savedmodel", "--out", "s"]
     assert "give --mean and --stddev" in refused(lambda: export.main(arguments))
     assert export.main([*arguments, "--mean", "90"]) == 0
-    told = json.loads(Path("s/assets.extra/network.json").read_text())
-    assert (told["mean"], told["stddev"]) == (90.0, 20.0)
+    said = json.loads(Path("s/assets.extra/network.json").read_text())
+    assert (said["mean"], said["stddev"]) == (90.0, 20.0)
 
 
 def test_another_network_is_not_kept(run, monkeypatch, refused):

@@ -105,9 +105,9 @@ def test_a_saved_model_has_a_step_and_its_normalization(tmp_path, model, fovs, l
     intensities = np.full((1, 5, 7, 9, 1), 130, np.float32)
     image = loaded.signatures["normalize"](intensities=tf.constant(intensities))["image"]
     np.testing.assert_array_equal(image, np.full_like(intensities, 1.5))  # (130 - 100) / 20
-    told = json.loads((tmp_path / "s" / saved_model.DESCRIPTION).read_text())
-    assert told == DESCRIBED.values()
-    assert (told["mean"], told["stddev"], told["fov_zyx"]) == (100.0, 20.0, [5, 7, 9])
+    said = json.loads((tmp_path / "s" / saved_model.DESCRIPTION).read_text())
+    assert said == DESCRIBED.values()
+    assert (said["mean"], said["stddev"], said["fov_zyx"]) == (100.0, 20.0, [5, 7, 9])
 
 
 def test_onnxruntime_computes_the_same_logits(tmp_path, model, fovs, logits):

@@ -46,6 +46,8 @@ def test_worse_than_calling_everything_object():
     assert kind(np.full(12, 0.2), trivial=0.3) == TRIVIAL
     assert kind(np.full(12, 0.3), trivial=0.3) == TRIVIAL
     assert kind(np.full(12, 0.4), trivial=0.3) == PLATEAU
+    assert "stay near zero" in course_of("f1", FOVS, np.full(12, 0.1), trivial=0.3).advice
+    assert "stay near zero" not in course_of("f1", FOVS, np.full(12, 0.2), trivial=0.3).advice
     rising = course_of("f1", FOVS, 0.02 * np.arange(12), trivial=0.3)
     assert (rising.kind, rising.advice) == (TRIVIAL, "a larger budget")
 
@@ -61,6 +63,10 @@ def test_of_a_loss_less_is_better(scale):
 def test_few_evaluations_and_none_that_can_be_judged():
     assert kind([0.1, 0.2, 0.3, 0.4]) == TOO_FEW
     assert kind([0.1, 0.2, 0.3, 0.4, 0.5]) == RISING
+    assert kind([0.4, 0.3]) == TOO_FEW  # less than they may scatter
+    assert kind([0.82, 0.16]) == FELL
+    assert kind([0.5, 0.4], falling=True) == TOO_FEW
+    assert kind([0.5, 0.8], falling=True) == FELL
     assert kind([], diverged=True) == DIVERGED
 
 
