@@ -45,7 +45,7 @@ def command(main: Callable[P, int]) -> Callable[P, int]:
 
 
 class _Pipe(io.FileIO):
-    """A file of which writes are dropped once nobody reads it."""
+    """A file to which writes are dropped once it has no reader."""
 
     def write(self, data: Any) -> int:
         """Write what can be written."""

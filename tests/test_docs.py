@@ -10,6 +10,13 @@ from pathlib import Path
 import pytest
 import yaml
 
+from experiments.config.hydra_messages import check_overrides
+from experiments.config.presets import CONF, groups_of
+from experiments.config.schema import Config
+from experiments.segment.config import SegmentConfig
+from experiments.throughput.plan import ThroughputConfig
+from experiments.throughput.tuning import TuneConfig
+
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = sorted(path for path in DOCS.rglob("*.md") if path.parent.name != "reference")
@@ -189,3 +196,43 @@ def test_comments_are_read_from_yaml(generate, tmp_path):
     path.write_text("# head\na: 1 # one\nb:\n  c: [1, 2] # two\n  d: null\ne: x # last\n")
     assert generate.comments_of(path) == {"a": "one", "b.c": "two", "e": "last"}
     assert generate.first_comment(path) == "head"
+
+
+def commands(generate) -> list[str]:
+    return [*generate.HYDRA, *(name for names in generate.ARGPARSE.values() for name in names)]
+
+
+def test_every_command_has_a_script(generate):
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    modules = {target.partition(":")[0]: target.partition(":")[2] for target in scripts.values()}
+    known = {module.removesuffix(".__main__") for module in modules}
+    assert known == set(commands(generate))
+    for module, function in modules.items():
+        tree = ast.parse((ROOT / f"{module.replace('.', '/')}.py").read_text())
+        assert function in {one.name for one in tree.body if isinstance(one, ast.FunctionDef)}
+        (main,) = [
+            one for one in tree.body if isinstance(one, ast.FunctionDef) and one.name == "main"
+        ]
+        assert [ast.unparse(one) for one in main.decorator_list] == ["command"], module
+        assert len(main.args.defaults) == len(main.args.args), f"{module}: called without arguments"
+
+
+def test_every_help_opens_with_what_the_command_does_and_two_examples(generate):
+    for module in commands(generate):
+        first, _, rest = generate.docstring(module).partition("\n\n")
+        assert re.fullmatch(r"[A-Z][^\n]+\.", first), f"{module}: {first}"
+        examples = rest.partition("\n\n")[0].splitlines()
+        assert len(examples) >= 2, module
+        for line in examples:
+            assert re.match(rf"    python -m {re.escape(module)}( |$)", line), line
+
+
+def test_examples_of_helps_name_options_that_exist(generate):
+    apps = {"segment": SegmentConfig, "throughput": ThroughputConfig, "tune": TuneConfig}
+    for module, file in generate.HYDRA.items():
+        schema = {file: apps[file]} if file in apps and file != "segment" else {}
+        schema[""] = SegmentConfig if file == "segment" else Config
+        for line in re.findall(
+            r"^    python -m \S+(.*)$", generate.docstring(module), re.MULTILINE
+        ):
+            check_overrides(line.split(), CONF, schema, groups_of(file, schema))

@@ -57,6 +57,7 @@ SEGMENT = ("flood.min_segment_size=10", "subvolume.size_zyx=null", "processes=1"
 RULES = (
     Rule(r"^mlflow ui ", why="serves until it is stopped"),
     Rule(r"^sbatch ", why="needs Slurm"),
+    Rule(r"sweep_status -m experiment=lr_rules$", why="waits for points; a test of its own"),
     Rule(r"sweep_status .*site=slurm", why="needs Slurm; `nox -s cluster` has one"),
     Rule(r"launcher\.hosts=n1", why="needs these hosts; `nox -s cluster` has two"),
     Rule(r"^(?:uv|pip|export|podman|apptainer|docker) |-m venv ", why="changes an environment"),

@@ -1,7 +1,9 @@
 """Measure the performance ratios of this project here.
 
-python -m experiments.benchmarks
-python -m experiments.benchmarks --only points --quick
+    python -m experiments.benchmarks
+    python -m experiments.benchmarks --only points --quick
+
+Prints a table, and writes it with versions and host into a folder.
 """
 
 from __future__ import annotations

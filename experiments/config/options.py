@@ -19,7 +19,7 @@ from ffn_core.command import about
 from ffn_core.limits.ranges import Range, doc_of, range_of
 
 INTERNAL = ("stage",)
-"""Options that ranks are given, and nobody types."""
+"""Options that are set when ranks are started, and never typed."""
 
 _WORDS = {int: "an integer", float: "a number", bool: "true or false", str: "text"}
 

@@ -67,7 +67,7 @@ class RunProgress:
         """What is known besides the share, the least important first."""
         if self.share is None and self.fovs is None:
             return [STARTING]
-        time = "" if self.share is None else f"in {duration(self.elapsed_s)}"
+        time = f"in {duration(self.elapsed_s)}" if self.share == 1 else ""
         time = f"{duration(self.left_s)} left" if self.left_s else time
         rate = "" if self.rate is None else f"{self.rate:,.1f} FOV/s"
         return [word for word in (rate, score_words(self.f1), time) if word]

@@ -156,7 +156,7 @@ class Terminal:
     def table(self, title: str, columns: list[str], rows: list[list[str]]) -> None:
         """A table on standard output, in which nothing is cut.
 
-        Where it has too little width, what is in its first and its last column goes on below.
+        Where it has too little width, cells of its first and last column take several lines.
         """
         width = None if sys.stdout.isatty() else WIDTH_OF_FILES
         console = Console(highlight=False, width=width)

@@ -1,6 +1,6 @@
 """What a person reads when a run or a sweep has ended: its table, its best run, what to do next.
 
-Pure, but for where commands are run: paths below the working directory are shown from there.
+Pure, but for `where_to_look`, which asks the store.
 """
 
 from __future__ import annotations
@@ -12,12 +12,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from experiments.reporting.mlflow_store import StoreError
+from experiments.reporting.mlflow_view import address_of, charts_page, table_page
 from experiments.reporting.score_history import score_line
+from experiments.reporting.store_calls import StoreCalls
 from experiments.sweep.parent import POINTS, SHOWN, PointResult, best_first
 from ffn_core import metric_names as names
 
 MOST_ROWS: Final = 30
-"""More points than a screen holds are in a file."""
+"""Of more points, the best; all are in a file."""
 
 _NODE_COUNTS: Final = 3
 """Node counts with a score from which on a prediction over node counts is suggested."""
@@ -57,6 +60,28 @@ def best_point(points: Sequence[PointResult]) -> PointResult | None:
 def best_line(best: PointResult) -> str:
     """The best point and its score."""
     return f"best: {best.name} ({score_line(dict(best.score or {}))})"
+
+
+def where_to_look(folder: Path, experiment: str, calls: StoreCalls) -> list[str]:
+    """Where the runs lie, and how they are looked at in a browser, as far as the store answers.
+
+    Args:
+        folder: of the run directories.
+        experiment: of MLflow that they are part of.
+        calls: to the store.
+    """
+    lines = [f"runs: {folder}"]
+    if calls.does_not_answer:
+        return lines
+    try:
+        study = calls.call(lambda store: store.experiment_id(experiment))
+    except StoreError:
+        return lines
+    command, address = address_of(calls.uri)
+    if command:
+        lines.append(f"compare them: {command}, then open")
+    lines.append(f"  table:  {address}{table_page(study)}")
+    return [*lines, f"  charts: {address}{charts_page(study)}"]
 
 
 def next_commands(

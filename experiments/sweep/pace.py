@@ -70,6 +70,8 @@ class SweepPace:
 
     def end(self, run_dir: Path, outcome: str) -> None:
         """Take in how a point ended, as of `Outcome`."""
+        if outcome == "stopped":
+            return  # it is to be continued
         point = self._points[run_dir]
         point.ended = True
         if outcome == "skipped":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,16 +12,20 @@ from typing import Any, Final
 
 from experiments.config.naming import varying_parameters
 from experiments.reporting import run_files
-from experiments.reporting.mlflow_store import Store
+from experiments.reporting.mlflow_store import Store, StoreError
 from experiments.reporting.mlflow_view import charts_page, experiment_tags, run_page, table_page
 from experiments.reporting.point_summary import results_shown, settings_shown
 from experiments.reporting.redaction import redacted_text
 from experiments.reporting.run_files import Record, RunDirectory
+from experiments.reporting.store_calls import Call, StoreCalls
 from experiments.sweep.outcome import Outcome, all_records
 from ffn_core import metric_names as names
 
 POINTS: Final = "points.csv"
 REPORT: Final = "report.html"
+
+START_PATIENCE_S = 2.0
+"""How long the first point of a sweep waits for a server to make the run of the sweep."""
 
 _DONE: Final = ("finished", "diverged")
 _FOLLOWS: Final = ("cluster.", *(f"{section}." for section in names.RUN_LOCAL))
@@ -258,3 +262,42 @@ class SweepRun:
         links = {title: path.removeprefix("/") for title, path in self.links(report).items()}
         note = sweep_note(question, command, points, varying, links)
         store.describe_run(self.run_id, note)
+
+
+class LateRun:
+    """The sweep's run, which a server may make late or never.
+
+    Attributes:
+        run: the run; None while it is not there.
+    """
+
+    def __init__(self, warn: Callable[[Exception], object]) -> None:
+        """Nothing is called yet; ``warn`` is called for a store that refuses or does not answer."""
+        self.run: SweepRun | None = None
+        self._warn = warn
+        self._starting: tuple[StoreCalls, Call[SweepRun]] | None = None
+        self._started = False
+
+    def start(self, calls: StoreCalls, make: Callable[[Store], SweepRun]) -> None:
+        """Have the run made, the first time, and wait a moment; later see whether it is there."""
+        if self._started:
+            self.take_up()
+            return
+        self._started = True
+        self._starting = calls, calls.submit(make)
+        if not self.take_up(START_PATIENCE_S):
+            self._warn(calls.silent(START_PATIENCE_S))
+
+    def take_up(self, patience_s: float = 0.0) -> bool:
+        """Take the run from the call that makes it; False if that is still under way."""
+        if self._starting is None:
+            return True
+        calls, call = self._starting
+        if not calls.wait(call, patience_s):
+            return False
+        self._starting = None
+        try:
+            self.run = call.result()
+        except StoreError as error:
+            self._warn(error)
+        return True

@@ -7,12 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from experiments.config.naming import (
-    experiment_folder,
-    named_for_sweep,
-    run_directory,
-    run_name,
-)
+from experiments.config.naming import experiment_folder, named_for_sweep, run_directory, run_name
 from experiments.config.schema import Config
 from experiments.launch.devices import warnings_of_devices
 from experiments.launch.launchers import require_no_launcher
@@ -20,15 +15,22 @@ from experiments.launch.prepare import check_values, require_room
 from experiments.launch.volumes import require_fit
 from experiments.reporting.figures import draw_figures
 from experiments.reporting.mlflow_store import Store, StoreError
-from experiments.reporting.mlflow_view import address_of, charts_page, study_note, table_page
+from experiments.reporting.mlflow_view import study_note
 from experiments.reporting.redaction import redacted_text, typed_command
-from experiments.reporting.store_calls import Call, StoreCalls, calls_to, reason
+from experiments.reporting.store_calls import StoreCalls, calls_to, reason
 from experiments.reporting.terminal import Terminal
+from experiments.sweep import ending
 from experiments.sweep.dry_run import SweepPlan
 from experiments.sweep.efficiency import COLUMNS, TABLE, SweepScaling, send
-from experiments.sweep.ending import best_line, best_point, next_commands, results_table
 from experiments.sweep.outcome import FAILURES, Outcome
-from experiments.sweep.parent import REPORT, PointResult, SweepRun, point_result, sweep_note
+from experiments.sweep.parent import (
+    REPORT,
+    LateRun,
+    PointResult,
+    SweepRun,
+    point_result,
+    sweep_note,
+)
 from experiments.sweep.point import Point
 from experiments.sweep.scheduler import carry_out
 from experiments.sweep.slurm_submit import submit_point
@@ -39,9 +41,6 @@ from ffn_core.runtime import absolute_uri
 
 FIGURES = "figures"
 """Folder of a study's figures, in that of its runs and among the artifacts of its sweeps."""
-
-START_PATIENCE_S = 2.0
-"""How long the first point of a sweep waits for a server to make the run of the sweep."""
 
 
 class Sweep:
@@ -67,8 +66,7 @@ class Sweep:
         self._baseline_nodes: int | None = None
         self._figures = True
         self._experiment = ""
-        self._parent: SweepRun | None = None
-        self._starting: Call[SweepRun] | None = None
+        self._parent = LateRun(self._warn_of_store)
         self._plan: SweepPlan | None = None
         self._watcher: SweepWatcher | None = None
         self._warnings: set[str] = set()
@@ -182,9 +180,9 @@ class Sweep:
         """Print the plan of a dry run, or what came of the points; end the run of the sweep."""
         if self._plan is not None:
             self._plan.show(self._terminal)
-        self._take_up_parent()
+        self._parent.take_up()
         if any(o.outcome == "submitted" for o in self.outcomes):
-            self._say_where()
+            self._say(ending.where_to_look(self._folder, self._experiment, self._calls))
             follow = typed_command("experiments.sweep_status", self._arguments)
             self._terminal.say(f"how far they are: {follow}")
             return  # jobs are to run yet: a repeat that finds them done ends the run of the sweep
@@ -194,8 +192,8 @@ class Sweep:
             except (InputError, OSError) as error:
                 self._terminal.warn(f"no comparison was kept: {in_one_line(error)}")
         points = [point_result(outcome) for outcome in self.outcomes]
-        if self._parent is not None:
-            self._end_parent(self._parent, points, interrupted)
+        if self._parent.run is not None:
+            self._end_parent(self._parent.run, points, interrupted)
         if interrupted and (self._waiting or self.outcomes):
             self._terminal.say(f"continue with: {self.command}")
         elif any(o.outcome != "input" for o in self.outcomes):
@@ -205,13 +203,17 @@ class Sweep:
         """Print the table of the points, the best one, and the commands that come next."""
         ended_well = ("finished", "skipped")
         reasons = {o.run_dir: o.message for o in self.outcomes if o.outcome not in ended_well}
-        self._terminal.table(*results_table(points, reasons))
-        if (best := best_point(points)) is not None:
-            self._terminal.say(best_line(best))
-        self._say_where()
+        self._terminal.table(*ending.results_table(points, reasons))
+        if (best := ending.best_point(points)) is not None:
+            self._terminal.say(ending.best_line(best))
+        self._say(ending.where_to_look(self._folder, self._experiment, self._calls))
         store = None if self.uri == absolute_uri(None) else redacted_text(self.uri)
-        for command in next_commands(points, self._experiment, Path.cwd(), store):
-            self._terminal.say(f"next: {command}")
+        commands = ending.next_commands(points, self._experiment, Path.cwd(), store)
+        self._say([f"next: {command}" for command in commands])
+
+    def _say(self, lines: list[str]) -> None:
+        for line in lines:
+            self._terminal.say(line)
 
     def _end_parent(self, parent: SweepRun, points: list[PointResult], interrupted: bool) -> None:
         """Show what came of the points in the run of the sweep, and end it."""
@@ -247,9 +249,9 @@ class Sweep:
             self._terminal.table(title, COLUMNS, rows)
         compared = scaling.keep()
         scaling.write_table(folder / TABLE)
-        if self._parent is None:
+        if self._parent.run is None:
             return
-        run_id = self._parent.run_id
+        run_id = self._parent.run.run_id
 
         def show(store: Store) -> None:
             for run_dir in compared:
@@ -268,45 +270,10 @@ class Sweep:
         wanted = self._experiment, figures, self.uri, self._terminal, self._baseline_nodes
         return draw_figures(*wanted, report)
 
-    def _say_where(self) -> None:
-        """Say where the runs lie, and how they are looked at in a browser."""
-        self._terminal.say(f"runs: {self._folder}")
-        if self._calls.does_not_answer:
-            return
-        try:
-            study = self._calls.call(lambda store: store.experiment_id(self._experiment))
-        except StoreError:
-            return
-        command, address = address_of(self.uri)
-        if command:
-            self._terminal.say(f"compare them: {command}, then open")
-        self._terminal.say(f"  table:  {address}{table_page(study)}")
-        self._terminal.say(f"  charts: {address}{charts_page(study)}")
-
     def _parent_of(self, config: Config) -> str:
         """Id of the parent run; empty while the store does not answer."""
-        if self._parent is None:
-            first = self._starting is None
-            if first:
-                self._starting = self._calls.submit(lambda store: self._start(store, config))
-            started = self._take_up_parent(START_PATIENCE_S if first else 0.0)
-            if first and not started:
-                self._warn_of_store(self._calls.silent(START_PATIENCE_S))
-        return self._parent.run_id if self._parent is not None else ""
-
-    def _take_up_parent(self, patience_s: float = 0.0) -> bool:
-        """Take the parent run from the call that starts it; False if that is still under way."""
-        starting = self._starting
-        if starting is None:
-            return True
-        if not self._calls.wait(starting, patience_s):
-            return False
-        self._starting = None
-        try:
-            self._parent = starting.result()
-        except StoreError as error:
-            self._warn_of_store(error)
-        return True
+        self._parent.start(self._calls, lambda store: self._start(store, config))
+        return self._parent.run.run_id if self._parent.run is not None else ""
 
     def _start(self, store: Store, config: Config) -> SweepRun:
         """Find or start the run of the sweep, and set up the view of its study."""

@@ -47,6 +47,7 @@ def test_a_long_name_keeps_both_ends():
 
 
 def test_a_run_before_its_first_step_and_after_its_last():
+    assert bar_lines([RunProgress("n=4", 0.001, 5.0)], 80) == ["n=4 ──────────   0%"]
     assert bar_lines([RunProgress("n=4")], 80)[0].endswith("starting ranks")
     scored = RunProgress("n=4").after({}, [Record(0, 0, 0.0, 0.0, {names.VALIDATION_F1: 0.25})])
     assert report_line(scored) == "n=4: 0 FOVs  F1 0.250"

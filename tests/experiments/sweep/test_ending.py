@@ -38,7 +38,7 @@ def test_the_table_is_best_first_and_gives_reasons():
     ]
 
 
-def test_more_points_than_a_screen_holds_are_in_a_file():
+def test_of_many_points_the_best_are_shown():
     title, _, rows = results_table([point(n, 0.5) for n in range(1, 50)], {})
     assert len(rows) == MOST_ROWS
     assert title == "49 points: 49 finished; the best 30, all are in points.csv"

@@ -45,6 +45,13 @@ def test_a_failed_point_is_not_waited_for(pace):
     assert pace.progress(1060.0) == SweepProgress(3, 3, 1)
 
 
+def test_a_point_that_was_stopped_is_still_to_be_done(pace):
+    pace.begin(A, None)
+    pace.see(A, 0.5)
+    pace.end(A, "stopped")
+    assert pace.progress(1020.0) == SweepProgress(3, 0, 0, 140.0)
+
+
 @pytest.mark.parametrize(
     ("budgets", "work"),
     [

@@ -14,6 +14,7 @@ from experiments.config.schema import Config
 from experiments.reporting.run_files import RunDirectory
 from experiments.reporting.store_calls import calls_to
 from experiments.reporting.terminal import Terminal
+from experiments.sweep import parent
 from experiments.sweep import sweep as sweeps
 from experiments.sweep.sweep import Sweep
 from ffn_core import metric_names as names
@@ -53,13 +54,13 @@ def test_a_sweep_is_not_held_by_a_server_that_never_answers(make_sweep, capsys):
         sweep.close(interrupted=False)
         took_s = time.monotonic() - begun_s
     assert [outcome.outcome for outcome in sweep.outcomes] == ["skipped", "skipped"]
-    assert took_s < sweeps.START_PATIENCE_S + 1
+    assert took_s < parent.START_PATIENCE_S + 1
     assert capsys.readouterr().err.count("the server does not answer") == 1
 
 
 def test_a_run_that_a_server_makes_late_is_ended_with_the_sweep(make_sweep, tmp_path, monkeypatch):
     """A real store, called in a thread as a server is."""
-    monkeypatch.setattr(sweeps, "START_PATIENCE_S", 0.05)
+    monkeypatch.setattr(parent, "START_PATIENCE_S", 0.05)
     uri, answer = f"sqlite:///{tmp_path}/mlflow.db", threading.Event()
     calls = calls_to(uri)
     calls.in_background = True
