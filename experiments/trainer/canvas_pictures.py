@@ -97,7 +97,7 @@ def section_views(canvas: Canvas, threshold: float) -> list[np.ndarray]:
     z = canvas.image.shape[0] // 2
     truth, found = canvas.is_object[z], canvas.seed[z] >= threshold
     if canvas.labeled is not None:
-        found = found & canvas.labeled[z]  # elsewhere nobody knows what is right
+        found = found & canvas.labeled[z]  # elsewhere it is not known what is right
     level = np.clip((canvas.image[z] / _STDDEVS + 1) / 2, 0, 1)
     image = np.repeat(255 * level[..., None], 3, axis=2)
     prediction = image
