@@ -93,7 +93,7 @@ def add(add_parser: AddParser) -> None:
         metavar="VOXELS",
     )
     add_voxel_size(parser, "cubes of no size; others than cubes are cut from finer ones")
-    add_labels_box(parser, "voxels outside are labeled 0, as if nobody had annotated them")
+    add_labels_box(parser, "voxels outside are labeled 0, as if they had not been annotated")
     add_out(parser, "HDF5 file with datasets image and labels")
     parser.set_defaults(run=run)
 

@@ -101,8 +101,7 @@ def segment_checkpoints(config: SegmentConfig, terminal: Terminal) -> list[Check
             f" of a run; {near_names(config.checkpoint, Path(config.runs_dir))}"
         )
     first = resolve(replace(config, checkpoint=str(found[0])))
-    labels = first.labels
-    if not labels:
+    if not first.labels:
         raise InputError("scores need a ground truth: give labels=path:dataset")
     folder, outputs = _prepare_folder(first, run_dir, terminal.say)
     region = first.region
@@ -123,7 +122,7 @@ def segment_checkpoints(config: SegmentConfig, terminal: Terminal) -> list[Check
             _write_table(table, scores)
         _record(run_dir, scores[-1])
     with outputs.place(folder / SAMPLE_FILE) as sample:
-        _sample(options, labels, shared.step).save(sample)
+        _sample(options, shared.step).save(sample)
     _print(scores, terminal)
     _send(run_dir, folder, terminal)
     return scores
@@ -169,11 +168,13 @@ def _record(run_dir: Path, score: CheckpointScore) -> None:
         run.append(record, SEGMENTATION_SCORES)
 
 
-def _sample(config: ResolvedSegment, labels: str, step: int) -> SegmentedSample:
-    """A piece of a finished segmentation, beside its ground truth ``labels``."""
+def _sample(config: ResolvedSegment, step: int) -> SegmentedSample:
+    """A piece of a finished segmentation, beside its ground truth."""
+    truth = config.open_truth(config.cache_bytes)
+    assert truth is not None
     return SegmentedSample.cut(
         open_labels(segmentation_files.result(config.directory), config.cache_bytes),
-        open_labels(labels, config.cache_bytes),
+        truth,
         open_volume(config.image, config.cache_bytes),
         config.grid.region,
         step,

@@ -29,6 +29,7 @@ from ffn_core.errors import InputError
 from ffn_core.files.outputs import Outputs
 from ffn_core.geometry import Box, to_zyx
 from ffn_core.volumes import (
+    DEFAULT_CACHE_BYTES,
     Volume,
     known_voxel_nm,
     open_labels,
@@ -149,8 +150,8 @@ def layers_of(folder: Path) -> tuple[Box, list[Layer], list[Path]]:
         Layer("image", IMAGE, open_volume(config.image), region),
         Layer("segmentation", SEGMENTATION, ids, Box((0, 0, 0), region.shape_zyx)),
     ]
-    if config.labels:
-        layers.append(Layer("ground_truth", SEGMENTATION, open_labels(config.labels), region))
+    if (truth := config.open_truth(DEFAULT_CACHE_BYTES)) is not None:
+        layers.append(Layer("ground_truth", SEGMENTATION, truth, region))
     sources = [config.image, segmentation_files.result(folder), config.labels]
     return region, layers, [path for spec in sources if spec for path in stored_at(spec)]
 

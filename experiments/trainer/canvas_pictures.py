@@ -134,7 +134,8 @@ def section_views(canvas: Canvas, threshold: float, axis: int = 0) -> list[np.nd
     )
     found = logits >= threshold
     if canvas.labeled is not None:
-        found = found & np.take(canvas.labeled, middle, axis)  # elsewhere nobody knows
+        # Elsewhere it is not known what is right.
+        found = found & np.take(canvas.labeled, middle, axis)
     level = np.clip((intensity / _STDDEVS + 1) / 2, 0, 1)
     image = np.repeat(255 * level[..., None], 3, axis=2)
     prediction = image

@@ -1,6 +1,6 @@
 """Labels that are true only in a part of their volume: in a box, under a mask, or both.
 
-Outside that part nobody has looked: voxels there are neither object nor background, and count
+Outside that part nothing was annotated: voxels there are neither object nor background, and count
 neither in a loss nor in a score. Labels of 0 inside it are background.
 """
 

@@ -222,7 +222,7 @@ def test_canvases_are_taken_from_the_sources_in_turn():
 
 
 def test_unlabeled_voxels_count_in_no_score():
-    """Labels end at y = 10: a network that is wrong wherever nobody knows is perfect."""
+    """Labels end at y = 10: a network that is wrong wherever truth is not known is perfect."""
     source = make_source(labeled=Box((0, 0, 0), (20, 10, 20)))
     canvases = held_out_canvases([source], seed=3, indices=range(8))
     subset = held_out_canvases([source], seed=3, indices=range(8))
