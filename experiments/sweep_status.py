@@ -32,7 +32,7 @@ def main() -> int:
     def task(composed: DictConfig) -> None:
         configs.append(to_config(composed))
 
-    code = run_app(task)
+    code = run_app(task, collects=True)
     if code:
         return code
     points = [(point_name(c), run_directory(c)) for c in configs]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 import signal
@@ -14,6 +15,7 @@ import hydra
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
+from hydra.plugins.sweeper import Sweeper
 from hydra.types import RunMode
 from omegaconf import MISSING, DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
@@ -104,10 +106,12 @@ def run_app(
     config_name: str = "config",
     then: Callable[[], None] | None = None,
     schema: Schema = RUN,
+    collects: bool = False,
 ) -> int:
     """Run a Hydra app over ``conf/<config_name>.yaml``; returns the process's exit code.
 
     ``task`` is called for each point, ``then`` once after the last. ``schema`` is that of the app.
+    ``collects`` says that ``task`` does nothing but keep the points.
 
     Errors of composition, which Hydra reports in many lines and with exit code 1, become one line
     and exit code 2 like every other bad input. Bad input of one point does not end a sweep.
@@ -134,12 +138,16 @@ def run_app(
             bad_input.append(InputError(in_one_line(error)))
         composing = True
 
+    if collects:
+        # Hydra would compose each point of a sweep twice, first to see that none is wrong.
+        Sweeper.validate_batch_is_legal = lambda *_: None  # type: ignore[method-assign]
     app = hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(guarded)
     try:
         if {"-h", "--help"} & set(sys.argv[1:]):
             print(help_text(schema, CONF))
             return 0
         check_overrides(sys.argv[1:], CONF, schema)
+        gc.freeze()  # composing leaves much garbage, among which no module is
         app()
         composing = False
         if then is not None:
