@@ -41,7 +41,7 @@ def main() -> int:
         config = to_config(composed)
         configs.setdefault(run_directory(config), config)
 
-    code = run_app(task, docstring=__doc__)
+    code = run_app(task, docstring=__doc__, collects=True)
     if code or not configs:
         return code
     try:

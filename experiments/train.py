@@ -34,7 +34,7 @@ def main() -> int:
     def task(composed: DictConfig) -> None:
         sweep.add(to_config(composed), in_multirun())
 
-    code = run_app(task, then=sweep.run, docstring=__doc__)
+    code = run_app(task, then=sweep.run, docstring=__doc__, collects=True)
     sweep.close(interrupted=code == EXIT_INTERRUPTED)
     return code or (EXIT_FAILED if sweep.failed else 0)
 

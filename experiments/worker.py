@@ -27,8 +27,8 @@ from ffn_core.errors import DivergedError, InputError
 from ffn_core.runtime import (
     configure_tensorflow,
     import_little,
-    quick_imports,
     warn_of_precision,
+    without_collection,
 )
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -41,7 +41,7 @@ def run_rank(run_dir: Path) -> int:
     here = ranks_here(os.environ, cluster.ranks)
     threads = cluster.threads_per_rank or compute_threads(config, here)
     configure_tensorflow(threads, config.model.precision)
-    with quick_imports():
+    with without_collection():
         from experiments.trainer.trainer import Trainer
         from experiments.trainer.watchdog import Stall, Watchdog, end_silent
         from ffn_core.training import distributed

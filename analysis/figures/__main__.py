@@ -25,6 +25,7 @@ from ffn_core.errors import InputError, in_one_line
 from ffn_core.files import inside
 from ffn_core.files.outputs import Outputs, add_overwrite
 from ffn_core.limits.arguments import CommandParser
+from ffn_core.runtime import without_collection
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -57,7 +58,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if arguments.out.exists() and not arguments.out.is_dir():
             raise InputError(f"--out {arguments.out} is a file: name a directory")
-        runs = read_source(arguments, arguments.experiment, METRICS)
+        with without_collection():
+            runs = read_source(arguments, arguments.experiment, METRICS)
         names, out = runs.experiments(), arguments.out
         folders = {name: out if len(names) == 1 else inside(out, name) for name in names}
         outputs = Outputs(COMMAND, source_files(arguments), arguments.overwrite)

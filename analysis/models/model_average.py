@@ -115,7 +115,9 @@ class ModelAverage:
 
     def _logs(self, nodes: np.ndarray | Sequence[float]) -> np.ndarray:
         """(models, n) log throughput."""
-        return np.log(np.stack([fit.throughput(nodes) for fit in self.fits]))
+        # Each count once: some models take memory for every node of every count.
+        counts, place = np.unique(np.asarray(nodes, dtype=float), return_inverse=True)
+        return np.log(np.stack([fit.throughput(counts) for fit in self.fits]))[:, place]
 
 
 def average_models(

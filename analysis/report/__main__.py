@@ -21,7 +21,7 @@ from typing import Final
 
 from rich.console import Console
 
-from analysis.figures.registry import CAPTIONS, FIGURES, draw_study, study_files
+from analysis.figures.registry import CAPTIONS, FIGURES, METRICS, draw_study, study_files
 from analysis.figures.registry import COMMAND as FIGURES_COMMAND
 from analysis.report.page import Picture, captions_of, report
 from analysis.runs.presets import question
@@ -32,8 +32,12 @@ from ffn_core.errors import InputError, in_one_line
 from ffn_core.files.outputs import Outputs, add_overwrite
 from ffn_core.limits.arguments import CommandParser, add_whole
 from ffn_core.limits.ranges import MOST_NODES, Range
+from ffn_core.metric_names import BASELINE_NODES, PARALLEL_EFFICIENCY, SCORE_BEST
+from ffn_core.runtime import without_collection
 
 COMMAND: Final = "analysis.report"
+
+_METRICS: Final = METRICS | {BASELINE_NODES, PARALLEL_EFFICIENCY, SCORE_BEST}
 
 _KINDS: Final = {".svg": "image/svg+xml", ".png": "image/png"}
 _MOST_SVG_BYTES: Final = 1_500_000
@@ -72,7 +76,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         outputs = Outputs(COMMAND, source_files(arguments), arguments.overwrite)
         outputs.check([arguments.out])
-        runs = read_source(arguments, arguments.experiment)
+        with without_collection():
+            runs = read_source(arguments, arguments.experiment, _METRICS)
         experiment = _only_experiment(runs)
         with tempfile.TemporaryDirectory() as passing:
             figures = arguments.figures or Path(passing)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -313,8 +313,7 @@ def _history_by_query(
     metric_codes: dict[str, int] = {}
     parts: list[tuple[np.ndarray, ...]] = []
     with _reading(uri) as connection:
-        rows = connection.execution_options(yield_per=_ROWS_AT_ONCE).execute(query)
-        for chunk in rows.partitions():
+        for chunk in _plain_rows(connection, query):
             run_ids, keys, *numbers = zip(*chunk, strict=True)
             codes = [run_codes.get(run_id, -1) for run_id in run_ids]
             kinds = [metric_codes.setdefault(key, len(metric_codes)) for key in keys]
@@ -336,6 +335,17 @@ def _history_by_query(
         }
     )
     return history.assign(value=_restore_infinity(history["value"]))
+
+
+def _plain_rows(
+    connection: sqlalchemy.Connection, query: sqlalchemy.Select
+) -> Iterator[Sequence[tuple[Any, ...]]]:
+    """Rows of a query by `_ROWS_AT_ONCE`, as the database's driver has them: of these, millions."""
+    text = query.compile(connection.engine, compile_kwargs={"literal_binds": True})
+    with closing(connection.connection.cursor()) as cursor:
+        cursor.execute(str(text))
+        while rows := cursor.fetchmany(_ROWS_AT_ONCE):
+            yield rows
 
 
 def _history_by_client(

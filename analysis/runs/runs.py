@@ -129,10 +129,8 @@ class Runs:
     @cached_property
     def _places(self) -> dict[str, np.ndarray]:
         """Row numbers in `history` by metric."""
-        return {
-            str(name): np.asarray(rows)
-            for name, rows in self.history.groupby("metric").indices.items()
-        }
+        found = self.history.groupby("metric").indices
+        return {str(name): np.asarray(rows) for name, rows in found.items()}
 
     def metric(self, name: str) -> pd.DataFrame:
         """History of one metric with the columns of `table` joined on, ordered by run and FOVs."""

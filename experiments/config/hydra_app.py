@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -13,6 +14,7 @@ import hydra
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
+from hydra.plugins.sweeper import Sweeper
 from hydra.types import RunMode
 from omegaconf import MISSING, DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
@@ -104,11 +106,13 @@ def run_app(
     then: Callable[[], None] | None = None,
     schema: Schema = RUN,
     docstring: str | None = None,
+    collects: bool = False,
 ) -> int:
     """Run a Hydra app over ``conf/<config_name>.yaml``; returns the process's exit code.
 
     ``task`` is called for each point, ``then`` once after the last. ``schema`` is that of the app,
-    ``docstring`` that of its module, with which its help opens.
+    ``docstring`` that of its module, with which its help opens. ``collects`` says that ``task``
+    does nothing but keep the points.
 
     Errors of composition, which Hydra reports in many lines and with exit code 1, become one line
     and exit code 2 like every other bad input. Bad input of one point does not end a sweep.
@@ -136,6 +140,9 @@ def run_app(
             bad_input.append(InputError(in_one_line(error)))
         composing = True
 
+    if collects:
+        # Hydra would compose each point of a sweep twice, first to see that none is wrong.
+        Sweeper.validate_batch_is_legal = lambda *_: None  # type: ignore[method-assign]
     app = hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(guarded)
     try:
         if "--version" in given:
@@ -147,6 +154,7 @@ def run_app(
             return 0
         if not {"-sc", "--shell-completion"} & set(given):
             check_overrides(given, CONF, schema, groups)
+        gc.freeze()  # composing leaves much garbage, among which no module is
         app()
         composing = False
         if then is not None:

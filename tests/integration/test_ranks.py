@@ -27,9 +27,13 @@ def one_process(make_config, train, tmp_path_factory):
 
 @pytest.mark.parametrize("ranks", [2, 4])
 def test_four_logical_nodes_train_the_same_on_any_number_of_ranks(
-    ranks, one_process, make_config, train, losses, final_weights, tmp_path
+    ranks, one_process, make_config, train, losses, final_weights, tmp_path, monkeypatch
 ):
+    passing = tmp_path / "passing"
+    passing.mkdir()
+    monkeypatch.setenv("TMPDIR", str(passing))
     train(make_config(cluster={"ranks": ranks}, validation=SCORED), tmp_path)
+    assert list(passing.iterdir()) == [], "a rank leaves nothing in the folder of temporary files"
     expected = losses(one_process)
     assert len(expected) == 6
     np.testing.assert_allclose(losses(tmp_path), expected, rtol=1e-5)

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from analysis.figures.curves import draw_curve
+from analysis.figures.curves import MOST_THIN, describe_lines, draw_curve
 
 
 def curves(*runs):
@@ -52,3 +52,18 @@ def test_one_run_is_one_line_and_undefined_values_are_skipped(ax):
     draw_curve(ax, curves(([1, 2, 3], [1, np.nan, 3])), "x", "k", "a", False, seeds=True)
     (line,) = ax.lines
     assert line.get_xdata().tolist() == [1, 3]
+
+
+def test_of_very_many_seeds_some_are_drawn_and_all_are_averaged(ax):
+    count = MOST_THIN + 20
+    draw_curve(ax, curves(*(([1, 2], [i, i]) for i in range(count))), "x", "k", "a", False, True)
+    *seeds, mean = ax.lines
+    assert len(seeds) == MOST_THIN
+    assert mean.get_ydata() == pytest.approx((count - 1) / 2)
+
+
+@pytest.mark.parametrize(("count", "said"), [(MOST_THIN, False), (MOST_THIN + 1, True)])
+def test_details_say_where_not_every_seed_is_drawn(count, said):
+    runs = {"run_id": [f"{i}" for i in range(count)], "seed": range(count)}
+    lines = describe_lines(pd.DataFrame(runs | {"nodes": 1, "recipe": "adam"}))
+    assert (f"the first {MOST_THIN} runs" in lines) == said

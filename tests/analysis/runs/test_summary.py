@@ -3,7 +3,7 @@ import math
 import pandas as pd
 import pytest
 
-from analysis.runs.summary import summarize, summary_table
+from analysis.runs.summary import MOST_ROWS, summarize, summary_table
 from analysis.stats.step_time import phase_table
 
 
@@ -63,3 +63,12 @@ def test_durations(make_runs, seconds, text):
     summary: pd.DataFrame = summarize(make_runs(({}, metrics)))
     cells = {str(c.header): list(c.cells) for c in summary_table(summary, "s").columns}
     assert cells["time"] == [text]
+
+
+def test_of_very_many_points_the_best_are_listed(make_runs):
+    points = [({"seed": i}, {"validation/f1": [(1, i / 1000)]}) for i in range(MOST_ROWS + 5)]
+    table = summary_table(summarize(make_runs(*points)), "study")
+    cells = {str(column.header): list(column.cells) for column in table.columns}
+    assert cells["seed"] == [f"{i}" for i in range(5, MOST_ROWS + 5)]
+    assert str(table.title).startswith(f"study: {MOST_ROWS + 5} points")
+    assert f"the {MOST_ROWS} points of highest final score" in str(table.caption)
