@@ -66,6 +66,8 @@ RULES = (
     Rule(r"^nox -s ", why="its session is looked up below"),
     Rule(r"device=gpu", why="needs a GPU"),
     Rule(r"--help$|--cfg job$", fast=()),
+    Rule(r"data synthesize .*--labels-box", fast=(), slow=()),
+    Rule(r"data plan", fast=("--untimed",), slow=()),
     Rule(r"data synthesize", fast=("--shape", "48"), slow=("--shape", "96")),
     Rule(r"data info", fast=(), slow=()),
     Rule(r"analysis\.predict .*--recorded", fast=()),

@@ -475,6 +475,19 @@ def test_intensities_that_are_not_finite_end_it_before_it_begins(
     assert carry_out_here(inside)[0].segments == 4, "what lies outside does not matter"
 
 
+def test_scores_count_what_is_labeled(columns, run_dir, tmp_path, carry_out_here):
+    """Two of the four columns lie in the box; the segmentation is the same one."""
+    labels, box = f"{columns}:labels", [[0, 0, 0], [40, 34, 17]]
+    whole = carry_out_here(config(columns, run_dir, tmp_path / "a", labels=labels))[1]
+    assert (whole.truth_objects, whole.foreground.voxels) == (4, 4 * 40 * 81)
+    limited = config(columns, run_dir, tmp_path / "a", labels=labels, labels_box=box)
+    with pytest.raises(InputError, match="holds scores against other labels"):
+        carry_out_here(limited)
+    half = carry_out_here(dataclasses.replace(limited, overwrite=True))[1]
+    assert (half.truth_objects, half.foreground.voxels) == (2, 2 * 40 * 81)
+    assert half.segments == whole.segments
+
+
 def test_voxel_sizes_reach_exports_and_pictures(columns, run_dir, tmp_path, capsys, carry_out_here):
     with h5py.File(columns) as file:
         image = file["image"][:]

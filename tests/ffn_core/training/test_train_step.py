@@ -336,3 +336,23 @@ def test_what_is_unlabeled_may_be_anything():
         results.append(values(model))
     for a, b in zip(*results, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_two_ranks_take_the_step_of_one_where_labels_are_partial():
+    """Their shares of labeled voxels differ."""
+    arrays = examples(4)
+    rows = np.arange(4).reshape(4, 1, 1, 1, 1)
+    labeled = np.random.default_rng(2).random(arrays[2].shape) < 0.2 + 0.2 * rows
+    alone, step = make_step(4, micro_batch=2, partly_labeled=True)
+    ranks = [make_step(4, micro_batch=2, first_stream=row, partly_labeled=True) for row in (0, 2)]
+    for row, (_, other) in zip((0, 2), ranks, strict=True):
+        for each in (step, other):
+            each.accumulate(*(array[row : row + 2] for array in (*arrays, labeled)))
+    expected = step.apply(step.reduce(), 0.1)
+    total = ranks[0][1].reduce() + ranks[1][1].reduce()
+    for model, other in ranks:
+        result = other.apply(total, 0.1)
+        assert result.loss == pytest.approx(expected.loss, rel=1e-6)
+        assert result.moments.noise == pytest.approx(expected.moments.noise, rel=1e-4)
+        for a, b in zip(values(model), values(alone), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
