@@ -331,7 +331,7 @@ def help_of(module: str, *subcommand: str) -> str:
         for name in [name for name, loaded in sys.modules.items() if loaded is None]:
             del sys.modules[name]  # what one command does not want, another needs
     text = printed.getvalue().strip()
-    if not text.startswith("usage:"):
+    if "usage: " not in text:
         raise RuntimeError(f"{module} --help printed no usage: {text[:200]!r}")
     return text
 

@@ -26,11 +26,15 @@ class CommandParser(argparse.ArgumentParser):
             more: for ``ArgumentParser``.
         """
         if module:
-            more |= {"prog": program(module), "description": about(docstring)}
-            more["formatter_class"] = argparse.RawDescriptionHelpFormatter
+            more["prog"] = program(module)
         super().__init__(**more)
+        self._about = about(docstring)
         if module:
             self.add_argument("--version", action="version", version=version())
+
+    def format_help(self) -> str:
+        """The help: what the command does and examples, then usage and arguments."""
+        return f"{self._about}\n\n{super().format_help()}".lstrip()
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse all arguments; of one that is unknown, say which was meant."""
