@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import functools
 import queue
+import re
 import threading
 import time
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any, Generic, TypeVar
 
 from experiments.reporting.mlflow_store import Store
@@ -150,9 +152,22 @@ def calls_to(uri: str) -> StoreCalls:
 def reason(error: BaseException) -> str:
     """Why a store did not do what was asked, in one line."""
     line = (str(error).strip() or type(error).__name__).splitlines()[0]
+    if "Max retries exceeded" in line:  # urllib3 names them in three layers
+        line = _reason_of_retries(line)
     if any(f"error code {code}" in line for code in (401, 403)):
         line += (
             "; it wants to know who you are: set MLFLOW_TRACKING_USERNAME and "
             "MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
         )
+    return line
+
+
+def _reason_of_retries(line: str) -> str:
+    """What a server did each time it was tried, without the classes that report it."""
+    if answered := re.search(r"too many (\d{3}) error responses", line):
+        code = int(answered.group(1))
+        known = {status.value: status.phrase for status in HTTPStatus}
+        return f"the server answers {code} {known.get(code, '')}".rstrip()
+    if failed := re.search(r"\[Errno -?\d+\] ([^'\")]+)", line):
+        return f"the server cannot be reached: {failed.group(1)}"
     return line

@@ -105,3 +105,33 @@ def test_missing_credentials_are_named_with_their_variables():
     said = reason(RuntimeError("API request failed with error code 401 != 200. Response: 'no'\nx"))
     assert "MLFLOW_TRACKING_USERNAME" in said
     assert "\n" not in said
+
+
+RETRIED = (
+    "API request to http://h:1/api failed with exception HTTPConnectionPool(host='h', port=1): "
+    "Max retries exceeded with url: /api (Caused by {})"
+)
+
+
+@pytest.mark.parametrize(
+    ("cause", "said"),
+    [
+        (
+            "ResponseError('too many 503 error responses')",
+            "the server answers 503 Service Unavailable",
+        ),
+        ("ResponseError('too many 599 error responses')", "the server answers 599"),
+        (
+            "NewConnectionError('<x>: Failed to establish a new connection: "
+            "[Errno 111] Connection refused')",
+            "the server cannot be reached: Connection refused",
+        ),
+        (
+            "NameResolutionError(\"Failed to resolve 'h' ([Errno -2] Name or service not known)\")",
+            "the server cannot be reached: Name or service not known",
+        ),
+        ("SSLError('x')", RETRIED.format("SSLError('x')")),
+    ],
+)
+def test_what_a_server_did_is_said_without_the_classes_that_report_it(cause, said):
+    assert reason(RuntimeError(RETRIED.format(cause))) == said
