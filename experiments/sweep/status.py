@@ -84,8 +84,9 @@ def point_state(
 
 def _score(run: RunDirectory, name: str) -> float | None:
     """The final score of a run that has ended, else its newest."""
-    if summary := run.result().get("score"):
-        return float(summary[SCORE_FINAL])
+    final = (run.result().get("score") or {}).get(SCORE_FINAL)
+    if final is not None:
+        return float(final)
     records = run.records() if (run.path / METRICS).is_file() else []
     found = [record.metrics[name] for record in records if name in record.metrics]
     return found[-1] if found else None
