@@ -1,7 +1,10 @@
-"""``python -m experiments.export NETWORK --to FORMAT --out PATH``: a network for other programs.
+"""Export a network for other programs.
 
-NETWORK is the name or folder of a run, a checkpoint folder in one, or a TensorFlow 1 checkpoint
-without extension. FORMAT is one of
+    python -m experiments.export RUN --to savedmodel --out network
+    python -m experiments.export RUN --to onnx --out network.onnx
+
+RUN is the name or folder of a run, a checkpoint folder in one, or a TensorFlow 1 checkpoint without
+extension. The format is one of
 
 google-ffn   a folder: a TensorFlow 1 checkpoint that google/ffn's inference loads, and a request
 savedmodel   a folder: a TensorFlow SavedModel of one step, ``assets.extra/network.json`` about it
@@ -34,6 +37,7 @@ from experiments.config.trained_network import (
 )
 from experiments.reporting.exit_codes import EXIT_INPUT
 from experiments.reporting.terminal import Terminal
+from ffn_core.command import command
 from ffn_core.errors import InputError, in_one_line
 from ffn_core.exchange.description import Description
 from ffn_core.files.outputs import Outputs, add_overwrite
@@ -178,11 +182,7 @@ def _as_given(network: TrainedNetwork, options: argparse.Namespace) -> TrainedNe
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = CommandParser(
-        prog="python -m experiments.export",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = CommandParser("experiments.export", __doc__)
     parser.add_argument("network", help="run by name or folder, checkpoint folder, or TF 1 path")
     parser.add_argument("--to", choices=FORMATS, required=True, help="the format")
     parser.add_argument("--out", type=Path, required=True, help="file or folder to write")
@@ -226,6 +226,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     options = _parser().parse_args(argv)

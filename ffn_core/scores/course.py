@@ -12,6 +12,8 @@ from typing import Final
 
 import numpy as np
 
+from ffn_core.metric_names import AVERAGED_AUC
+
 DIVERGED: Final = "diverged"
 TOO_FEW: Final = "too few evaluations"
 TRIVIAL: Final = "below trivial"
@@ -148,7 +150,7 @@ def _below(name: str, score: float, trivial: float, rising: bool) -> Course:
         return Course(
             TRIVIAL,
             words,
-            "a larger budget; averaged/auc, which needs no threshold, says more of it",
+            f"a larger budget; {AVERAGED_AUC}, which needs no threshold, says more of it",
         )
     return Course(
         TRIVIAL,

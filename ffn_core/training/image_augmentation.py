@@ -7,7 +7,6 @@ then: streams draw what they drew before there were any.
 from dataclasses import dataclass, fields
 
 import numpy as np
-from scipy import ndimage
 
 from ffn_core.limits.ranges import number
 
@@ -63,6 +62,8 @@ class ImageAugmentation:
         """
         changed = image.astype(np.float32)
         if self.blur:
+            from scipy import ndimage  # which ranks load only where images are blurred
+
             sigma = rng.uniform(0, self.blur)
             changed = ndimage.gaussian_filter(changed, (0, sigma, sigma), mode="nearest")
         if self.shifted_sections:

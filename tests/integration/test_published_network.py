@@ -11,7 +11,7 @@ from ffn_core.runtime import cpu_flags, native_bfloat16
 from ffn_core.scores.validation import Score, evaluate, held_out_canvases
 from ffn_core.training.train_step import TrainStep
 
-CANVASES = 6
+CANVASES = 3
 
 
 @pytest.fixture(scope="module")

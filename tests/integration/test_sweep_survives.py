@@ -132,7 +132,7 @@ def test_ctrl_c_stops_the_ranks_with_a_checkpoint_and_the_command_goes_on_later(
 
 
 def test_ctrl_c_stops_points_side_by_side_and_the_command_goes_on_one_by_one(launch, tmp_path):
-    sweep = ("-m", "cluster.nodes=2,4", "cluster.ranks=1", "budget.steps=3000")
+    sweep = ("-m", "cluster.nodes=2,4", "cluster.ranks=1", "budget.steps=1200")
     first = launch(*sweep, "sweep.parallel=2")
     wait_for(lambda: training(tmp_path, "n2_") and training(tmp_path, "n4_"), "training of both")
     first.send_signal(signal.SIGINT)
