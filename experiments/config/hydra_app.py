@@ -6,7 +6,7 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -145,38 +145,63 @@ def run_app(
         Sweeper.validate_batch_is_legal = lambda *_: None  # type: ignore[method-assign]
     app = hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(guarded)
     try:
-        if "--version" in given:
-            print(version())
+        if _answered(given, docstring, schema, groups_of(config_name, schema)):
             return 0
-        groups = groups_of(config_name, schema)
-        if {"-h", "--help"} & set(given):
-            print(help_text(docstring, schema, CONF, groups))
-            return 0
-        if not {"-sc", "--shell-completion"} & set(given):
-            check_overrides(given, CONF, schema, groups)
         gc.freeze()  # composing leaves much garbage, among which no module is
         app()
         composing = False
         if then is not None:
             then()
-    except (HydraException, OmegaConfBaseException, InputError) as error:
-        bad_input.append(error)
-    except OSError as error:
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except Exception as error:
+        problem = _bad_input(error, composing)
+        if problem is None:
+            raise
+        bad_input.append(problem)
+    for problem in bad_input:
+        print(f"error: {one_line(problem, schema)}", file=sys.stderr)
+    return EXIT_INPUT if bad_input else 0
+
+
+def _answered(
+    given: list[str], docstring: str | None, schema: Schema, groups: Mapping[str, str]
+) -> bool:
+    """Whether the command line asked for no more than help or version, which are then printed.
+
+    Raises:
+        InputError: an override names no option.
+    """
+    if "--version" in given:
+        print(version())
+    elif {"-h", "--help"} & set(given):
+        print(help_text(docstring, schema, CONF, groups))
+    else:
+        if not {"-sc", "--shell-completion"} & set(given):
+            check_overrides(given, CONF, schema, groups)
+        return False
+    return True
+
+
+def _bad_input(error: Exception, composing: bool) -> Exception | None:
+    """An error as one of bad input; None for a fault of ours.
+
+    Args:
+        error: of composing points or working on them.
+        composing: whether Hydra was composing one.
+    """
+    if isinstance(error, HydraException | OmegaConfBaseException | InputError):
+        return error
+    if isinstance(error, OSError):
         # Hydra makes runs_dir and a file in it, without a name in its error: see conf/config.yaml.
         if error.filename is None:
             error = file_error("write", "a file in runs_dir", error)
         elif composing:
             error = file_error("make", f"{error.filename} (runs_dir)", error)
-        bad_input.append(InputError(in_one_line(error)))
-    except KeyboardInterrupt:
-        return EXIT_INTERRUPTED
-    except (AttributeError, LookupError, TypeError, ValueError) as error:
-        if not composing:  # a fault of ours; while composing, Hydra's words for bad input
-            raise
-        bad_input.append(error)
-    for problem in bad_input:
-        print(f"error: {one_line(problem, schema)}", file=sys.stderr)
-    return EXIT_INPUT if bad_input else 0
+        return InputError(in_one_line(error))
+    # While composing, these are Hydra's words for bad input.
+    known = isinstance(error, AttributeError | LookupError | TypeError | ValueError)
+    return error if composing and known else None
 
 
 def register_section(name: str, cls: type[T]) -> None:
