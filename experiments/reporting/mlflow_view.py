@@ -143,9 +143,9 @@ def _charts(varying: Sequence[str], score: str) -> dict[str, Any]:
     raw = names.score_metric(names.VALIDATION, score.rpartition("/")[2])
     lines = dict.fromkeys((score, raw, names.TRAIN_LOSS, names.LEARNING_RATE))
     charts = [_line(metric, against_fovs) for metric in lines]
-    # Of real points only: the throughput of an emulated one is not that of so many nodes.
-    real = (names.REAL_THROUGHPUT, names.PARALLEL_EFFICIENCY)
-    charts += [_scatter(metric, against_nodes) for metric in real]
+    # Throughput of real points only: that of an emulated one is not that of so many nodes.
+    ends = (names.SCORE_FINAL, names.REAL_THROUGHPUT, names.PARALLEL_EFFICIENCY)
+    charts += [_scatter(metric, against_nodes) for metric in ends]
     sections = [
         _section(against_fovs, "Against FOVs (= step)"),
         _section(against_nodes, "Against nodes"),
