@@ -10,7 +10,7 @@ import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from experiments.reporting.mlflow_store import StoreError
 from experiments.reporting.mlflow_view import address_of, charts_page, table_page
@@ -98,8 +98,7 @@ def next_commands(
     best, found = best_point(points), []
     if best is None:
         return []
-    fraction = best.params.get(_HELD_OUT)
-    if best.params.get(_DATA_KIND) != "dummy" and fraction not in (0, 0.0, "0", "0.0"):
+    if best.params.get(_DATA_KIND) != "dummy" and _holds_out(best.params):
         folder = best.run_dir.relative_to(here) if best.run_dir.is_relative_to(here) else None
         checkpoint = f"checkpoint={folder or best.run_dir}"
         found.append(shlex.join(["python", "-m", "experiments.segment", checkpoint]))
@@ -114,6 +113,13 @@ def next_commands(
     return found
 
 
+def _holds_out(params: Mapping[str, Any]) -> bool:
+    """Whether a run with these parameters left data for validation, which it can segment."""
+    given = (str(params.get(name) or "").strip("[]() ") for name in _HELD_OUT_VOLUMES)
+    return any(given) or float(params.get(_HELD_OUT, 1)) != 0
+
+
+_HELD_OUT_VOLUMES: Final = ("validation.synthetic_seeds", "validation.volumes")
 _DATA_KIND: Final = "data.kind"
 _HELD_OUT: Final = "validation.fraction"
 _MACHINE: Final = names.SHOWN_MACHINE

@@ -62,6 +62,12 @@ def test_what_to_do_next():
     assert next_commands(POINTS, "s", HERE, "http://host")[1].endswith("--store http://host")
 
 
+def test_volumes_of_their_own_are_held_out_too():
+    params = {"validation.fraction": "0", "validation.synthetic_seeds": "[1001]"}
+    first, *_ = next_commands([point(8, 0.7, **params)], "s", HERE)
+    assert first == "python -m experiments.segment checkpoint=runs/n8"
+
+
 @pytest.mark.parametrize("params", [{"data.kind": "dummy"}, {"validation.fraction": 0.0}])
 def test_nothing_is_suggested_that_cannot_work(params):
     assert next_commands([point(1, 0.62, **params), point(4, 0.7, **params)], "s", HERE) == []
