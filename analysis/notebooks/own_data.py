@@ -15,7 +15,7 @@
 # # Your own data, from a volume to a segmentation
 #
 # Every step is a command as you would type it in a terminal. The volume is made here, with a known
-# truth: sections of 30 nm with pixels of 8 nm, labeled in a box. Some minutes on two cores.
+# truth: sections of 30 nm with pixels of 8 nm, labeled in a box. A few minutes on two cores.
 #
 # For your own volume, name its files in the commands. What each option means stands in the tutorial
 # `docs/tutorials/own-data.md`.
@@ -28,11 +28,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-from IPython.display import Image, display
+from IPython.display import display
+from PIL import Image
 
 # FFN_SCALING_QUICK=1: a smaller volume and a budget that learns nothing, to try the steps only.
 QUICK = os.environ.get("FFN_SCALING_QUICK") == "1"
-SHAPE, BOX, FOVS = ("32 112 112", "2 8 8 30 104 104", 8000)
+SHAPE, BOX, FOVS = ("32 112 112", "2 8 8 30 104 104", 32000)
 if QUICK:
     SHAPE, BOX, FOVS = ("20 64 64", "1 4 4 19 60 60", 64)
 
@@ -60,6 +61,14 @@ def run(command: str) -> str:
     return shown
 
 
+def show(picture: Path) -> None:
+    """Show a picture in this page, in few bytes."""
+    with Image.open(picture) as image:
+        small = image.convert("RGB")
+    small.thumbnail((1000, 1000))
+    display(small.quantize(64, dither=Image.Dither.NONE))
+
+
 # %% [markdown]
 # ## A volume
 #
@@ -70,7 +79,7 @@ _ = run(
     f"python -m experiments.data synthesize --shape {SHAPE} --voxel-size-nm 30 8 8 "
     f"--labels-box {BOX} --out vol.h5"
 )
-display(Image(folder / "vol_preview.png"))
+show(folder / "vol_preview.png")
 
 # %% [markdown]
 # ## Check it
@@ -114,7 +123,7 @@ run_folder = next((folder / "runs" / "default").iterdir())
 pictures = sorted((run_folder / "canvases").glob("*.png"))
 for picture in (pictures[0], pictures[-1]):
     print(picture.name)
-    display(Image(picture))
+    show(picture)
 
 # %% [markdown]
 # ## Segment, and score
@@ -130,7 +139,7 @@ _ = run(
 segmentation = next((folder / "segmentations").iterdir())
 for name in ("section.png", "surfaces.png"):
     if (segmentation / name).is_file():
-        display(Image(segmentation / name))
+        show(segmentation / name)
 
 # %% [markdown]
 # ## Take it elsewhere

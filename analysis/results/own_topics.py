@@ -33,6 +33,7 @@ from analysis.stats.intervals import mean_interval
 from analysis.text import node_words
 from ffn_core.errors import InputError
 from ffn_core.metric_names import (
+    BUDGET,
     SEGMENTATION_ARE,
     SEGMENTATION_VOI,
     SEGMENTATION_VOI_MERGE,
@@ -88,10 +89,23 @@ class OwnRuns:
         throughput, lacking = throughput_of(self.runs, self.cost.runs)
         return Predictor(throughput, self.cost.fit, self.cost.local_batch_size), lacking
 
+    @property
+    def is_preset(self) -> bool:
+        """Whether a preset of conf/experiment has this name."""
+        return bool(question(self.name))
+
     def sweep(self, options: str) -> str:
         """The command that adds points with some options to this experiment."""
-        kind = "experiment" if question(self.name) else "tracking.experiment"
-        return f"python -m experiments.train -m {shlex.quote(f'{kind}={self.name}')} {options}"
+        named = f"{'experiment' if self.is_preset else 'tracking.experiment'}={self.name}"
+        given = [shlex.quote(named), *([] if self.is_preset else self._kept()), options]
+        return f"python -m experiments.train -m {' '.join(given)}"
+
+    def _kept(self) -> list[str]:
+        """Network and budget of the newest point, as options."""
+        newest = self.runs.table.reindex(columns=["model_name", BUDGET]).iloc[-1]
+        kept = [] if pd.isna(newest["model_name"]) else [f"model={newest['model_name']}"]
+        amount, _, unit = str(newest[BUDGET]).partition(" ")
+        return [*kept, f"budget.{unit}={amount}"] if unit else kept
 
 
 @dataclass(frozen=True)
@@ -112,7 +126,11 @@ class Topic:
 
     def missing(self, own: OwnRuns) -> str:
         """What it needs, with the command, in Markdown."""
-        return f"It needs {self.needs}:\n\n```bash\n{self.command(own)}\n```"
+        command = self.command(own)
+        alike = ""
+        if "tracking.experiment=" in command:
+            alike = "\n\nAdd the other options of your runs, so that points differ in nothing else."
+        return f"It needs {self.needs}:\n\n```bash\n{command}\n```{alike}"
 
 
 def _sweep(options: str) -> Callable[[OwnRuns], str]:
