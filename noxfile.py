@@ -92,7 +92,7 @@ def figures(session: nox.Session) -> None:
 
 @nox.session
 def notebooks(session: nox.Session) -> None:
-    """Run the notebooks and keep their outputs; `-- --store URI --out DIR` for a store of yours."""
+    """Run the notebooks and keep their outputs; `-- --experiment NAME`: over one of yours."""
     sync(session)
     run(session, "python", "-m", "analysis.results.notebooks", "--overwrite", *session.posargs)
 

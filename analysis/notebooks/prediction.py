@@ -20,12 +20,16 @@
 # %%
 from IPython.display import display
 
-from analysis.results.findings import open_report
+from analysis.results.own_experiment import open_report
 
-# None: FFN_SCALING_STORE where set, else the recorded study. Yours: "sqlite:////absolute/mlflow.db".
+# The name of an experiment of yours, such as "demo_sweep": this page is then about its runs.
+# None: FFN_SCALING_EXPERIMENT where set, else the studies named below.
+EXPERIMENT = None
+# Where it is: "sqlite:////absolute/mlflow.db". None: FFN_SCALING_STORE where set, else your
+# mlflow.db for an experiment, and the recorded studies without one.
 STORE = None
 
-report = open_report(STORE)
+report = open_report(STORE, EXPERIMENT)
 
 # %%
 report.runs_shown("batch_size")

@@ -1,20 +1,15 @@
-"""What the notebooks and the page show: figures, tables and findings of a store's studies."""
+"""What the studies of a store say: figures, tables and findings for the notebooks and the page."""
 
 from __future__ import annotations
 
-import io
-import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import pandas as pd
 from matplotlib import style
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from PIL import Image
 
 from analysis.claims.judge import judge, verdict_sentence
 from analysis.figures.registry import FIGURES
@@ -24,35 +19,13 @@ from analysis.models.model_average import published_throughput
 from analysis.recorded import provenance
 from analysis.results import overview_figures
 from analysis.results.overview_figures import predicted
-from analysis.runs.presets import pilot_target
+from analysis.results.shown import Missing, Picture, Text, picture_of
+from analysis.runs.presets import pilot_target, question
 from analysis.runs.sources import default_store, is_tracking_uri, load_studies
 from analysis.runs.study import NothingToDraw, Study
 from analysis.text import markdown_table
 from analysis.verdicts.scored_runs import Studies
 from analysis.verdicts.verdict import Verdict
-
-DPI: Final = 130
-_COLORS: Final = 256
-
-
-def png(figure: Figure, dpi: int = DPI) -> bytes:
-    """The figure as a PNG with a palette: a third of the size, and no difference to be seen.
-
-    The same figure gives the same bytes.
-    """
-    figure.set_dpi(dpi)
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    image = Image.frombuffer(
-        "RGBA", canvas.get_width_height(), canvas.buffer_rgba(), "raw", "RGBA", 0, 1
-    )
-    palette = image.convert("RGB").quantize(_COLORS, dither=Image.Dither.NONE)
-    buffer = io.BytesIO()
-    palette.save(buffer, format="PNG", optimize=True)
-    return buffer.getvalue()
-
-
-_IDS = re.compile(r"\): (`[^`]+`(, )?)+( and \d+ more \(in `summary.csv`\))?\.")
 
 # Figures that are not of one study.
 OVERVIEWS: Mapping[str, Callable[[Studies], Drawing]] = {
@@ -62,41 +35,6 @@ OVERVIEWS: Mapping[str, Callable[[Studies], Drawing]] = {
     "scaling_models": lambda _: fitted_models(published_throughput()),
     "prediction": predicted,
 }
-
-
-@dataclass(frozen=True)
-class Text:
-    """Markdown, shown as such in a notebook."""
-
-    markdown: str
-
-    def __repr__(self) -> str:
-        return self.markdown
-
-    def _repr_markdown_(self) -> str:
-        return self.markdown
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A figure as PNG, shown as such in a notebook; its details are a list in Markdown."""
-
-    png: bytes = field(repr=False)
-    caption: Text = field(repr=False)
-    details: Text = field(repr=False)
-
-    def _repr_png_(self) -> bytes:
-        return self.png
-
-
-@dataclass(frozen=True)
-class Missing:
-    """In the place of a figure that the runs do not support."""
-
-    caption: Text
-
-    def _repr_markdown_(self) -> str:
-        return ""
 
 
 @dataclass(frozen=True)
@@ -122,9 +60,7 @@ class Findings:
         """A figure by name: one of `OVERVIEWS`, or one of `analysis.figures.FIGURES` of a study."""
         try:
             with style.context(styles()):
-                drawing = self._draw(name, study)
-                details = "\n".join(f"- {without_ids(detail)}" for detail in drawing.details)
-                return Picture(png(drawing.figure), Text(f"*{drawing.caption}*"), Text(details))
+                return picture_of(self._draw(name, study))
         except NothingToDraw as reason:
             return Missing(Text(f"*No figure: {reason}.*"))
 
@@ -175,14 +111,10 @@ def open_report(store: str | None = None) -> Findings:
     return Findings(where, load_studies(where), pilot_target())
 
 
-def without_ids(caption: str) -> str:
-    """A sentence without the list of its runs' ids, which the recorded tables hold."""
-    return _IDS.sub(").", caption)
-
-
 def _study_line(name: str, studies: Studies, facts: Mapping[str, Any]) -> str:
     if name not in studies:
-        return f"- `{name}`: no run recorded"
+        preset = f"; `python -m experiments.train -m experiment={name}` makes them"
+        return f"- `{name}`: no run recorded{preset if question(name) else ''}"
     table = studies[name].table
     finished = int((table["status"] == "FINISHED").sum())
     emulated = int(table["emulated"].astype(bool).sum())

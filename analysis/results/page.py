@@ -10,8 +10,9 @@ import pandas as pd
 from analysis.claims.judge import effect_text, plan_table
 from analysis.recorded.provenance import FORMER_TENSORFLOW, one_fact
 from analysis.reference.published import ARXIV
-from analysis.results.findings import Findings, Picture, seeds_of
+from analysis.results.findings import Findings, seeds_of
 from analysis.results.sections import SECTIONS, Section
+from analysis.results.shown import Picture
 from analysis.text import capitalized, markdown_table
 from analysis.verdicts.scored_runs import SCORE
 from analysis.verdicts.seed_intervals import METHOD

@@ -9,7 +9,7 @@ import nbformat
 import pytest
 
 from analysis.results import notebooks
-from analysis.results.notebooks import NOTEBOOKS, execute, kernel, scripts
+from analysis.results.notebooks import NOTEBOOKS, every_script, execute, kernel, scripts
 from analysis.results.sections import SECTIONS
 from ffn_core.files.output_list import LIST
 
@@ -28,7 +28,10 @@ def outputs(notebook):
 
 
 def test_there_is_a_notebook_for_every_question():
-    assert {one.key for one in SECTIONS} <= {path.stem for path in scripts()}
+    assert {one.key for one in SECTIONS} == {path.stem for path in scripts()}
+    assert {path.stem for path in every_script()} - {path.stem for path in scripts()} == {
+        "own_data"
+    }
 
 
 @pytest.mark.parametrize("script", scripts(), ids=lambda path: path.stem)
@@ -41,7 +44,7 @@ def test_notebook_runs_from_recorded_data(python, script):
     assert any("**Supported**" in t or "ndecided**" in t or "**Not" in t for t in texts)
 
 
-@pytest.mark.parametrize("script", scripts(), ids=lambda path: path.stem)
+@pytest.mark.parametrize("script", every_script(), ids=lambda path: path.stem)
 def test_kept_notebook_has_the_cells_of_its_script_and_its_outputs(script):
     path = script.with_suffix(".ipynb")
     kept = nbformat.read(path, as_version=4)
@@ -49,20 +52,28 @@ def test_kept_notebook_has_the_cells_of_its_script_and_its_outputs(script):
     assert [(c.cell_type, c.source) for c in kept.cells] == [
         (c.cell_type, c.source) for c in written.cells
     ]
-    figures = [c for c in kept.cells if c.source.startswith("figure = ")]
+    figures = [c for c in kept.cells if c.source.startswith("figure = ") or "show(" in c.source]
     assert figures
     assert all(c.outputs for c in figures)
     assert path.stat().st_size < 300_000
 
 
 def test_notebook_runs_from_a_store_of_ones_own(store, tmp_path, monkeypatch):
-    """A store without the studies of a notebook: it says so, and does not fail."""
+    """A store without the studies of a notebook: it says so; one variable names an experiment."""
     monkeypatch.setenv("FFN_SCALING_STORE", store)
+    script = (NOTEBOOKS / "learning_rate_rules.py").read_text()
+    mine = tmp_path / "mine.py"
+    mine.write_text(script.replace("EXPERIMENT = None", 'EXPERIMENT = "demo_sweep"'))
     with kernel() as own:
-        notebook = execute(NOTEBOOKS / "optimizers.py", own)
+        without = str(outputs(execute(NOTEBOOKS / "optimizers.py", own)))
+        notebook = execute(mine, own)
+    assert "no run recorded; `python -m experiments.train -m experiment=optimizers`" in without
+    assert "**Not run yet**" in without
     text = str(outputs(notebook))
-    assert "no run recorded" in text
-    assert "**Not run yet**" in text
+    assert "`demo_sweep`, in place of `lr_rules`, `lr_scan`: 12 of 13 points finished" in text
+    assert "sqrt against linear: +0.080" in text
+    assert "learning_rate.base=3e-4,1e-3,3e-3" in text  # no scan of rates is there
+    assert [one for one in outputs(notebook) if "image/png" in one.get("data", {})]
 
 
 def test_reading_recorded_runs_imports_no_training_and_no_mlflow():

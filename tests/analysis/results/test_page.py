@@ -14,7 +14,8 @@ from analysis.claims.judge import judge
 from analysis.figures.style import STYLE
 from analysis.results import overview_figures
 from analysis.results.__main__ import main
-from analysis.results.findings import Findings, Missing, Picture, png, without_ids
+from analysis.results.findings import Findings
+from analysis.results.shown import Missing, Picture, png, without_ids
 from analysis.text import cell, markdown_table
 from ffn_core.files.outputs import Outputs
 
