@@ -1,5 +1,6 @@
 """The notebooks run, and what lies beside them is what their scripts give."""
 
+import re
 import subprocess
 import sys
 from contextlib import nullcontext
@@ -52,7 +53,8 @@ def test_kept_notebook_has_the_cells_of_its_script_and_its_outputs(script):
     assert [(c.cell_type, c.source) for c in kept.cells] == [
         (c.cell_type, c.source) for c in written.cells
     ]
-    figures = [c for c in kept.cells if c.source.startswith("figure = ") or "show(" in c.source]
+    shown = re.compile(r"^(figure = | *show\()", re.MULTILINE)
+    figures = [c for c in kept.cells if shown.search(c.source)]
     assert figures
     assert all(c.outputs for c in figures)
     assert path.stat().st_size < 300_000
@@ -78,7 +80,8 @@ def test_notebook_runs_from_a_store_of_ones_own(store, tmp_path, monkeypatch):
 
 def test_reading_recorded_runs_imports_no_training_and_no_mlflow():
     code = (
-        "import sys; from analysis.results.findings import open_report; open_report().verdicts;"
+        "import sys; from analysis.results.own_experiment import open_report;"
+        "open_report().verdicts; open_report(None, 'batch_size').findings('small_batch_data');"
         "print([m for m in ('tensorflow', 'horovod', 'mlflow', 'hydra') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
