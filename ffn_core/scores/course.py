@@ -126,7 +126,7 @@ def _judged(
         )
     return Course(
         PLATEAU,
-        f"{name} has levelled off at {is_now:.3f} {span}",
+        f"{name} has leveled off at {is_now:.3f} {span}",
         "learning_rate.cooldown.fraction=0.3, a larger model, or more labeled data; more FOVs alone"
         " promise little",
     )

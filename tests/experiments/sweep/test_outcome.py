@@ -27,7 +27,7 @@ def finished(folder: Path, name: str, values, baseline: float = 0.3) -> Path:
         ("averaged/f1", [0.0, 0.1, 0.2, 0.3, 0.4, 0.5], "averaged/f1 was still rising"),
         ("averaged/f1", [0.0, 0.2, 0.2, 0.2, 0.2, 0.2], "averaged/f1 is 0.200, no better"),
         ("averaged/auc", [0.5, 0.5, 0.5, 0.5, 0.5, 0.5], "averaged/auc is 0.500, no better"),
-        ("averaged/accuracy", [0.2] * 6, "averaged/accuracy has levelled off"),
+        ("averaged/accuracy", [0.2] * 6, "averaged/accuracy has leveled off"),
         ("validation/loss", [0.6, 0.5, 0.4, 0.3, 0.2, 0.1], "validation/loss was still falling"),
     ],
 )

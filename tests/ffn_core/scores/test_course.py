@@ -31,7 +31,7 @@ def test_a_rise_within_the_scatter_is_a_plateau():
     assert kind(0.05 * np.arange(12) + NOISE) == RISING
 
 
-def test_what_levelled_off_is_no_rise_because_of_how_it_began():
+def test_what_leveled_off_is_no_rise_because_of_how_it_began():
     assert kind([0, 0.2, 0.5, 0.68, 0.7, 0.7, 0.701, 0.7, 0.701, 0.7, 0.7, 0.701]) == PLATEAU
 
 
