@@ -12,7 +12,7 @@ from ffn_core.files import REPOSITORY
 
 BRITISH = (
     r"\w*colour\w*|grey\w*|cent(?:re|red|res|ring)|\w*neighbour\w*|\w*behaviour\w*"
-    r"|\w*labell(?:ed|ing)|modell(?:ed|ing)\w*|learnt|spelt|towards|\w*synchronis\w+"
+    r"|\w*labell(?:ed|ing)|(?:model|level|travel|channel)l(?:ed|ing)\w*|learnt|spelt|towards|\w*synchronis\w+"
     r"|\w*(?:normal|recogn|summar|optim|initial|serial|organ|minim|maxim|digit)is(?:e[sd]?|ing|ation)"
 )
 METAPHORS = (

@@ -43,7 +43,7 @@ def amdahl(nodes: np.ndarray, serial: float) -> np.ndarray:
 
 
 def gustafson(nodes: np.ndarray, serial: float) -> np.ndarray:
-    """Scaled speed-up N - s (N-1) over N: E = 1 - s (N-1)/N, levelling at 1-s. Gustafson 1988."""
+    """Scaled speed-up N - s (N-1) over N: E = 1 - s (N-1)/N, leveling at 1-s. Gustafson 1988."""
     return 1 - serial * (nodes - 1) / nodes
 
 
