@@ -83,17 +83,22 @@ def answers(url: str) -> bool:
         return False
 
 
-def seen(url: str, profile) -> str:
-    """Text of the page after all it loads, in the order of its source."""
-    command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--window-size=1900,3000"]
-    command += [f"--user-data-dir={profile}", "--virtual-time-budget=20000", "--dump-dom", url]
-    page = subprocess.run(command, capture_output=True, text=True, timeout=200, check=True).stdout
-    page = re.sub(r"<(style|script)\b.*?</\1>", "", page, flags=re.DOTALL)
-    return re.sub(r"(\s*<[^>]*>\s*)+", " | ", page)
+def seen(url: str, profile, *awaited: str) -> str:
+    """Text of the page in the order of its source, loaded with more patience until all is there."""
+    for budget in (20_000, 60_000, 180_000):
+        command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu"]
+        command += ["--window-size=1900,3000", f"--user-data-dir={profile}"]
+        command += [f"--virtual-time-budget={budget}", "--dump-dom", url]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=True)
+        page = re.sub(r"<(style|script)\b.*?</\1>", "", done.stdout, flags=re.DOTALL)
+        text = re.sub(r"(\s*<[^>]*>\s*)+", " | ", page)
+        if all(one in text for one in awaited):
+            break
+    return text
 
 
 def test_the_table_shows_points_best_first_with_rounded_values(study, address, tmp_path):
-    text = seen(f"{address}{table_page(study[1])}", tmp_path)
+    text = seen(f"{address}{table_page(study[1])}", tmp_path, *SCORES)
     assert "lr_rules 2026-01-01" not in text, "the sweep is no row among its points"
     by_score = sorted(SCORES, key=SCORES.__getitem__, reverse=True)
     places = [text.index(name) for name in by_score]
@@ -105,12 +110,13 @@ def test_the_table_shows_points_best_first_with_rounded_values(study, address, t
 
 
 def test_the_charts_open_with_the_score_and_end_with_the_system(study, address, tmp_path):
-    text = seen(f"{address}{charts_page(study[1])}", tmp_path)
     order = ("Against FOVs (= step)", "Against nodes", "What varies", "| time", "System metrics")
+    charts = ("averaged/f1", "learning_rate", "Parallel Coordinates")
+    text = seen(f"{address}{charts_page(study[1])}", tmp_path, *order, *charts)
     places = [text.index(section) for section in order]
     assert places == sorted(places)
     opened = text[places[0] : places[3]]
-    for chart in ("averaged/f1", "learning_rate", "Parallel Coordinates"):
+    for chart in charts:
         assert chart in opened
     assert "host_of_rank0" not in text, "what comes last is folded up"
 
