@@ -33,16 +33,17 @@ STORE = None
 report = open_report(STORE, EXPERIMENT)
 
 # %%
-report.runs_shown("lr_rules", "lr_scan")
+report.runs_shown("rules", "rules_low_base", "no_warmup")
 
 # %% [markdown]
 # ## Method
 #
 # The same network is trained on the same number of FOVs at several node counts, with the rate of
 # one node unscaled, multiplied by the nodes, or by their square root, with and without a linear
-# ramp over the first tenth of the budget. A run is scored by the mean validation F1 of its last
-# evaluations, since single ones swing. Rules are compared seed by seed. Nodes are emulated: the
-# optimizer takes the steps that so many real nodes would.
+# ramp over the first tenth of the budget. The rate of one node is the one that the pilot found
+# best, or a quarter of it. A run is scored by the F1 of its averaged weights, mean of the last
+# four evaluations. Rules are compared seed by seed. Nodes are emulated: the optimizer takes the
+# steps that so many real nodes would.
 
 # %%
 figure = report.figure("final_scores")
@@ -56,16 +57,25 @@ display(figure, figure.caption)
 # ## Finding: which rule where
 
 # %%
-report.findings("linear_small", "sqrt_large", "crossover")
+report.findings("linear_small", "sqrt_large", "linear_dies", "unscaled_as_good", "crossover")
 
 # %%
 report.evidence("linear_small")
 
 # %% [markdown]
-# ## Finding: does the gradient noise scale tell the crossover?
+# ## Finding: does the crossover belong to the rule or to the base rate?
+
+# %%
+report.findings("linear_low_base", "linear_dies_base")
+
+# %%
+report.evidence("linear_dies_base")
+
+# %% [markdown]
+# ## Finding: does the gradient noise scale predict the crossover?
 #
 # Below a batch of about the noise scale, gradients of more nodes add up like independent
-# information; beyond it they repeat each other, and the rate must not grow in proportion any more.
+# information. Beyond it they repeat each other, and the rate must not grow in proportion any more.
 
 # %%
 report.findings("noise_predicts_crossover")
@@ -77,7 +87,7 @@ report.evidence("noise_predicts_crossover")
 # ## Finding: warm-up
 
 # %%
-report.findings("warmup_linear", "warmup_sqrt")
+report.findings("warmup_linear", "warmup_sqrt", "warmup_deaths")
 
 # %%
 report.evidence("warmup_linear")
@@ -86,21 +96,5 @@ report.evidence("warmup_linear")
 # ## Along training
 
 # %%
-figure = report.figure("recipes_vs_fovs", "lr_rules")
+figure = report.figure("recipes_vs_fovs", "rules")
 display(figure, figure.caption)
-
-# %% [markdown]
-# ## The best rate of a scan
-#
-# The scan tries several rates at every node count, without warm-up. A best rate at the edge of
-# what was tried may lie beyond it.
-
-# %%
-figure = report.figure("learning_rate", "lr_scan")
-display(figure, figure.caption)
-
-# %%
-report.findings("rate_growth")
-
-# %%
-report.evidence("rate_growth")

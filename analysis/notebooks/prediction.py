@@ -32,7 +32,7 @@ STORE = None
 report = open_report(STORE, EXPERIMENT)
 
 # %%
-report.runs_shown("batch_size")
+report.runs_shown("data_cost")
 
 # %% [markdown]
 # ## Method
@@ -47,6 +47,13 @@ report.runs_shown("batch_size")
 
 # %%
 figure = report.figure("prediction")
+display(figure, figure.caption)
+
+# %% [markdown]
+# ## Time against cost
+
+# %%
+figure = report.figure("time_vs_cost", "data_cost")
 display(figure, figure.caption)
 
 # %% [markdown]

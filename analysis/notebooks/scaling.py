@@ -31,7 +31,7 @@ STORE = None
 report = open_report(STORE, EXPERIMENT)
 
 # %%
-report.runs_shown("weak_scaling", "strong_scaling")
+report.runs_shown("weak_scaling", "strong_scaling", "throughput")
 
 # %% [markdown]
 # ## Method
@@ -68,7 +68,7 @@ figure = report.figure("scaling_models")
 display(figure, figure.caption)
 
 # %%
-report.findings("efficiency_1024", "efficiency_2048")
+report.findings("efficiency_measured", "coupling", "efficiency_1024", "efficiency_2048")
 
 # %%
 report.evidence("efficiency_2048")

@@ -32,28 +32,29 @@ STORE = None
 report = open_report(STORE, EXPERIMENT)
 
 # %%
-report.runs_shown("checkpoints")
+report.runs_shown("segments")
 
 # %% [markdown]
 # ## Method
 #
 # `python -m experiments.segment_checkpoints` segments the held-out part of the volume with every
-# checkpoint of a run and records adapted Rand error and variation of information. Voxels left
-# unsegmented count as one more segment.
+# checkpoint of a run and records adapted Rand error and variation of information. The
+# claims read the error over voxels that belong to a segment, beside the share of the foreground
+# that does (coverage).
 
 # %%
-figure = report.figure("evaluation", "checkpoints")
+figure = report.figure("evaluation", "segments")
 display(figure, figure.caption)
 
 # %%
-figure = report.figure("segmentations", "checkpoints")
+figure = report.figure("segmentations", "segments")
 display(figure, figure.caption)
 
 # %% [markdown]
 # ## Finding
 
 # %%
-report.findings("segmentation_improves", "segmentation_at_scale")
+report.findings("segmentation_improves", "segmentation_at_scale", "coverage_at_scale")
 
 # %%
 report.evidence("segmentation_improves")

@@ -31,18 +31,18 @@ STORE = None
 report = open_report(STORE, EXPERIMENT)
 
 # %%
-report.runs_shown("training_curve")
+report.runs_shown("segments")
 
 # %% [markdown]
 # ## Method
 #
-# One recipe (Adam, square-root scaling, warm-up) repeated with several seeds on one node count.
+# One recipe (Adam, warm-up, its tuned rate) repeated with several seeds on one node count.
 # Time is that of training alone; on emulated nodes it is the time of the processes that carried
 # them. The published study trained a larger network, on real data, for hours on 1024 nodes: its
 # level is no measure of a small run, its shape is.
 
 # %%
-figure = report.figure("training_curve", "training_curve")
+figure = report.figure("training_curve", "segments")
 display(figure, figure.caption)
 
 # %% [markdown]

@@ -4,7 +4,8 @@
     python -m analysis.results --store sqlite:////absolute/mlflow.db --page results.md
 
 Without options it reads the recorded studies and writes RESULTS.md at the top of the repository,
-its figures and `verdicts.csv` beside the recorded studies. With `--overwrite` these are replaced
+its figures and `verdicts.csv` beside the recorded studies, and what README, docs and the presets
+quote of them. With `--overwrite` these are replaced
 where this command wrote them, or git can bring them back.
 """
 
@@ -15,16 +16,32 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from analysis.claims.judge import verdict_table
-from analysis.results.findings import open_report
-from analysis.results.page import page
+from analysis.results.findings import Findings, open_report
+from analysis.results.page import HEADLINES, page
+from analysis.results.quoted import page_quoting, preset_quoting
+from analysis.runs.presets import CONF
 from analysis.runs.sources import RECORDED, default_store, files_of
 from ffn_core.command import command
 from ffn_core.errors import InputError, in_one_line
 from ffn_core.files import REPOSITORY
 from ffn_core.files.outputs import Outputs, add_overwrite, committed
 from ffn_core.limits.arguments import CommandParser
+
+PAGE: Final = REPOSITORY / "RESULTS.md"
+QUOTING: Final = tuple(REPOSITORY / name for name in ("README.md", "docs/index.md"))
+"""Pages that quote the results."""
+
+
+def quoted(findings: Findings) -> dict[Path, str]:
+    """README, docs and presets with what they quote, of those in which it changes."""
+    verdicts = findings.verdicts
+    written = {path: page_quoting(path.read_text(), verdicts, HEADLINES) for path in QUOTING}
+    for path in sorted((CONF / "experiment").glob("*.yaml")):
+        written[path] = preset_quoting(path.read_text(), path.stem, verdicts)
+    return {path: text for path, text in written.items() if text != path.read_text()}
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -34,7 +51,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         help="MLflow tracking URI or folder of recorded studies; default: FFN_SCALING_STORE or "
         "the recorded ones",
     )
-    parser.add_argument("--page", type=Path, default=REPOSITORY / "RESULTS.md")
+    parser.add_argument("--page", type=Path, default=PAGE)
     parser.add_argument("--figures", type=Path, default=RECORDED / "figures")
     parser.add_argument("--verdicts", type=Path, default=RECORDED / "verdicts.csv")
     add_overwrite(parser)
@@ -65,8 +82,12 @@ def _write(arguments: argparse.Namespace) -> int:
     for name, picture in pictures.items():
         with outputs.place(folder / name) as path:
             path.write_bytes(picture)
-    with outputs.place(arguments.page) as path:
-        path.write_text(text)
+    pages = {arguments.page: text}
+    if arguments.page == PAGE:
+        pages |= quoted(findings)
+    for place, text in pages.items():
+        with outputs.place(place) as path:
+            path.write_text(text)
     table = verdict_table(list(findings.verdicts.values()))
     with outputs.place(arguments.verdicts) as path:
         table.to_csv(path, index=False, float_format="%.6g")

@@ -17,8 +17,8 @@ from analysis.figures.scaling_models import fitted_models
 from analysis.figures.style import Drawing, styles
 from analysis.models.model_average import published_throughput
 from analysis.recorded import provenance
-from analysis.results import overview_figures
-from analysis.results.overview_figures import predicted
+from analysis.results import cost_figures, score_figures
+from analysis.results.laws import laws_text
 from analysis.results.shown import Missing, Picture, Text, picture_of
 from analysis.runs.presets import pilot_target, question
 from analysis.runs.sources import default_store, is_tracking_uri, load_studies
@@ -29,11 +29,12 @@ from analysis.verdicts.verdict import Verdict
 
 # Figures that are not of one study.
 OVERVIEWS: Mapping[str, Callable[[Studies], Drawing]] = {
-    "final_scores": overview_figures.final_scores,
-    "rule_differences": overview_figures.rule_differences,
-    "optimizers": overview_figures.optimizers,
+    "final_scores": score_figures.final_scores,
+    "rule_differences": score_figures.rule_differences,
+    "rate_scores": score_figures.rate_scores,
+    "optimizers": score_figures.optimizer_scores,
     "scaling_models": lambda _: fitted_models(published_throughput()),
-    "prediction": predicted,
+    "prediction": cost_figures.predicted,
 }
 
 
@@ -68,6 +69,13 @@ class Findings:
         """The verdicts on some claims, in words."""
         return Text("\n".join(f"- {verdict_sentence(self.verdicts[key])}" for key in keys))
 
+    def laws(self, study: str) -> Text:
+        """Which law the best learning rate of a study follows; why none is fitted, if so."""
+        try:
+            return Text(laws_text(self._study(study)))
+        except NothingToDraw as reason:
+            return Text(f"*No law: {reason}.*")
+
     def evidence(self, key: str) -> Text:
         """The numbers a verdict rests on."""
         return Text(markdown_table(self.verdicts[key].evidence))
@@ -93,12 +101,15 @@ class Findings:
 
     def _draw(self, name: str, study: str | None) -> Drawing:
         if name == "data_and_time":
-            return overview_figures.data_and_time(self.studies, self.target)
+            return cost_figures.data_and_time(self.studies, self.target)
         if study is None:
             return OVERVIEWS[name](self.studies)
-        if study not in self.studies or self.studies[study].table.empty:
-            raise NothingToDraw(f"no run of `{study}` is recorded")
-        return FIGURES[name](Study(study, self.studies[study]))
+        return FIGURES[name](self._study(study))
+
+    def _study(self, name: str) -> Study:
+        if name not in self.studies or self.studies[name].table.empty:
+            raise NothingToDraw(f"no run of `{name}` is recorded")
+        return Study(name, self.studies[name])
 
 
 def open_report(store: str | None = None) -> Findings:

@@ -16,15 +16,15 @@ from analysis.figures.style import Drawing, styles
 from analysis.prediction.figure import prediction
 from analysis.report.effects import varied_options
 from analysis.report.statements import option_words, value_words
-from analysis.results import findings, overview_figures
+from analysis.results import cost_figures, findings, score_figures
 from analysis.results.findings import Findings
+from analysis.results.laws import laws_text
 from analysis.results.own_topics import ANY_NODES, OF_CLAIM, OF_FIGURE, OwnRuns, Topic, topics_of
 from analysis.results.shown import Missing, Picture, Text, picture_of
 from analysis.runs.runs import Runs
 from analysis.runs.sources import STORE_VARIABLE, default_store, is_tracking_uri, load_studies
 from analysis.runs.study import NothingToDraw, Study
 from analysis.text import markdown_table
-from analysis.verdicts.scored_runs import Studies
 from ffn_core.errors import InputError
 from ffn_core.files import REPOSITORY
 from ffn_core.runtime import default_tracking_uri, sqlite_path
@@ -40,14 +40,14 @@ class _Overview:
     """A figure over several studies, drawn of one experiment under their names.
 
     Attributes:
-        draw: the figure.
+        draw: the figure, of studies and `metric`.
         studies: names it reads.
         tells: options that it tells apart; of runs that differ in others it would show a mixture.
         lacks: why there is none, in words that follow "has no".
         caption: in place of its own, where that says too much of other runs; else empty.
     """
 
-    draw: Callable[[Studies], Drawing]
+    draw: Callable[..., Drawing]
     studies: tuple[str, ...]
     tells: tuple[str, ...]
     lacks: str
@@ -56,30 +56,36 @@ class _Overview:
 
 _OVERVIEWS: Final[Mapping[str, _Overview]] = {
     "final_scores": _Overview(
-        overview_figures.final_scores,
-        ("rules", "lr_rules"),
+        score_figures.final_scores,
+        (*score_figures.RULE_STUDIES, score_figures.LOW_BASE),
         ("nodes", "lr_rule", "warmup"),
         "finished points with an F1 at two node counts",
     ),
     "rule_differences": _Overview(
-        overview_figures.rule_differences,
-        ("rules", "lr_rules"),
+        score_figures.rule_differences,
+        score_figures.RULE_STUDIES,
         ("nodes", "lr_rule", "warmup"),
         "seed with linear and square-root scaling, both warmed up, at one node count",
     ),
+    "rate_scores": _Overview(
+        score_figures.rate_scores,
+        (score_figures.RATE_STUDY,),
+        ("nodes", "lr_base"),
+        "finished points with an F1 at two learning rates",
+        "Final score against the learning rate. Numbers at the bottom: runs that died, of all.",
+    ),
     "optimizers": _Overview(
-        overview_figures.optimizers,
-        ("optimizers_tuned", "optimizers"),
+        score_figures.optimizer_scores,
+        (score_figures.OPTIMIZER_STUDY,),
         ("nodes", "optimizer", "lr_base"),
         "finished points of two optimizers",
         "Final score of each optimizer against nodes.",
     ),
     "data_and_time": _Overview(
-        overview_figures.data_and_time,
-        ("batch_size",),
+        cost_figures.data_and_time,
+        (cost_figures.STUDY,),
         ("nodes", "lr_rule", "warmup", "optimizer"),
-        "F1 target that every seed of three node counts reached, with Adam, square-root scaling "
-        "and warm-up",
+        "F1 target that every seed of three node counts reached",
     ),
 }
 
@@ -108,6 +114,14 @@ class OwnExperiment:
         """What these runs say of what some claims are about; or what it would take."""
         parts = [self._said(topic) for topic in topics_of(keys)]
         return Text("\n\n".join(parts))
+
+    def laws(self, study: str) -> Text:
+        """Which law the best learning rate of this experiment follows."""
+        del study
+        try:
+            return Text(laws_text(Study(self.own.name, self.own.runs)))
+        except NothingToDraw as reason:
+            return Text(f"*No law: {reason}.* {OF_FIGURE['learning_rate'].missing(self.own)}")
 
     def evidence(self, key: str) -> Text:
         """The numbers behind it."""
@@ -205,7 +219,7 @@ def _overview(own: OwnRuns, overview: _Overview) -> Drawing:
         raise NothingToDraw(f"it would mix runs that differ in {words}")
     studies = dict.fromkeys((*overview.studies, own.name), own.runs)
     try:
-        drawing = overview.draw(studies)
+        drawing = overview.draw(studies, metric=Study(own.name, own.runs).score.f1)
     except NothingToDraw as reason:
         raise NothingToDraw(f"`{own.name}` has no {overview.lacks}") from reason
     return replace(drawing, caption=overview.caption or drawing.caption)

@@ -291,10 +291,11 @@ OF_CLAIM: Final = {
 
 OF_FIGURE: Final = {
     **dict.fromkeys(("final_scores", "rule_differences", "recipes_vs_fovs"), RULES),
-    "learning_rate": RATES,
+    **dict.fromkeys(("learning_rate", "learning_rate_laws", "rate_scores"), RATES),
     "optimizers": OPTIMIZERS,
     **dict.fromkeys(("data_and_time", "cost_to_target", "time_vs_cost", "prediction"), COST),
     **dict.fromkeys(("scores_vs_fovs", "scores_vs_time", "noise_scale"), COST),
+    "growing_batch": COST,
     **dict.fromkeys(("throughput", "parallel_efficiency", "scaling_models"), SCALING),
     **dict.fromkeys(("phase_breakdown", "stragglers"), SCALING),
     "training_curve": TRAINING,

@@ -16,6 +16,7 @@ class Section:
         studies: whose runs answer it.
         figures: (figure, study or None for a figure over several) in order.
         claims: keys of the verdicts.
+        laws: study whose best learning rates the laws are fitted to; empty for none.
     """
 
     key: str
@@ -24,6 +25,7 @@ class Section:
     studies: tuple[str, ...]
     figures: tuple[tuple[str, str | None], ...]
     claims: tuple[str, ...]
+    laws: str = ""
 
 
 SECTIONS = (
@@ -31,12 +33,11 @@ SECTIONS = (
         "learning_rate_rules",
         "Learning-rate rules and warm-up",
         "Which rule should set the learning rate at which node count, and does it need a warm-up?",
-        ("rules", "rules_low_base", "no_warmup", "tune_rates", "lr_rules", "lr_scan"),
+        ("rules", "rules_low_base", "no_warmup"),
         (
             ("final_scores", None),
             ("rule_differences", None),
-            ("recipes_vs_fovs", "lr_rules"),
-            ("learning_rate", "lr_scan"),
+            ("recipes_vs_fovs", "rules"),
         ),
         (
             "linear_small",
@@ -50,22 +51,34 @@ SECTIONS = (
             "warmup_linear",
             "warmup_sqrt",
             "warmup_deaths",
-            "rate_growth",
         ),
+    ),
+    Section(
+        "learning_rate_laws",
+        "The best learning rate",
+        "How does the best learning rate grow with the nodes, and does the gradient noise scale say"
+        " where its growth ends?",
+        ("tune_rates",),
+        (
+            ("rate_scores", None),
+            ("learning_rate", "tune_rates"),
+            ("learning_rate_laws", "tune_rates"),
+        ),
+        ("rate_growth",),
+        laws="tune_rates",
     ),
     Section(
         "batch_size",
         "Batch size and the gradient noise scale",
         "What does a large batch cost in data, what does it save in time, and can that be predicted"
         " from the gradient noise?",
-        ("data_cost", "growing_batch", "batch_size", "lr_rules"),
+        ("data_cost", "growing_batch"),
         (
             ("data_and_time", None),
-            ("cost_to_target", "batch_size"),
-            ("time_vs_cost", "batch_size"),
-            ("scores_vs_fovs", "batch_size"),
-            ("scores_vs_time", "batch_size"),
-            ("noise_scale", "batch_size"),
+            ("cost_to_target", "data_cost"),
+            ("scores_vs_fovs", "data_cost"),
+            ("noise_scale", "data_cost"),
+            ("growing_batch", "growing_batch"),
         ),
         (
             "small_batch_data",
@@ -78,8 +91,8 @@ SECTIONS = (
     Section(
         "optimizers",
         "Optimizers",
-        "Which optimizer survives the large batch?",
-        ("optimizers_tuned", "optimizers"),
+        "Which optimizer is best at the large batch, each at its own rate?",
+        ("tune_optimizers", "optimizers_tuned"),
         (("optimizers", None),),
         ("adam_best", "adaptive_survive"),
     ),
@@ -102,34 +115,33 @@ SECTIONS = (
         "prediction",
         "How many nodes for a target?",
         "How many nodes does a target take within a time, and at what cost in node-hours?",
-        ("batch_size",),
-        (("prediction", None),),
+        ("data_cost",),
+        (("prediction", None), ("time_vs_cost", "data_cost")),
         (),
     ),
     Section(
         "training_curve",
         "Accuracy along training",
         "How fast do accuracy and F1 rise, and how much do repeats differ?",
-        ("training_curve",),
-        (("training_curve", "training_curve"),),
+        ("segments",),
+        (("training_curve", "segments"),),
         ("accuracy",),
     ),
     Section(
         "segmentation",
         "Segmentation",
         "Is the trained network any good, and as good when trained on many nodes?",
-        ("segments", "checkpoints"),
-        (("evaluation", "checkpoints"), ("segmentations", "checkpoints")),
+        ("segments",),
+        (("evaluation", "segments"), ("segmentations", "segments")),
         ("segmentation_improves", "segmentation_at_scale", "coverage_at_scale"),
     ),
     Section(
         "real_data",
         "Real electron microscopy",
-        "Do the learning-rate rules differ on a real volume as they do on the synthetic one? "
-        "FIB-25, downsampled twofold, with a small network: the budget is a small part of what "
-        "real data need, so only differences between points mean anything.",
-        ("fib25_gate", "fib25_rules", "fib25_sweep"),
-        (("recipes_vs_fovs", "fib25_sweep"),),
+        "Does a network of the size these machines train learn real data (FIB-25, downsampled"
+        " twofold), and do the learning-rate rules differ there as on the synthetic volume?",
+        ("fib25_gate", "fib25_rules"),
+        (("recipes_vs_fovs", "fib25_gate"), ("recipes_vs_fovs", "fib25_rules")),
         ("real_gate", "sqrt_large_real"),
     ),
 )

@@ -34,9 +34,9 @@ def test_every_question_of_the_notebooks_has_an_answer_for_any_experiment():
 
 
 def test_the_runs_shown_stand_in_place_of_the_studies(demo):
-    lines = demo.runs_shown("lr_rules", "lr_scan").markdown.splitlines()
+    lines = demo.runs_shown("rules", "no_warmup").markdown.splitlines()
     assert lines[:2] == [
-        "- `demo_sweep`, in place of `lr_rules`, `lr_scan`: 12 of 13 points finished, "
+        "- `demo_sweep`, in place of `rules`, `no_warmup`: 12 of 13 points finished, "
         "4 of them on emulated nodes",
         "- varied: nodes 1, 2, 8; learning-rate rule linear, sqrt; seed 0, 1, 2",
     ]
@@ -107,7 +107,7 @@ def test_a_figure_without_runs_says_why_and_what_it_needs(single, name):
     assert isinstance(figure, Missing)
     assert f"No figure `{name}`" in figure.caption.markdown
     assert "It needs " in figure.caption.markdown
-    assert "lr_rules" not in figure.caption.markdown
+    assert "no_warmup" not in figure.caption.markdown
 
 
 def test_runs_of_several_kinds_are_not_mixed_in_one_figure(demo):
@@ -124,8 +124,9 @@ def test_the_variable_of_the_environment_names_the_experiment(store, monkeypatch
 
 
 def test_a_recorded_study_is_an_experiment_too():
-    assert len(open_report(str(RECORDED), "batch_size").own.runs.table) == 20
-    with pytest.raises(InputError, match=r"no experiment .mine. in .*there are: batch_size"):
+    recorded = open_report(str(RECORDED), "strong_scaling").own.runs.table
+    assert set(recorded["nodes"]) == {1, 2}
+    with pytest.raises(InputError, match=r"no experiment .mine. in .*there are: data_cost"):
         open_report(str(RECORDED), "mine")
 
 

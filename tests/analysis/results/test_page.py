@@ -12,7 +12,7 @@ from PIL import Image
 
 from analysis.claims.judge import judge
 from analysis.figures.style import STYLE
-from analysis.results import overview_figures
+from analysis.results import score_figures
 from analysis.results.__main__ import main
 from analysis.results.findings import Findings
 from analysis.results.shown import Missing, Picture, png, without_ids
@@ -22,11 +22,14 @@ from ffn_core.files.outputs import Outputs
 
 @pytest.fixture
 def studies(make_runs):
-    points = []
+    points: dict[str, list] = {"rules": [], "no_warmup": []}
     for seed, nodes, rule, warm in product((1, 2), (1, 4, 64), ("linear", "sqrt"), (True, False)):
         score = 0.8 - 0.01 * seed if (rule, nodes) != ("linear", 64) else 0.2
+        if (rule, nodes, warm, seed) == ("sqrt", 64, False, 2):
+            score = 0.01
+        study = "rules" if warm else "no_warmup"
         columns = {
-            "experiment": "lr_rules",
+            "experiment": study,
             "nodes": nodes,
             "ranks": 1,
             "seed": seed,
@@ -34,8 +37,9 @@ def studies(make_runs):
             "warmup": "0.1 fraction" if warm else "none",
         }
         values = [(1000 * i, score) for i in range(1, 7)]
-        points.append((columns, {"validation/f1": values, "noise_scale/simple": [(6000, 30.0)]}))
-    return {"lr_rules": make_runs(*points)}
+        metrics = {"averaged/f1": values, "noise_scale/simple": [(6000, 30.0)]}
+        points[study].append((columns, metrics))
+    return {name: make_runs(*rows) for name, rows in points.items()}
 
 
 @pytest.fixture(autouse=True)
@@ -49,14 +53,38 @@ def line(ax, label):
 
 
 def test_scores_are_means_over_seeds(studies):
-    with_warmup, without = overview_figures.final_scores(studies).figure.axes
-    for ax in (with_warmup, without):
-        assert line(ax, "linear").get_ydata() == pytest.approx([0.785, 0.785, 0.2])
-        assert line(ax, "square root").get_ydata() == pytest.approx([0.785] * 3)
+    axes = with_warmup, _ = score_figures.final_scores(studies).figure.axes
+    assert [ax.get_title("left") for ax in axes] == ["with warm-up", "without warm-up"]
+    assert line(with_warmup, "linear").get_ydata() == pytest.approx([0.785, 0.785, 0.2])
+    assert line(with_warmup, "square root").get_ydata() == pytest.approx([0.785] * 3)
+    assert not with_warmup.texts
+
+
+def test_dead_runs_are_counted_and_in_no_mean(studies):
+    _, without = score_figures.final_scores(studies).figure.axes
+    assert line(without, "square root").get_ydata() == pytest.approx([0.785, 0.785, 0.79])
+    assert [text.get_text() for text in without.texts] == ["0/2", "0/2", "1/2"]
+    assert without.get_ylim()[0] > 0.01
+    warmup = score_figures.rule_differences(studies).figure.axes[1]
+    assert [bars.lines[0].get_xdata().size for bars in warmup.containers] == [3, 3]
+
+
+def test_rates_that_kill_are_counted_at_their_rate(make_runs):
+    points = []
+    for rate, score in ((1e-3, 0.7), (2e-3, 0.8), (4e-3, 0.0)):
+        columns = {"experiment": "tune_rates", "nodes": 4, "seed": 101, "lr_peak": rate}
+        columns |= {"lr_base": rate, "lr_rule": "none"}
+        values = [(1000 * i, score) for i in range(1, 6)]
+        points.append((columns, {"averaged/f1": values, "baseline/f1": [(0, 0.65)]}))
+    (ax,) = score_figures.rate_scores({"tune_rates": make_runs(*points)}).figure.axes
+    assert line(ax, "mean of the seeds").get_xydata() == pytest.approx(
+        np.array([[1e-3, 0.7], [2e-3, 0.8]])
+    )
+    assert [(text.get_position()[0], text.get_text()) for text in ax.texts] == [(4e-3, "1/1")]
 
 
 def test_differences_show_intervals_the_crossover_and_the_noise_scale(studies):
-    rules, warmup = overview_figures.rule_differences(studies).figure.axes
+    rules, warmup = score_figures.rule_differences(studies).figure.axes
     (bars,) = rules.containers
     assert bars.lines[0].get_xdata().tolist() == [4, 64]
     assert bars.lines[0].get_ydata() == pytest.approx([0, -0.585])
@@ -71,7 +99,7 @@ def test_figures_without_runs_say_why(studies):
     missing = report.figure("optimizers")
     assert isinstance(missing, Missing)
     assert "fewer than two optimizers" in missing.caption.markdown
-    assert "no run of `lr_scan`" in report.figure("learning_rate", "lr_scan").caption.markdown
+    assert "no run of `tune_rates`" in report.figure("learning_rate", "tune_rates").caption.markdown
     assert isinstance(report.figure("final_scores"), Picture)
 
 
@@ -103,8 +131,9 @@ def test_tables_and_captions_in_markdown():
 
 
 def test_command_writes_page_figures_and_verdicts(studies, tmp_path, capsys):
-    studies["lr_rules"].to_parquet(tmp_path / "recorded" / "lr_rules")
-    (tmp_path / "recorded" / "lr_rules" / "note.md").write_text("Seeds 4 and 5\ncame later.\n")
+    for name, runs in studies.items():
+        runs.to_parquet(tmp_path / "recorded" / name)
+    (tmp_path / "recorded" / "rules" / "note.md").write_text("Seeds 4 and 5\ncame later.\n")
     figures = tmp_path / "recorded" / "figures"
     figures.mkdir()
     with Outputs("analysis.results").place(figures / "stale.png") as path:
@@ -122,13 +151,13 @@ def test_command_writes_page_figures_and_verdicts(studies, tmp_path, capsys):
     linked = [part.split(")")[0] for part in page.split("](recorded/figures/")[1:]]
     assert sorted(linked) == sorted(p.name for p in figures.glob("*.png") if p.name != "mine.png")
     assert (figures / "mine.png").read_bytes() == b"of the user"
-    assert "| `lr_rules` | 24 |" in page
-    assert "- `lr_rules`: Seeds 4 and 5 came later." in page
+    assert "| `rules` | 12 |" in page
+    assert "- `rules`: Seeds 4 and 5 came later." in page
     assert "**emulated**" in page
     assert "**modeled**" in page
     assert (
         page.index("## Findings")
-        < page.index("- **Not run yet**: Linear scaling")
+        < page.index("- **Not run yet**: Small batches")
         < page.index("## Verdicts")
     )
     assert "<details><summary>The plan, written before the runs" in page
