@@ -227,7 +227,7 @@ _MOST_RECIPES = 8
 def recipes_against_fovs(study: Study) -> Drawing:
     """F1 against FOVs for every recipe, one panel per node count."""
     shown = scored(study.points)
-    recipes = list(dict.fromkeys(shown["recipe"]))
+    recipes = sorted(set(shown["recipe"]))
     if len(recipes) < 2:
         raise NothingToDraw("every run has the same recipe")
     if len(recipes) > _MOST_RECIPES:

@@ -31,7 +31,7 @@ from ffn_core.files.outputs import Outputs, add_overwrite, committed
 from ffn_core.limits.arguments import CommandParser
 
 PAGE: Final = REPOSITORY / "RESULTS.md"
-QUOTING: Final = tuple(REPOSITORY / name for name in ("README.md", "docs/index.md"))
+QUOTING: Final = tuple(REPOSITORY / name for name in ("README.md", "docs/results.md"))
 """Pages that quote the results."""
 
 

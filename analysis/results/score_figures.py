@@ -114,7 +114,7 @@ def rule_differences(studies: Studies, metric: str = PRIMARY) -> Drawing:
             f"`{', '.join(RULE_STUDIES)}` has no seed with both rules alive at one node count"
         )
     figure, (rules, warmup) = panels(2, height_in=2.6)
-    _draw_differences(rules, between, DARK, "left: mean, interval", 0)
+    _draw_differences(rules, between, DARK, "mean, interval (left)", 0)
     low, high = PUBLISHED_CROSSOVER
     rules.axvspan(low, high, color=GRAY, alpha=0.2, linewidth=0, label="published crossover")
     noise = late_noise_scale(studies, ruled(with_warmup(points), "sqrt"))
