@@ -19,7 +19,7 @@ from typing import Final
 
 import pandas as pd
 
-from analysis.claims.tuned import best_rates, grid_best, target
+from analysis.claims.pilot import best_rates, grid_best, target
 from analysis.models.rate_scans import FLAT, INSIDE
 from analysis.runs.presets import CONF
 from analysis.runs.sources import load_studies

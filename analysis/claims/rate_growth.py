@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from analysis.claims.tuned import best_rates
+from analysis.claims.pilot import best_rates
 from analysis.stats.intervals import Estimate, mean_estimate
 from analysis.verdicts.scored_runs import Studies, describe, scored_points
 from analysis.verdicts.verdict import Finding, no_runs

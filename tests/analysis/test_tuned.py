@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.claims.tuned import TOO_FEW, best_rates, target
+from analysis.claims.pilot import TOO_FEW, best_rates, target
 from analysis.models.rate_scans import AT_HIGHEST, AT_LOWEST, FLAT, INSIDE
 from analysis.runs.presets import CONF, tuned_values
 from analysis.tuned import main, tuned, with_values
