@@ -22,8 +22,10 @@ from experiments.config.schema import Config
 from experiments.launch import slurm
 from experiments.launch.slurm import job_ids
 from experiments.reporting.exit_codes import EXIT_FAILED, EXIT_INPUT, EXIT_STOPPED
+from experiments.reporting.progress import duration
 from experiments.reporting.terminal import Terminal
-from experiments.sweep.status import DAMAGED, locked_inodes, point_state
+from experiments.sweep.pace import work_of
+from experiments.sweep.status import DAMAGED, locked_inodes, point_state, sweep_left_s
 from ffn_core.command import command
 from ffn_core.errors import InputError
 
@@ -58,6 +60,9 @@ def main() -> int:
     ]
     counts = Counter(state.state for state in states)
     title = f"{len(states)} points: " + ", ".join(f"{n} {state}" for state, n in counts.items())
+    left_s = sweep_left_s(states, work_of(list(configs.values())))
+    if left_s is not None:
+        title += f"; about {duration(left_s)} left at the pace of those that run"
     columns, rows = ["point", "state", "done", "score", "left", "reason"], []
     for name, state in zip(names, states, strict=True):
         rows.append([name, *state.cells])

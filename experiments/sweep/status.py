@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from ffn_core.errors import InputError
 from ffn_core.metric_names import SCORE_FINAL
 
 DAMAGED = "damaged"
+ENDED = ("finished", "diverged", "failed", DAMAGED)
 
 FRESH_S = 60.0
 """A run without a job counts as running while its progress is no older than this."""
@@ -48,6 +49,27 @@ class PointState:
         left = "" if self.left_s is None else duration(self.left_s)
         reason = "see below" if self.state == DAMAGED else " ".join(self.reason.split())
         return [self.state, done, score, left, reason]
+
+
+def sweep_left_s(states: Sequence[PointState], work: Sequence[float]) -> float | None:
+    """Seconds of training that a sweep has left, at the pace of the points that run now.
+
+    Args:
+        states: of its points.
+        work: how much each has to do in all, relative to the others, as of `pace.work_of`.
+
+    Returns:
+        None where no running point has a pace yet, or nothing is left.
+    """
+    left, pace = 0.0, 0.0
+    for state, whole in zip(states, work, strict=True):
+        if state.state in ENDED:
+            continue
+        todo = whole * (1 - (state.progress or 0.0))
+        left += todo
+        if state.state == "running" and state.left_s:
+            pace += todo / state.left_s
+    return left / pace if left > 0 and pace > 0 else None
 
 
 def locked_inodes(locks: Path = Path("/proc/locks")) -> frozenset[int]:

@@ -12,7 +12,7 @@ from experiments.reporting import run_files
 from experiments.reporting.terminal import Terminal
 from experiments.sweep.outcome import Outcome
 from experiments.sweep.slurm_job import hosts_of, worth_repeating
-from experiments.sweep.status import PointState, locked_inodes, point_state
+from experiments.sweep.status import PointState, locked_inodes, point_state, sweep_left_s
 
 
 @pytest.fixture
@@ -122,6 +122,18 @@ def test_the_newest_score_and_then_the_final_one(run_dir):
 
 
 LONG = "a rank ended with: ImportError: Extension horovod.tensorflow has not been built: no file"
+
+
+def test_what_a_sweep_has_left_follows_from_the_points_that_run():
+    finished = PointState("finished", progress=1.0)
+    # 50 of 100 in 10 s and 80 of 400 in 40 s: 5 + 2 a second for the 50 + 80 + 70 that are left.
+    running = [PointState("running", progress=0.5, left_s=10.0)]
+    running += [PointState("running", progress=0.8, left_s=40.0)]
+    waiting = PointState("not started")
+    states, work = [finished, *running, waiting], [10.0, 100.0, 400.0, 70.0]
+    assert sweep_left_s(states, work) == pytest.approx(200 / 7)
+    assert sweep_left_s([finished, waiting], [10.0, 70.0]) is None
+    assert sweep_left_s([finished], [10.0]) is None
 
 
 @pytest.mark.parametrize("width", [80, 160])
