@@ -66,8 +66,7 @@ def tuned(studies: Studies) -> tuple[dict[str, float], list[str]]:
     if len(gate):
         values["fib25_base"] = float(gate.sort_values("score")["lr_base"].iloc[-1])
     if len(rates):
-        scores = half_way(studies, rates)
-        chosen = target(scores, float(rates["baseline"].max()))
+        chosen = target(*best_courses(studies, rates), float(rates["baseline"].max()))
         if chosen is None:
             doubts.append("target: no score above calling every voxel object is reached by all")
         else:
@@ -75,14 +74,19 @@ def tuned(studies: Studies) -> tuple[dict[str, float], list[str]]:
     return values, doubts
 
 
-def half_way(studies: Studies, rates: pd.DataFrame) -> pd.Series:
-    """Highest score by half the budget of the runs at the best grid rate of each node count."""
+def best_courses(studies: Studies, rates: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+    """Highest scores by half the budget and by its end, at the best grid rate of each node count.
+
+    Both by run_id.
+    """
     best = {nodes: grid_best(group) for nodes, group in rates.groupby("nodes")}
     kept = rates[rates["lr_peak"] == rates["nodes"].map(best)]
     history = ended(studies[RATES]).history
     rows = history[(history["metric"] == PRIMARY) & history["run_id"].isin(kept["run_id"])]
     last = rows["run_id"].map(rows.groupby("run_id")["fovs"].max())
-    return rows[rows["fovs"] <= last / 2].groupby("run_id")["value"].max()
+    first_half = rows[rows["fovs"] <= last / 2]
+    half_way, at_all = (part.groupby("run_id")["value"].max() for part in (first_half, rows))
+    return half_way, at_all
 
 
 def with_values(text: str, values: Mapping[str, float]) -> str:

@@ -54,14 +54,26 @@ def best_rates(points: pd.DataFrame) -> pd.DataFrame:
     return table[["nodes", "lr_peak", "status", "rates", "runs"]]
 
 
-def target(scores: pd.Series, baseline: float) -> float | None:
-    """The highest multiple of 0.01 that every run has; None unless it is above the baseline.
+def target(half_way: pd.Series, at_all: pd.Series, baseline: float) -> float | None:
+    """A score above the baseline that runs of every node count can be expected to reach.
+
+    The highest multiple of 0.01 that every run has half way through. Where that is not above the
+    baseline, the lowest multiple of 0.01 above it, provided every run has it at some time. (The
+    second rule was added when the pilot had ended and before any run that needs the target.)
 
     Args:
-        scores: of pilot runs at the best grid rate of each node count, half way through.
+        half_way: highest scores up to half the budget, of pilot runs at the best grid rate of each
+            node count.
+        at_all: their highest scores.
         baseline: F1 of calling every voxel object.
+
+    Returns:
+        None without runs, or where not every run passes the baseline by so much.
     """
-    if scores.empty:
+    if half_way.empty:
         return None
-    reached = round(math.floor(round(float(scores.min()) / _STEP, 6)) * _STEP, 2)
-    return reached if reached > baseline else None
+    reached = round(math.floor(round(float(half_way.min()) / _STEP, 6)) * _STEP, 2)
+    if reached > baseline:
+        return reached
+    lowest = round((math.floor(round(baseline / _STEP, 6)) + 1) * _STEP, 2)
+    return lowest if float(at_all.min()) >= lowest else None

@@ -51,9 +51,15 @@ def test_dead_runs_have_no_place_on_the_parabola():
 
 def test_the_target_is_what_all_have_and_lies_above_the_baseline():
     reached = pd.Series([0.812, 0.789, 0.85])
-    assert target(reached, baseline=0.69) == 0.78
-    assert target(reached, baseline=0.78) is None
-    assert target(reached.iloc[:0], 0.5) is None
+    assert target(reached, reached, baseline=0.69) == 0.78
+    assert target(reached.iloc[:0], reached.iloc[:0], 0.5) is None
+
+
+def test_where_not_all_have_learned_half_way_the_target_is_just_above_the_baseline():
+    half_way, at_all = pd.Series([0.56, 0.67]), pd.Series([0.645, 0.74])
+    assert target(half_way, at_all, baseline=0.6146) == 0.62
+    assert target(half_way, at_all, baseline=0.62) == 0.63
+    assert target(half_way, at_all, baseline=0.641) is None
 
 
 @pytest.fixture
