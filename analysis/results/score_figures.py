@@ -174,9 +174,10 @@ def rate_scores(studies: Studies, metric: str = PRIMARY) -> Drawing:
         dead = here[here["dead"]].groupby("lr_peak").size()
         for rate, count in dead.items():
             _count_text(ax, rate, 0, f"{count}/{int((here['lr_peak'] == rate).sum())}", color)
+        # Before the axis becomes logarithmic: its labels follow the limits, alike in all panels.
+        ax.set_xlim(points["lr_peak"].min() / _MARGIN, points["lr_peak"].max() * _MARGIN)
         log_axis(ax, "x")
         ax.set(xlabel="Learning rate", title=nodes_text(nodes))
-        ax.set_xlim(points["lr_peak"].min() / _MARGIN, points["lr_peak"].max() * _MARGIN)
         ax.set_ylabel("Final F1" if ax is axes[0] else "")
         ax.set_ylim(*_limits(points, baseline))
     legend_below(figure, [_seed_handle(2), *([] if baseline is None else [baseline_handle()])])
