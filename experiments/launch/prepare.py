@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -109,7 +109,18 @@ def _check_one(config: Config) -> None:
         earlier_run(config.continue_from).require_fit(config)
 
 
+def _check_held_out_seeds(seeds: Sequence[int], data: DataConfig) -> None:
+    if seeds and (data.kind != "synthetic" or data.synthetic_seed in seeds):
+        problem = (
+            f"has the seed data.synthetic_seed={data.synthetic_seed} that is trained on"
+            if data.kind == "synthetic"
+            else f"needs data.kind=synthetic, not {data.kind}; use validation.volumes"
+        )
+        raise InputError(f"validation.synthetic_seeds={list(seeds)} {problem}")
+
+
 def _check_values(config: Config) -> None:
+    _check_held_out_seeds(config.validation.synthetic_seeds, config.data)
     if config.sweep.parallel > 1:
         _check_side_by_side(config)
         check_side_by_side(config)
@@ -191,15 +202,8 @@ def _prepare_validation(
     validation: ValidationConfig, data: DataConfig, radius: Zyx, warn: Callable[[str], object]
 ) -> ValidationConfig:
     """The same with all volumes that are held out as a whole under ``volumes``."""
-    volumes, seeds = list(validation.volumes), validation.synthetic_seeds
-    if seeds and (data.kind != "synthetic" or data.synthetic_seed in seeds):
-        problem = (
-            f"has the seed data.synthetic_seed={data.synthetic_seed} that is trained on"
-            if data.kind == "synthetic"
-            else f"needs data.kind=synthetic, not {data.kind}; use validation.volumes"
-        )
-        raise InputError(f"validation.synthetic_seeds={seeds} {problem}")
-    for seed in seeds:
+    volumes = list(validation.volumes)
+    for seed in validation.synthetic_seeds:
         size = as_zyx(data.size_zyx, "data.size_zyx")
         volumes.append(VolumeConfig(*ensure_synthetic(data.cache_dir, size, seed)))
     prepared = [prepare_volume(volume, data, radius, warn) for volume in volumes]
