@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from experiments.launch.slurm import FOLDER, JOB, JobState
+from experiments.launch.slurm import FOLDER, JOB, JobState, add_job
 from experiments.reporting import run_files
 from experiments.reporting.terminal import Terminal
 from experiments.sweep.outcome import Outcome
@@ -43,12 +43,43 @@ def test_queued_says_why_it_waits(run_dir):
     assert point_state(run_dir, states) == PointState("queued", "7", None, "Resources")
 
 
+def chain(run_dir, *job_ids, first=0):
+    """Jobs of stages from the index ``first`` on."""
+    jobs = {}
+    for stage, job_id in enumerate(job_ids, first):
+        add_job(run_dir, job_id, ["sbatch"], stage, jobs)
+        jobs[stage] = job_id
+
+
 def test_of_jobs_that_wait_for_each_other_the_first_counts(run_dir):
-    submitted(run_dir, "3", "7", "8")
-    states = {"3": JobState("FAILED"), "7": JobState("RUNNING"), "8": JobState("PENDING")}
-    assert point_state(run_dir, states) == PointState("running", "7")
-    del states["7"]
-    assert point_state(run_dir, states).job == "8"
+    chain(run_dir, "6", "7", "8")
+    states = {"6": JobState("COMPLETED"), "7": JobState("RUNNING"), "8": JobState("PENDING")}
+    assert point_state(run_dir, states) == PointState("running", "7", reason="stage 2 of 3")
+    states["7"] = JobState("COMPLETED")
+    states["8"] = JobState("PENDING", "Resources")
+    waits = PointState("queued", "8", reason="stage 3 of 3: Resources")
+    assert point_state(run_dir, states) == waits
+
+
+def test_of_a_chain_that_broke_the_job_that_ended_badly_counts(run_dir):
+    """Slurm cancels those that waited for it, which says nothing."""
+    chain(run_dir, "6", "7", "8")
+    broken = JobState("CANCELLED", "DependencyNeverSatisfied")
+    states = {"6": JobState("COMPLETED"), "7": JobState("FAILED", "NonZeroExitCode"), "8": broken}
+    failed = PointState("failed", "7", reason="stage 2 of 3: failed (NonZeroExitCode)")
+    assert point_state(run_dir, states) == failed
+    states["7"] = JobState("CANCELLED")
+    assert point_state(run_dir, states) == PointState(
+        "stopped", "7", reason="stage 2 of 3: cancelled"
+    )
+    assert point_state(run_dir, {}).job == "8"  # Slurm has forgotten them
+
+
+def test_jobs_of_an_earlier_submission_do_not_count(run_dir):
+    chain(run_dir, "5", "6", "7")
+    chain(run_dir, "8", "9", first=1)
+    states = {"6": JobState("FAILED"), "7": JobState("CANCELLED"), "8": JobState("PENDING")}
+    assert point_state(run_dir, states) == PointState("queued", "8", reason="stage 2 of 3")
 
 
 def test_running_says_how_far(run_dir):
