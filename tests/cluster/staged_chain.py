@@ -4,9 +4,10 @@ Part of `prove_slurm`. What must hold, each really run:
 
 - Slurm holds the dependencies, runs one job at a time, each on its own number of nodes; all end
   well, the FOV count continues, and MLflow has the records of all stages;
-- where the second stage's job is canceled or fails, the third never starts, the status says so,
-  and the same command submits what is left; where it goes back into the queue, the third waits.
-  Each of these runs ends with the weights and scores of the undisturbed one, to the last bit;
+- where the second stage's job is canceled, waiting or running, or fails, the third never starts,
+  the status says so, and the same command submits what is missing;
+- where the second stage's job goes back into the queue, the third waits. Each of these runs
+  ends with the weights and scores of the undisturbed one, to the last bit;
 - another run that continues from it is a job as well, and says where it came from.
 """
 
@@ -36,7 +37,7 @@ METRIC = "train/loss"
 def stages(proof: Proof) -> list[dict[str, Any]]:
     """The chain undisturbed, disturbed in three ways, and continued."""
     rows = []
-    for part in (_undisturbed, _cancel, _fail, _requeue, _continued):
+    for part in (_undisturbed, _fail, _cancel, _requeue, _continued):
         rows.append(part(proof))
         print(rows[-1], flush=True)
     return rows
@@ -105,14 +106,30 @@ def _cancel(proof: Proof) -> dict[str, Any]:
 
 
 def _fail(proof: Proof) -> dict[str, Any]:
-    """The script of the second stage's job fails until a file is there."""
-    repaired = proof.folder / "repaired"
-    setup = f"batch.setup=['test -e {repaired} -o $SLURM_JOB_NUM_NODES -ne 2']"
+    """The second stage's job is canceled while it waits; the next one's script fails."""
+    begin, repaired = proof.folder / "begin", proof.folder / "repaired"
+    nodes = "$SLURM_JOB_NUM_NODES"
+    waits = f"test {nodes} -ne 1 || until test -e {begin}; do sleep 0.2; done"
+    setup = f"batch.setup=['{waits}','test -e {repaired} -o {nodes} -ne 2']"
     run_dir, jobs, command = _submit(proof, "failed", setup)
+    proof.slurm.call("scancel", jobs[1])
+    proof.wait("the third to be canceled too", lambda: _never_started(proof, jobs[2]))
+    said = proof.train(*command)
+    first, fresh = jobs[0], job_ids(run_dir)[len(jobs) :]
+    check(f"jobs {', '.join(fresh)}, after job {first}" in said and len(fresh) == 2, said)
+    waits_for = facts_of(proof, fresh[0])["Dependency"]
+    check(waits_for == f"afterok:{first}(unfulfilled)", waits_for)
+    print(said.splitlines()[0], flush=True)
+    begin.touch()
     proof.wait_for_jobs()
     repaired.touch()
-    row = _broken_off(proof, command, run_dir, jobs, EXIT_FAILED, "failed")
-    return {"run": "second stage failed"} | row
+    row = _broken_off(proof, command, run_dir, [first, *fresh], EXIT_FAILED, "failed")
+    return {"run": "second stage canceled while it waits, then failed", "before": jobs} | row
+
+
+def _never_started(proof: Proof, job: str) -> bool:
+    facts = facts_of(proof, job)
+    return (facts["JobState"], facts["RunTime"]) == ("CANCELLED", "00:00:00")
 
 
 def _broken_off(
@@ -120,15 +137,16 @@ def _broken_off(
 ) -> dict[str, Any]:
     """Check what is left of a chain whose second job ended badly, and complete it."""
     last = facts_of(proof, jobs[2])
-    check((last["JobState"], last["RunTime"]) == ("CANCELLED", "00:00:00"), f"{last}")
+    check(_never_started(proof, jobs[2]), f"{last}")
     status = proof.app("experiments.sweep_status", *command)
     said = " ".join(status.stdout.split())
     check(status.returncode == code, f"exit code {status.returncode}: {said}")
     check(f" {state} {jobs[1]} " in said and "stage 2 of 3: " in said, said)
-    before = len(run_files.RunDirectory(run_dir).records())
+    before, known = len(run_files.RunDirectory(run_dir).records()), job_ids(run_dir)
     again = proof.train(*command)
-    fresh = job_ids(run_dir)[len(jobs) :]
+    fresh = job_ids(run_dir)[len(known) :]
     check(f"jobs {', '.join(fresh)}" in again and len(fresh) == 2, again)
+    print(said, again.splitlines()[0], sep="\n", flush=True)
     _wait_for_the_end(proof, run_dir)
     check(before > 0, "nothing had been recorded")
     check_same(proof.run_dir("chain", 1), run_dir)

@@ -11,7 +11,7 @@ from experiments.launch.slurm import FOLDER, JOB, JobState, add_job
 from experiments.reporting import run_files
 from experiments.reporting.terminal import Terminal
 from experiments.sweep.outcome import Outcome
-from experiments.sweep.slurm_job import hosts_of, worth_repeating
+from experiments.sweep.slurm_job import exit_code, hosts_of, worth_repeating
 from experiments.sweep.status import PointState, locked_inodes, point_state
 
 
@@ -190,6 +190,25 @@ def test_what_goes_back_into_the_queue(run_dir, outcome, failure, restarts, retr
     if failure:
         run_files.write_json(run_dir / run_files.FAILURE, failure)
     assert worth_repeating(Outcome("", run_dir, outcome), restarts, retries) is expected
+
+
+@pytest.mark.parametrize(
+    ("outcome", "staged", "alone"),
+    [
+        ("finished", 0, 0),
+        ("stage done", 0, 0),
+        ("skipped", 0, 0),
+        ("diverged", 3, 0),  # no node is to wait for a stage that has nothing to train
+        ("failed", 1, 1),
+        ("input", 2, 2),
+        ("stopped", 75, 75),
+    ],
+)
+def test_slurm_starts_the_next_stage_only_if_there_is_something_to_train(
+    run_dir, outcome, staged, alone
+):
+    ended = Outcome("a run", run_dir, outcome)
+    assert (exit_code(ended, staged=True), exit_code(ended, staged=False)) == (staged, alone)
 
 
 def test_hosts_of_an_allocation():
