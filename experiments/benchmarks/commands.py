@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
-from experiments.benchmarks.memory import largest_memory
+from experiments.benchmarks.memory import Memory, largest_memory
 from experiments.benchmarks.ratio import Ratio, bound, ratio
 from experiments.benchmarks.runner import Bench
 from experiments.reporting.run_files import METRICS, RESULT, read_json, run_directories
 
 LABELS_EDGE = 250
 
-_CROWDS = (1, 2, 4, 8, 16)
+_CROWDS = (1, 2, 4, 8, 16, 32)
 """Ranks on this host."""
 
-_REPEATS_OF_CROWDS = 3
+_MOST_STARTS = 48
+"""Ranks that are started in all repeats of a crowd together: many take minutes."""
 
 
 def emulation(bench: Bench) -> list[Ratio]:
@@ -69,14 +71,21 @@ def startup(bench: Bench) -> list[Ratio]:
     bench.train(bench.folder / "startup" / "data", *_starts(1))  # makes the data
     found: list[Ratio] = []
     for ranks in _CROWDS[:2] if bench.quick else _CROWDS:
-        repeats = bench.repeats if ranks <= 2 else min(bench.repeats, _REPEATS_OF_CROWDS)
+        repeats = min(bench.repeats, _MOST_STARTS // ranks)
         folder = bench.folder / "startup" / str(ranks)
         starts = [_start(bench, folder / str(i), ranks) for i in range(repeats)]
         seconds, memory = zip(*starts, strict=True)
+        together = [one.proportional / 1e9 for one in memory]
+        each = [one.resident / ranks / 1e9 for one in memory]
         what = f"command to first training step, {ranks} rank{'s' if ranks > 1 else ''}"
         found.append(Ratio(what, "", seconds, "s", 15.0 if ranks == 2 else None, at_least=False))
-        found.append(Ratio(f"{what}: memory of all", "", memory, "GB", None, at_least=False))
+        found.append(_memory(f"{what}: memory of all", together))
+        found.append(_memory(f"{what}: memory of a rank, with what it shares", each))
     return found
+
+
+def _memory(what: str, gigabytes: Sequence[float]) -> Ratio:
+    return Ratio(what, "", tuple(gigabytes), "GB", None, at_least=False)
 
 
 def _starts(ranks: int) -> list[str]:
@@ -91,10 +100,10 @@ def _starts(ranks: int) -> list[str]:
     ]
 
 
-def _start(bench: Bench, out: Path, ranks: int) -> tuple[float, float]:
-    """Seconds to the first step of a run, and the largest memory of its ranks together, in GB."""
+def _start(bench: Bench, out: Path, ranks: int) -> tuple[float, Memory]:
+    """Seconds to the first step of a run, and the largest memory of its ranks together."""
     begin = time.time()
     with largest_memory("experiments.worker", every_s=0.5) as memory:
         bench.train(out, *_starts(ranks))
     (run,) = run_directories(out, METRICS)
-    return run.records()[0].unix_s - begin, memory() / 1e9
+    return run.records()[0].unix_s - begin, memory()

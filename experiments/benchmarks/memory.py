@@ -5,12 +5,27 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import psutil
 
 
+class Memory(NamedTuple):
+    """Memory of several processes, in bytes.
+
+    Attributes:
+        proportional: a page that several share counts once (sum of their proportional set sizes):
+            what they take of the machine.
+        resident: such a page counts for each of them (sum of their resident set sizes): what most
+            tools show.
+    """
+
+    proportional: int
+    resident: int
+
+
 @contextmanager
-def largest_memory(word: str, every_s: float) -> Iterator[Callable[[], int]]:
+def largest_memory(word: str, every_s: float) -> Iterator[Callable[[], Memory]]:
     """Look at the descendants of this process while the block runs.
 
     Args:
@@ -18,10 +33,9 @@ def largest_memory(word: str, every_s: float) -> Iterator[Callable[[], int]]:
         every_s: how often to look, in seconds.
 
     Yields:
-        What returns the largest sum seen so far, in bytes. A page that several of them share
-        counts once (proportional set size).
+        What returns the largest memory seen so far, by its proportional size.
     """
-    seen = [0]
+    seen = [Memory(0, 0)]
     end = threading.Event()
 
     def look() -> None:
@@ -38,13 +52,15 @@ def largest_memory(word: str, every_s: float) -> Iterator[Callable[[], int]]:
         thread.join()
 
 
-def memory_of(word: str) -> int:
-    """Proportional set size of the descendants of this process with a word, in bytes."""
-    total = 0
+def memory_of(word: str) -> Memory:
+    """Memory of the descendants of this process with a word."""
+    proportional = resident = 0
     for process in psutil.Process().children(recursive=True):
         try:
             if word in process.cmdline():
-                total += process.memory_full_info().pss
+                found = process.memory_full_info()
+                proportional += found.pss
+                resident += found.rss
         except psutil.Error:  # it has ended in between
             continue
-    return total
+    return Memory(proportional, resident)

@@ -83,9 +83,26 @@ def to_config(composed: DictConfig) -> Config:
     with open_dict(composed):  # a pair may name options that have no default
         apply_pair(composed, RUN)
         _unfreeze(composed)  # elements of lists came as frozen as their dataclass
+        _follow_nodes(composed)
         resolve(composed)
         composed.pop("size", None)  # has done its work through interpolations
     return to_typed(composed, Config)
+
+
+def _follow_nodes(composed: DictConfig) -> None:
+    """Give each stage the ranks that an expression in ``cluster.ranks`` makes of its own nodes.
+
+    A site file that says ``cluster.ranks: ${cluster.nodes}`` means the nodes of every stage.
+    """
+    cluster = composed.cluster
+    if not OmegaConf.is_interpolation(cluster, "ranks"):
+        return
+    nodes = cluster._get_node("nodes")._value()
+    for stage in composed.stages:
+        if stage.ranks is None:
+            cluster.nodes = stage.nodes
+            stage.ranks = cluster.ranks
+    cluster.nodes = nodes
 
 
 def to_typed(composed: DictConfig, cls: type[T], path: str = "") -> T:

@@ -273,10 +273,28 @@ def _hosts(placed: Placement) -> str:
     return placed.launcher.hosts or f"localhost:{placed.ranks}"
 
 
+def first_slots(hosts: str, ranks: int) -> str:
+    """As many slots of ``hosts`` as there are ranks: 3 of ``n1:2,n2:2`` are ``n1:2,n2:1``.
+
+    What is not written like that is returned as it is, for the launcher to refuse.
+    """
+    kept, left = [], ranks
+    for entry in hosts.split(","):
+        name, _, slots = entry.rpartition(":")
+        if not slots.isdecimal():
+            return hosts
+        if left:
+            kept.append(f"{name}:{min(int(slots), left)}")
+            left -= min(int(slots), left)
+    return ",".join(kept)
+
+
 def _gloo(placed: Placement) -> list[str]:
+    # Horovod would start a rank on each slot, however many are asked for; a stage may need fewer.
+    hosts = first_slots(_hosts(placed), placed.ranks)
     # Horovod would keep what it finds out about other hosts in the home folder, which there may be
     # none of, and two that start at the same time can spoil it for each other.
-    return ["--gloo", "--disable-cache", "-np", str(placed.ranks), "-H", _hosts(placed)]
+    return ["--gloo", "--disable-cache", "-np", str(placed.ranks), "-H", hosts]
 
 
 def _mpi(placed: Placement) -> list[str]:

@@ -6,9 +6,11 @@ import os
 import shlex
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from experiments.config.schema import Config
 from experiments.launch.launchers import gpu_options, placement
@@ -57,14 +59,15 @@ def submit(command: Sequence[str]) -> str:
 def states(job_ids: Sequence[str]) -> dict[str, JobState]:
     """States of jobs by id, from the queue and, for those no longer in it, from accounting.
 
-    A job that neither knows is left out: it ended some time ago.
+    Slurm's controller remembers a job for some minutes after its end. One that neither it nor
+    accounting knows is left out: it ended some time ago.
 
     Raises:
         InputError: Slurm does not answer.
     """
     found: dict[str, JobState] = {}
-    mine = f"--user={os.getuid()}"
-    for job_id, state, reason in _rows("squeue", mine, "--noheader", "--format=%i|%T|%r"):
+    squeue = ("squeue", f"--user={os.getuid()}", "--states=all", "--noheader")
+    for job_id, state, reason in _rows(*squeue, "--format=%i|%T|%r"):
         found[job_id] = JobState(state, "" if reason == "None" else reason)
     missing = [job_id for job_id in job_ids if job_id not in found]
     if missing:
@@ -105,15 +108,49 @@ JOB = "job.json"
 
 def job_ids(run_dir: Path) -> list[str]:
     """Jobs that a run was submitted as, the newest last."""
-    remedy = "remove it: jobs of this run that are in the queue are then no longer known here"
-    known = run_files.read_json(run_dir / FOLDER / JOB, remedy, {"job_ids": list}) or {}
-    return list(known.get("job_ids", []))
+    return list(_known_jobs(run_dir).get("job_ids", []))
 
 
-def add_job(run_dir: Path, job_id: str, command: Sequence[str]) -> None:
-    """Note that a run was submitted, once more or for the first time, by ``command``."""
-    values = {"job_ids": [*job_ids(run_dir), job_id], "command": command, "unix_s": time.time()}
+def newest_jobs(run_dir: Path) -> dict[int, str]:
+    """The newest job of a run by the stage it is for, in their order; 0 where there are no stages.
+
+    Those of stages that were done when the run was last submitted are left out.
+    """
+    known = _known_jobs(run_dir)
+    if "by_stage" not in known:  # from before it was kept
+        return dict(enumerate(known.get("job_ids", [])[-1:]))
+    return {int(stage): str(job_id) for stage, job_id in known["by_stage"].items()}
+
+
+def add_job(
+    run_dir: Path,
+    job_id: str,
+    command: Sequence[str],
+    stage: int = 0,
+    before: Mapping[int, str] = MappingProxyType({}),
+) -> None:
+    """Note that a run was submitted, once more or for the first time.
+
+    Args:
+        run_dir: its directory.
+        job_id: its new job.
+        command: that submitted it.
+        stage: that the job is for.
+        before: jobs that still count, by stage.
+    """
+    by_stage = {str(one): known for one, known in (*before.items(), (stage, job_id))}
+    values = {
+        "job_ids": [*job_ids(run_dir), job_id],
+        "by_stage": by_stage,
+        "command": list(command),
+        "unix_s": time.time(),
+    }
     run_files.write_json(run_dir / FOLDER / JOB, values)
+
+
+def _known_jobs(run_dir: Path) -> dict[str, Any]:
+    remedy = "remove it: jobs of this run that are in the queue are then no longer known here"
+    return run_files.read_json(run_dir / FOLDER / JOB, remedy, {"job_ids": list}) or {}
 
 
 @dataclass(frozen=True)

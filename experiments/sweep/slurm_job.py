@@ -20,7 +20,12 @@ from experiments.config.schema import Config
 from experiments.launch import slurm
 from experiments.launch.launchers import launcher_of
 from experiments.launch.slurm import FOLDER
-from experiments.reporting.exit_codes import EXIT_FAILED, EXIT_INPUT, EXIT_STOPPED
+from experiments.reporting.exit_codes import (
+    EXIT_DIVERGED,
+    EXIT_FAILED,
+    EXIT_INPUT,
+    EXIT_STOPPED,
+)
 from experiments.reporting.run_files import RunDirectory
 from experiments.reporting.terminal import Terminal
 from experiments.sweep.outcome import STAGE_DONE, Outcome
@@ -58,7 +63,8 @@ def main(arguments: list[str]) -> int:
     elif outcome.outcome not in ("stopped", STAGE_DONE):  # or Slurm starts the run again by itself
         # Its secrets have served; submitting the point again writes them again.
         write_config(given.run_dir / FOLDER, config)
-    return _conclude(outcome)
+    _leave_reason(outcome)
+    return exit_code(outcome, given.stage is not None)
 
 
 def worth_repeating(outcome: Outcome, restarts: int, retries: int) -> bool:
@@ -91,15 +97,23 @@ def inside_job(config: Config) -> Config:
     return replace(config, batch=BatchConfig(), launcher=launcher)
 
 
-def _conclude(outcome: Outcome) -> int:
-    """Leave the reason of bad input behind, as ranks do theirs; returns the exit code."""
+def exit_code(outcome: Outcome, staged: bool) -> int:
+    """Exit code of the job; of one of several stages, only 0 lets Slurm start the next.
+
+    A run that diverged has come to its end, which is no failure of its job, but for later stages.
+    """
+    diverged = EXIT_DIVERGED if staged else 0
+    codes = {"input": EXIT_INPUT, "failed": EXIT_FAILED, "stopped": EXIT_STOPPED}
+    return {**codes, "diverged": diverged}.get(outcome.outcome, 0)
+
+
+def _leave_reason(outcome: Outcome) -> None:
+    """Print the outcome, and leave the reason of bad input behind, as ranks do theirs."""
     print(f"{outcome.outcome} {outcome.message}".strip())
     if outcome.outcome == "input":
         run = RunDirectory(outcome.run_dir)
         if not run.failure():
             run.write_failure({"exit_code": EXIT_INPUT, "message": outcome.message})
-        return EXIT_INPUT
-    return {"failed": EXIT_FAILED, "stopped": EXIT_STOPPED}.get(outcome.outcome, 0)
 
 
 if __name__ == "__main__":

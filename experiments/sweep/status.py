@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from experiments.launch.slurm import WAITING, JobState, job_ids
+from experiments.launch.slurm import WAITING, JobState, newest_jobs
 from experiments.reporting.progress import RunProgress, duration, share_done
 from experiments.reporting.run_files import METRICS, RunDirectory
 from ffn_core.errors import InputError
@@ -99,6 +99,9 @@ def point_state(
         found = _point_state(run_dir, jobs, by_jobs, locked)
         if found.state in (DAMAGED, "not started", "not submitted"):
             return found
+        if found.job in jobs and not RunDirectory(run_dir).finished:
+            stage = _stage_of(run_dir, found.job)
+            found = replace(found, reason=": ".join(filter(None, (stage, found.reason))))
         return replace(found, score=_score(RunDirectory(run_dir), score))
     except InputError as error:
         return PointState(DAMAGED, reason=str(error))
@@ -144,8 +147,21 @@ def _point_state(
     return PointState("stopped", job, share, "repeat the training command to continue")
 
 
+def _stage_of(run_dir: Path, job_id: str) -> str:
+    """``stage 2 of 3`` for a job of one of several stages, else nothing."""
+    stage_of = {one: stage for stage, one in newest_jobs(run_dir).items()}
+    stages = max(stage_of.values(), default=0) + 1
+    return f"stage {stage_of[job_id] + 1} of {stages}" if stages > 1 else ""
+
+
 def _job_of(run_dir: Path, jobs: Mapping[str, JobState]) -> str:
-    """The job that counts: of those in the queue the first, as the others wait; else the newest."""
-    known = job_ids(run_dir)
-    queued = [one for one in known if one in jobs and jobs[one].active]
-    return (queued[:1] or known[-1:] or [""])[0]
+    """The job that counts, of a run that is one job or one after the other for its stages.
+
+    Of those in the queue the first, as the others wait for it. If there is none, the first that did
+    not end well, as the others were taken out of the queue because of it; else the newest.
+    """
+    known = list(newest_jobs(run_dir).values())
+    states = {one: jobs[one] for one in known if one in jobs}
+    queued = [one for one, state in states.items() if state.active]
+    ended_badly = [one for one, state in states.items() if state.state != "COMPLETED"]
+    return (queued[:1] or ended_badly[:1] or known[-1:] or [""])[0]

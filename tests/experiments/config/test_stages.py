@@ -105,6 +105,24 @@ def test_stages_are_part_of_the_identity_and_the_name():
     assert point_name(config()) == "n=4,16 unscaled adam lr=0.002,0.001 s1"
 
 
+@pytest.mark.parametrize(
+    ("ranks", "found"),
+    [
+        ("${cluster.nodes}", [1, 8, 4]),  # the second stage says its own
+        ("3", [None, 8, None]),
+    ],
+)
+def test_ranks_that_follow_the_nodes_follow_those_of_each_stage(ranks, found):
+    """As in conf/site/slurm.yaml, where every logical node is a real one."""
+    register_schema()
+    GlobalHydra.instance().clear()
+    given = "stages=[{nodes:1,fovs:300},{nodes:2,fovs:600,ranks:8},{nodes:4,fovs:400}]"
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        made = to_config(compose("config", ["cluster.nodes=6", f"cluster.ranks={ranks}", given]))
+    assert [stage.ranks for stage in made.stages] == found
+    assert (made.cluster.nodes, made.cluster.ranks) == (6, 6 if "$" in ranks else 3)
+
+
 def test_the_points_of_the_preset():
     """Its pairs, with the rates that a pilot sets given here."""
     preset = OmegaConf.load(CONF / "experiment/growing_batch.yaml")

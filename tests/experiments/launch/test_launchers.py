@@ -17,6 +17,7 @@ from experiments.launch.launchers import (
     RankVariables,
     as_typed,
     cycle_time_ms,
+    first_slots,
     placement,
     rank_command,
     rank_of,
@@ -51,6 +52,24 @@ def config(name: str, ranks: int = 4, threads: int | None = None, **launcher: ob
             "launcher": {"name": name} | launcher,
         },
     )
+
+
+@pytest.mark.parametrize(
+    ("hosts", "ranks", "expected"),
+    [
+        ("n1:2,n2:2", 4, "n1:2,n2:2"),
+        ("n1:2,n2:2", 3, "n1:2,n2:1"),
+        ("n1:2,n2:2", 2, "n1:2"),
+        ("localhost:4", 1, "localhost:1"),
+        ("n1:1", 2, "n1:1"),  # Horovod says that they are too few
+        ("n1,n2:1", 1, "n1,n2:1"),
+    ],
+)
+def test_gloo_is_given_no_more_slots_than_ranks(hosts, ranks, expected):
+    """Horovod starts a rank on each slot, whatever number is asked for."""
+    assert first_slots(hosts, ranks) == expected
+    command = rank_command(config("gloo", ranks=ranks, hosts=hosts), RUN_DIR)
+    assert command[command.index("-H") + 1] == expected
 
 
 def test_gloo_runs_a_single_rank_without_a_launcher():

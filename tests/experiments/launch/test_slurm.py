@@ -35,6 +35,21 @@ def test_the_id_is_separated_from_the_cluster():
     assert slurm.submit(["echo", "12;cluster"]) == "12"
 
 
+SQUEUE = """#!/bin/sh
+echo '8|RUNNING|None'
+case "$*" in *--states=all*) echo '7|FAILED|NonZeroExitCode' ;; esac
+"""
+
+
+def test_jobs_that_have_just_ended_are_known_without_accounting(tmp_path, monkeypatch):
+    for name, text in (("squeue", SQUEUE), ("sacct", "#!/bin/sh\nexit 1\n")):
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    expected = {"7": JobState("FAILED", "NonZeroExitCode"), "8": JobState("RUNNING")}
+    assert slurm.states(["6", "7", "8"]) == expected
+
+
 @pytest.mark.parametrize(
     ("state", "active"),
     [("PENDING", True), ("RUNNING", True), ("COMPLETING", True), ("NODE_FAIL", False)],

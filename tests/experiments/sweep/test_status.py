@@ -7,11 +7,11 @@ import time
 
 import pytest
 
-from experiments.launch.slurm import FOLDER, JOB, JobState
+from experiments.launch.slurm import FOLDER, JOB, JobState, add_job
 from experiments.reporting import run_files
 from experiments.reporting.terminal import Terminal
 from experiments.sweep.outcome import Outcome
-from experiments.sweep.slurm_job import hosts_of, worth_repeating
+from experiments.sweep.slurm_job import exit_code, hosts_of, worth_repeating
 from experiments.sweep.status import PointState, locked_inodes, point_state, sweep_left_s
 
 
@@ -43,12 +43,43 @@ def test_queued_says_why_it_waits(run_dir):
     assert point_state(run_dir, states) == PointState("queued", "7", None, "Resources")
 
 
+def chain(run_dir, *job_ids, first=0):
+    """Jobs of stages from the index ``first`` on."""
+    jobs = {}
+    for stage, job_id in enumerate(job_ids, first):
+        add_job(run_dir, job_id, ["sbatch"], stage, jobs)
+        jobs[stage] = job_id
+
+
 def test_of_jobs_that_wait_for_each_other_the_first_counts(run_dir):
-    submitted(run_dir, "3", "7", "8")
-    states = {"3": JobState("FAILED"), "7": JobState("RUNNING"), "8": JobState("PENDING")}
-    assert point_state(run_dir, states) == PointState("running", "7")
-    del states["7"]
-    assert point_state(run_dir, states).job == "8"
+    chain(run_dir, "6", "7", "8")
+    states = {"6": JobState("COMPLETED"), "7": JobState("RUNNING"), "8": JobState("PENDING")}
+    assert point_state(run_dir, states) == PointState("running", "7", reason="stage 2 of 3")
+    states["7"] = JobState("COMPLETED")
+    states["8"] = JobState("PENDING", "Resources")
+    waits = PointState("queued", "8", reason="stage 3 of 3: Resources")
+    assert point_state(run_dir, states) == waits
+
+
+def test_of_a_chain_that_broke_the_job_that_ended_badly_counts(run_dir):
+    """Slurm cancels those that waited for it, which says nothing."""
+    chain(run_dir, "6", "7", "8")
+    broken = JobState("CANCELLED", "DependencyNeverSatisfied")
+    states = {"6": JobState("COMPLETED"), "7": JobState("FAILED", "NonZeroExitCode"), "8": broken}
+    failed = PointState("failed", "7", reason="stage 2 of 3: failed (NonZeroExitCode)")
+    assert point_state(run_dir, states) == failed
+    states["7"] = JobState("CANCELLED")
+    assert point_state(run_dir, states) == PointState(
+        "stopped", "7", reason="stage 2 of 3: cancelled"
+    )
+    assert point_state(run_dir, {}).job == "8"  # Slurm has forgotten them
+
+
+def test_jobs_of_an_earlier_submission_do_not_count(run_dir):
+    chain(run_dir, "5", "6", "7")
+    chain(run_dir, "8", "9", first=1)
+    states = {"6": JobState("FAILED"), "7": JobState("CANCELLED"), "8": JobState("PENDING")}
+    assert point_state(run_dir, states) == PointState("queued", "8", reason="stage 2 of 3")
 
 
 def test_running_says_how_far(run_dir):
@@ -171,6 +202,25 @@ def test_what_goes_back_into_the_queue(run_dir, outcome, failure, restarts, retr
     if failure:
         run_files.write_json(run_dir / run_files.FAILURE, failure)
     assert worth_repeating(Outcome("", run_dir, outcome), restarts, retries) is expected
+
+
+@pytest.mark.parametrize(
+    ("outcome", "staged", "alone"),
+    [
+        ("finished", 0, 0),
+        ("stage done", 0, 0),
+        ("skipped", 0, 0),
+        ("diverged", 3, 0),  # no node is to wait for a stage that has nothing to train
+        ("failed", 1, 1),
+        ("input", 2, 2),
+        ("stopped", 75, 75),
+    ],
+)
+def test_slurm_starts_the_next_stage_only_if_there_is_something_to_train(
+    run_dir, outcome, staged, alone
+):
+    ended = Outcome("a run", run_dir, outcome)
+    assert (exit_code(ended, staged=True), exit_code(ended, staged=False)) == (staged, alone)
 
 
 def test_hosts_of_an_allocation():
