@@ -60,6 +60,9 @@ display(figure, figure.caption)
 figure = report.figure("parallel_efficiency", "strong_scaling")
 display(figure, figure.caption)
 
+# %%
+report.scaling("weak_scaling", "strong_scaling", "throughput")
+
 # %% [markdown]
 # ## Finding: efficiency at 1024 and 2048 nodes
 

@@ -19,6 +19,7 @@ from analysis.models.model_average import published_throughput
 from analysis.recorded import provenance
 from analysis.results import cost_figures, score_figures
 from analysis.results.laws import laws_text
+from analysis.results.scaling_rows import scaling_rows
 from analysis.results.shown import Missing, Picture, Text, picture_of
 from analysis.runs.presets import pilot_target, question
 from analysis.runs.sources import default_store, is_tracking_uri, load_studies
@@ -75,6 +76,11 @@ class Findings:
             return Text(laws_text(self._study(study)))
         except NothingToDraw as reason:
             return Text(f"*No law: {reason}.*")
+
+    def scaling(self, *names: str) -> Text:
+        """Weak and strong scaling of real nodes and their coupling, of some studies as a table."""
+        table = scaling_rows({n: self.studies[n] for n in names if n in self.studies})
+        return Text("*No run on real nodes.*" if table.empty else markdown_table(table))
 
     def evidence(self, key: str) -> Text:
         """The numbers a verdict rests on."""

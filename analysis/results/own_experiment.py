@@ -20,6 +20,7 @@ from analysis.results import cost_figures, findings, score_figures
 from analysis.results.findings import Findings
 from analysis.results.laws import laws_text
 from analysis.results.own_topics import ANY_NODES, OF_CLAIM, OF_FIGURE, OwnRuns, Topic, topics_of
+from analysis.results.scaling_rows import scaling_rows
 from analysis.results.shown import Missing, Picture, Text, picture_of
 from analysis.runs.runs import Runs
 from analysis.runs.sources import STORE_VARIABLE, default_store, is_tracking_uri, load_studies
@@ -122,6 +123,12 @@ class OwnExperiment:
             return Text(laws_text(Study(self.own.name, self.own.runs)))
         except NothingToDraw as reason:
             return Text(f"*No law: {reason}.* {OF_FIGURE['learning_rate'].missing(self.own)}")
+
+    def scaling(self, *names: str) -> Text:
+        """Weak and strong scaling of its real nodes and their coupling, as a table."""
+        del names
+        table = scaling_rows({self.own.name: self.own.runs})
+        return Text("*No run on real nodes.*" if table.empty else markdown_table(table))
 
     def evidence(self, key: str) -> Text:
         """The numbers behind it."""

@@ -180,6 +180,8 @@ def _section(findings: Findings, section: Section, figures: str, pictures: dict[
         parts.append(shown.caption.markdown)
         if isinstance(shown, Picture) and shown.details.markdown:
             parts.append(_collapsed("Runs and definitions", shown.details.markdown))
+    if section.real:
+        parts.append(findings.scaling(*section.studies).markdown)
     if section.laws:
         parts.append(findings.laws(section.laws).markdown)
     if section.claims:

@@ -17,6 +17,7 @@ class Section:
         figures: (figure, study or None for a figure over several) in order.
         claims: keys of the verdicts.
         laws: study whose best learning rates the laws are fitted to; empty for none.
+        real: whether its studies measure real nodes, which a table shows.
     """
 
     key: str
@@ -26,6 +27,7 @@ class Section:
     figures: tuple[tuple[str, str | None], ...]
     claims: tuple[str, ...]
     laws: str = ""
+    real: bool = False
 
 
 SECTIONS = (
@@ -110,6 +112,7 @@ SECTIONS = (
             ("scaling_models", None),
         ),
         ("efficiency_measured", "coupling", "efficiency_1024", "efficiency_2048"),
+        real=True,
     ),
     Section(
         "prediction",
