@@ -38,7 +38,7 @@ class Rule:
 DRY = ("sweep.dry_run=true",)
 # Hydra takes a third of a second for each point of a sweep: a few stand for all.
 FEW = (*DRY, "seed=1", "cluster.nodes=4")
-RECORDED = ("--recorded", "analysis/recorded", "--f1", "0.5", "--throughput", "published")
+RECORDED = ("--recorded", "analysis/recorded", "--f1", "0.62", "--throughput", "published")
 SPEED = ("--node-fovs-per-second", "45")
 TINY = (
     "model=micro",
@@ -72,7 +72,7 @@ RULES = (
     Rule(r"data info", fast=(), slow=()),
     Rule(r"analysis\.predict .*--recorded", fast=()),
     Rule(r"analysis\.predict .*--out", slow=RECORDED),
-    Rule(r"analysis\.predict ", fast=(*RECORDED, *SPEED, "--experiment", "batch_size")),
+    Rule(r"analysis\.predict ", fast=(*RECORDED, *SPEED, "--experiment", "data_cost")),
     Rule(r"train .*site=slurm", fast=FEW),
     Rule(r"train .*PATH/model\.ckpt", why="needs google/ffn's published checkpoint"),
     Rule(r"train .*finetune", slow=(*TINY, "data.min_object_voxels=100")),

@@ -50,13 +50,6 @@ figure = report.figure("prediction")
 display(figure, figure.caption)
 
 # %% [markdown]
-# ## Time against cost
-
-# %%
-figure = report.figure("time_vs_cost", "data_cost")
-display(figure, figure.caption)
-
-# %% [markdown]
 # ## How sure is the fit?
 
 # %%

@@ -88,14 +88,15 @@ def data_and_time(studies: Studies, target: float | None = None, metric: str = P
     )
 
 
-def predicted(studies: Studies, hours: float = 0.1) -> Drawing:
-    """FOVs, time and cost to the highest target reached, against nodes, at published throughput.
+def predicted(studies: Studies, target: float | None = None, hours: float = 0.2) -> Drawing:
+    """FOVs, time and cost to a target, against nodes, at published throughput.
 
     Args:
         studies: of which `data_cost` gives the FOVs.
+        target: F1; None for the highest that every seed of three node counts reached.
         hours: time allowed; short, since the network of this study is small.
     """
-    _, _, target = cost_rows(studies, None)
+    _, _, target = cost_rows(studies, target)
     if STUDY not in studies or target is None:
         raise NothingToDraw(f"`{STUDY}` has no target F1 that three node counts reach")
     try:

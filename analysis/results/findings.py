@@ -35,7 +35,6 @@ OVERVIEWS: Mapping[str, Callable[[Studies], Drawing]] = {
     "rate_scores": score_figures.rate_scores,
     "optimizers": score_figures.optimizer_scores,
     "scaling_models": lambda _: fitted_models(published_throughput()),
-    "prediction": cost_figures.predicted,
 }
 
 
@@ -108,6 +107,8 @@ class Findings:
     def _draw(self, name: str, study: str | None) -> Drawing:
         if name == "data_and_time":
             return cost_figures.data_and_time(self.studies, self.target)
+        if name == "prediction":
+            return cost_figures.predicted(self.studies, self.target)
         if study is None:
             return OVERVIEWS[name](self.studies)
         return FIGURES[name](self._study(study))

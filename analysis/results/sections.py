@@ -119,7 +119,7 @@ SECTIONS = (
         "How many nodes for a target?",
         "How many nodes does a target take within a time, and at what cost in node-hours?",
         ("data_cost",),
-        (("prediction", None), ("time_vs_cost", "data_cost")),
+        (("prediction", None),),
         (),
     ),
     Section(
