@@ -141,7 +141,9 @@ def run_app(
         composing = True
 
     if collects:
-        # Hydra would compose each point of a sweep twice, first to see that none is wrong.
+        # Hydra would compose each point of a sweep twice, first to see that none is wrong. It has
+        # no option against that. It takes another sweeper (`hydra.sweeper._target_`) from a
+        # top-level package `hydra_plugins` alone, where all Hydra programs would find ours.
         Sweeper.validate_batch_is_legal = lambda *_: None  # type: ignore[method-assign]
     app = hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(guarded)
     try:
