@@ -15,7 +15,7 @@ import pytest
 from ffn_core.files import REPOSITORY
 from tests.run_commands import Command
 
-LIMIT_S = 100.0
+LIMIT_S = 280.0
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
 
 
