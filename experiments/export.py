@@ -35,10 +35,9 @@ from experiments.config.trained_network import (
     find_network,
     load_network,
 )
-from experiments.reporting.exit_codes import EXIT_INPUT
 from experiments.reporting.terminal import Terminal
 from ffn_core.command import command
-from ffn_core.errors import InputError, in_one_line
+from ffn_core.errors import InputError
 from ffn_core.exchange.description import Description
 from ffn_core.files.outputs import Outputs, add_overwrite
 from ffn_core.geometry import FovGeometry, to_zyx
@@ -231,21 +230,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     options = _parser().parse_args(argv)
     terminal = Terminal()
-    try:
-        newest = options.checkpoint == NEWEST
-        found = find_network(options.network, "NETWORK", options.runs_dir, newest)
-        network = _as_given(found, options)
-        outputs = Outputs("experiments.export", _files_of(network), options.overwrite, terminal.say)
-        outputs.check([options.out])
-        normalization(network)
-        before_tensorflow()
-        without_remapping()
-        allow_tf32("float32")
-        export(network, options.weights, options.to, options.out, outputs, terminal)
-    except (InputError, OSError) as error:
-        terminal.error(in_one_line(error))
-        return EXIT_INPUT
-    return 0
+    return terminal.exit_code_of(lambda: _export(options, terminal))
+
+
+def _export(options: argparse.Namespace, terminal: Terminal) -> None:
+    """Find the network that was asked for, and export it."""
+    newest = options.checkpoint == NEWEST
+    found = find_network(options.network, "NETWORK", options.runs_dir, newest)
+    network = _as_given(found, options)
+    outputs = Outputs("experiments.export", _files_of(network), options.overwrite, terminal.say)
+    outputs.check([options.out])
+    normalization(network)
+    before_tensorflow()
+    without_remapping()
+    allow_tf32("float32")
+    export(network, options.weights, options.to, options.out, outputs, terminal)
 
 
 if __name__ == "__main__":

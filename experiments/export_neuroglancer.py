@@ -11,15 +11,14 @@ server: ``precomputed://URL/image``. ``--view`` shows them in a viewer on this m
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments.reporting.exit_codes import EXIT_INPUT
 from experiments.reporting.terminal import Terminal
 from experiments.segment.neuroglancer import export, exported, view
 from ffn_core.command import command
-from ffn_core.errors import InputError, in_one_line
 from ffn_core.files.outputs import add_overwrite
 from ffn_core.limits.arguments import CommandParser, add_voxel_size
 
@@ -37,21 +36,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--view", action="store_true", help="show them in a viewer here")
     options = parser.parse_args(argv)
     terminal = Terminal()
-    try:
-        out = options.out or options.folder / FOLDER
-        volumes, size = [], options.voxel_size_nm
-        if options.view and size is None and not options.overwrite:
-            volumes = exported(options.folder, out)
-        if volumes:
-            terminal.say(f"showing the earlier export in {out}; --overwrite exports again")
-        else:
-            volumes = export(options.folder, out, size, terminal, options.overwrite)
-        if options.view:
-            view(volumes, terminal)
-    except (InputError, OSError) as error:
-        terminal.error(in_one_line(error))
-        return EXIT_INPUT
-    return 0
+    return terminal.exit_code_of(lambda: _export(options, terminal))
+
+
+def _export(options: argparse.Namespace, terminal: Terminal) -> None:
+    """Export the segmentation, unless it was and is only to be shown; show it if asked to."""
+    out = options.out or options.folder / FOLDER
+    volumes, size = [], options.voxel_size_nm
+    if options.view and size is None and not options.overwrite:
+        volumes = exported(options.folder, out)
+    if volumes:
+        terminal.say(f"showing the earlier export in {out}; --overwrite exports again")
+    else:
+        volumes = export(options.folder, out, size, terminal, options.overwrite)
+    if options.view:
+        view(volumes, terminal)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from experiments.reporting.exit_codes import EXIT_INPUT
 from experiments.reporting.mlflow_store import Store, StoreError
 from experiments.reporting.mlflow_view import address_of, charts_page, run_page, table_page
 from experiments.reporting.redaction import redacted_text
@@ -20,7 +19,7 @@ from experiments.reporting.store_calls import StoreCalls, reason
 from experiments.reporting.terminal import Terminal
 from ffn_core import metric_names as names
 from ffn_core.command import command
-from ffn_core.errors import InputError, in_one_line
+from ffn_core.errors import InputError
 from ffn_core.limits.arguments import CommandParser
 from ffn_core.runtime import absolute_uri
 
@@ -33,13 +32,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--uri", help="MLflow store; default: MLFLOW_TRACKING_URI or ./mlflow.db")
     given = parser.parse_args(arguments)
     terminal = Terminal()
-    try:
+
+    def show() -> None:
         for line in pages(absolute_uri(given.uri), given.experiment):
             terminal.say(line)
-    except (InputError, OSError) as error:
-        terminal.error(in_one_line(error))
-        return EXIT_INPUT
-    return 0
+
+    return terminal.exit_code_of(show)
 
 
 def pages(uri: str, experiment: str | None = None) -> list[str]:

@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.config.trained_network import load_network
-from experiments.launch.launchers import local_rank_of, ranks_here
+from experiments.launch.rank_numbers import local_rank_of, ranks_here
 from experiments.reporting.exit_codes import EXIT_FAILED, EXIT_INPUT, EXIT_STOPPED
 from experiments.segment.flooding import Worker
 from experiments.segment.segmentation_files import leave_failure, load_config, read_todo

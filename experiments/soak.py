@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.benchmarks.leaks import judge, soak_config, watch
-from experiments.launch.launchers import require_no_launcher
+from experiments.launch.rank_numbers import require_no_launcher
 from experiments.reporting import run_files
 from experiments.reporting.exit_codes import EXIT_FAILED, EXIT_INPUT
 from experiments.reporting.provenance import provenance

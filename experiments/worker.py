@@ -18,7 +18,7 @@ from typing import Any
 from experiments.config.config_file import load_config
 from experiments.config.schema import Config
 from experiments.launch.elastic import AGAIN, compute_threads, start_over
-from experiments.launch.launchers import rank_of, ranks_here
+from experiments.launch.rank_numbers import rank_of, ranks_here
 from experiments.launch.stop_request import StopRequest
 from experiments.reporting import run_files
 from experiments.reporting.exit_codes import EXIT_DIVERGED, EXIT_FAILED, EXIT_INPUT, EXIT_STOPPED

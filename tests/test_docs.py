@@ -2,11 +2,12 @@
 
 import ast
 import dataclasses
-import importlib.util
 import re
 import tomllib
 from pathlib import Path
 
+import generate
+import option_tables
 import pytest
 import yaml
 
@@ -29,14 +30,6 @@ COMMANDS = (
     " figures\n"
     "    pip install uv && uvx nox -s tests    # set up, then all tests\n"
 )
-
-
-@pytest.fixture(scope="module")
-def generate():
-    spec = importlib.util.spec_from_file_location("generate", DOCS / "generate.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_readme_is_one_page_with_the_two_commands():
@@ -124,7 +117,7 @@ def test_error_lines_of_the_troubleshooting_page_are_those_of_the_code():
     assert [part for part in sorted(parts) if part and part not in code] == []
 
 
-def test_every_command_is_in_the_reference(generate):
+def test_every_command_is_in_the_reference():
     guard = 'if __name__ == "__main__":'
     described = {*generate.HYDRA, "experiments.worker"}
     described |= {name for names in generate.ARGPARSE.values() for name in names}
@@ -141,7 +134,7 @@ def test_every_command_is_in_the_reference(generate):
     assert described - {"analysis.results.notebooks"} == commands
 
 
-def test_subcommands_are_read_from_a_help(generate):
+def test_subcommands_are_read_from_a_help():
     text = "usage: x\n\npositional arguments:\n  COMMAND\n    get   take it\n          there\n"
     assert generate.subcommands(text + "    put-back\n\noptions:\n    -h  help\n") == [
         "get",
@@ -178,35 +171,35 @@ class Whole:
     part: Part = dataclasses.field(default_factory=Part)
 
 
-def test_options_are_read_from_dataclasses(generate):
-    assert list(generate.sections(Whole)) == [("", Whole), ("part.", Part)]
-    assert list(generate.option_rows(Whole, {}, {})) == [
+def test_options_are_read_from_dataclasses():
+    assert list(option_tables.sections(Whole)) == [("", Whole), ("part.", Part)]
+    assert list(option_tables.option_rows(Whole, {}, {})) == [
         ("title", "text", "must be given", "what it is called, over two lines")
     ]
     comments = {"part.names": "of it"}
-    assert list(generate.option_rows(Part, {"size": 4}, comments, "part.")) == [
+    assert list(option_tables.option_rows(Part, {"size": 4}, comments, "part.")) == [
         ("part.size", "whole number", "`4`", "see above"),
         ("part.names", "list of text", "`[]`", "of it"),
         ("part.rate", "number or null", "`null`", "how fast (above 0)"),
     ]
 
 
-def test_comments_are_read_from_yaml(generate, tmp_path):
+def test_comments_are_read_from_yaml(tmp_path):
     path = tmp_path / "a.yaml"
     path.write_text("# head\na: 1 # one\nb:\n  c: [1, 2] # two\n  d: null\ne: x # last\n")
-    assert generate.comments_of(path) == {"a": "one", "b.c": "two", "e": "last"}
-    assert generate.first_comment(path) == "head"
+    assert option_tables.comments_of(path) == {"a": "one", "b.c": "two", "e": "last"}
+    assert option_tables.first_comment(path) == "head"
 
 
-def commands(generate) -> list[str]:
+def commands() -> list[str]:
     return [*generate.HYDRA, *(name for names in generate.ARGPARSE.values() for name in names)]
 
 
-def test_every_command_has_a_script(generate):
+def test_every_command_has_a_script():
     scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
     modules = {target.partition(":")[0]: target.partition(":")[2] for target in scripts.values()}
     known = {module.removesuffix(".__main__") for module in modules}
-    assert known == set(commands(generate))
+    assert known == set(commands())
     for module, function in modules.items():
         tree = ast.parse((ROOT / f"{module.replace('.', '/')}.py").read_text())
         assert function in {one.name for one in tree.body if isinstance(one, ast.FunctionDef)}
@@ -217,8 +210,8 @@ def test_every_command_has_a_script(generate):
         assert len(main.args.defaults) == len(main.args.args), f"{module}: called without arguments"
 
 
-def test_every_help_opens_with_what_the_command_does_and_two_examples(generate):
-    for module in commands(generate):
+def test_every_help_opens_with_what_the_command_does_and_two_examples():
+    for module in commands():
         first, _, rest = generate.docstring(module).partition("\n\n")
         assert re.fullmatch(r"[A-Z][^\n]+\.", first), f"{module}: {first}"
         examples = rest.partition("\n\n")[0].splitlines()
@@ -227,7 +220,7 @@ def test_every_help_opens_with_what_the_command_does_and_two_examples(generate):
             assert re.match(rf"    python -m {re.escape(module)}( |$)", line), line
 
 
-def test_examples_of_helps_name_options_that_exist(generate):
+def test_examples_of_helps_name_options_that_exist():
     apps = {"segment": SegmentConfig, "throughput": ThroughputConfig, "tune": TuneConfig}
     for module, file in generate.HYDRA.items():
         schema = {file: apps[file]} if file in apps and file != "segment" else {}

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import hydra
 from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from hydra.plugins.sweeper import Sweeper
@@ -158,7 +159,9 @@ def run_app(
         composing = True
 
     if collects:
-        # Hydra would compose each point of a sweep twice, first to see that none is wrong.
+        # Hydra would compose each point of a sweep twice, first to see that none is wrong. It has
+        # no option against that. It takes another sweeper (`hydra.sweeper._target_`) from a
+        # top-level package `hydra_plugins` alone, where all Hydra programs would find ours.
         Sweeper.validate_batch_is_legal = lambda *_: None  # type: ignore[method-assign]
     app = hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(guarded)
     try:
@@ -226,6 +229,15 @@ def register_section(name: str, cls: type[T]) -> None:
     section = OmegaConf.structured(cls())
     OmegaConf.set_readonly(section, None)  # frozen for the code that uses it, not for overrides
     ConfigStore.instance().store(name=f"{name}_schema", node={name: section})
+
+
+def without_overrides(config_name: str) -> dict[str, Any]:
+    """Values of ``conf/<config_name>.yaml``, whose schema is stored, with references as written."""
+    GlobalHydra.instance().clear()
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        values = OmegaConf.to_container(hydra.compose(config_name), resolve=False)
+    assert isinstance(values, dict)
+    return {str(name): value for name, value in values.items()}
 
 
 def split_section(composed: DictConfig, name: str, cls: type[T]) -> tuple[T, Config]:

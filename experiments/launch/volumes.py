@@ -1,4 +1,4 @@
-"""The volumes of a run before its ranks start: checked, measured, with coordinates."""
+"""The volumes of a run before its ranks start: checked, measured, with coordinates, unchanged."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from experiments.config.schema import Config, DataConfig, VolumeConfig
 from experiments.config.schema.data import FILES, SYNTHETIC
 from experiments.data.cache import ensure_coordinates
+from experiments.reporting import run_files
 from ffn_core.errors import InputError
 from ffn_core.geometry import Zyx, as_zyx
 from ffn_core.sampling.coordinates import Coordinates
@@ -25,6 +26,7 @@ from ffn_core.volumes import (
     known_voxel_nm,
     open_volume,
     require_finite,
+    state_of,
     voxel_size_doubt,
 )
 
@@ -158,3 +160,25 @@ def _check_room(shape: Zyx, radius: Zyx) -> None:
             f"volume of {shape}: choose a smaller model "
             "(model.fov_zyx, model.deltas_zyx) or a larger volume"
         )
+
+
+def changed_data(run_dir: Path, config: Config) -> list[str]:
+    """Compare files of a prepared config's volumes with those that the run began with.
+
+    What was not known of the run before is kept in its directory. Of volumes on servers nothing is
+    known.
+
+    Returns:
+        Names of volumes whose files have another size or time since.
+    """
+    volumes = [*config.validation.volumes]
+    if config.data.kind != "dummy":
+        volumes += config.data.sources
+    names = ((v.image, v.labels, v.mask, v.labels_mask) for v in volumes)
+    specs = {spec for each in names for spec in each if spec}
+    now = {spec: state_of(spec) for spec in sorted(specs)}
+    path = run_dir / run_files.INPUTS
+    known: dict[str, str] = run_files.read_json(path) or {}
+    if now.keys() - known.keys():
+        run_files.write_json(path, now | known)
+    return [spec for spec, state in now.items() if known.get(spec, state) != state]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Final, TypeVar
@@ -19,6 +19,7 @@ from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
+from experiments.reporting.exit_codes import EXIT_INPUT
 from experiments.reporting.progress import (
     STARTING,
     RunProgress,
@@ -28,6 +29,7 @@ from experiments.reporting.progress import (
 )
 from experiments.reporting.redaction import redacted_text
 from experiments.reporting.run_files import Record
+from ffn_core.errors import InputError, in_one_line
 
 T = TypeVar("T")
 
@@ -152,6 +154,15 @@ class Terminal:
     def error(self, text: str) -> None:
         """One line about why something ended."""
         print(f"error: {redacted_text(text)}", file=sys.stderr)
+
+    def exit_code_of(self, work: Callable[[], object]) -> int:
+        """Do the work of a command; returns 0, or 2 with a line about what the user can repair."""
+        try:
+            work()
+        except (InputError, OSError) as error:
+            self.error(in_one_line(error))
+            return EXIT_INPUT
+        return 0
 
     def table(self, title: str, columns: list[str], rows: list[list[str]]) -> None:
         """A table on standard output, in which nothing is cut.

@@ -13,7 +13,7 @@ from typing import Any
 
 from experiments.config.run_names import named_run, near_names
 from experiments.config.trained_network import training_run
-from experiments.launch.launchers import require_no_launcher
+from experiments.launch.rank_numbers import require_no_launcher
 from experiments.reporting.mlflow_sync import LINK, MlflowSync, RunIdentity
 from experiments.reporting.redaction import MASK
 from experiments.reporting.run_files import (

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from experiments.config.parsing import from_dict
-from experiments.launch.launchers import require_no_launcher
+from experiments.launch.rank_numbers import require_no_launcher
 from experiments.reporting import run_files
 from experiments.reporting.figures import draw_pictures
 from experiments.reporting.terminal import Terminal

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from experiments.launch.launchers import all_rank_variables
+from experiments.launch.rank_numbers import all_rank_variables
 from ffn_core.errors import InputError
 
 T = TypeVar("T")

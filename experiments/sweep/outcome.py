@@ -63,20 +63,17 @@ def conclude(name: str, run_dir: Path) -> Outcome:
     """Outcome of a run whose ranks have ended."""
     run = run_files.RunDirectory(run_dir)
     if result := run.result():
-        message, score = result.get("message", ""), score_line(result.get("score"))
-        course = str(training_course(run) or "")
-        return Outcome(name, run_dir, result["outcome"], message, score, course)
-    failure = run.failure()
-    if not failure:
+        kind, message = result["outcome"], result.get("message", "")
+    elif failure := run.failure():
+        kinds = {EXIT_INPUT: "input", EXIT_DIVERGED: "diverged"}
+        kind, message = kinds.get(failure.get("exit_code", 0), "failed"), failure["message"]
+        if kind == "diverged":
+            # A result like any other: running it again would only diverge again.
+            run.write_result({"outcome": kind, "message": message})
+    else:
         return Outcome(name, run_dir, "stopped", "interrupted; repeat the command to continue")
-    kind = {EXIT_INPUT: "input", EXIT_DIVERGED: "diverged"}.get(
-        failure.get("exit_code", 0), "failed"
-    )
-    if kind == "diverged":
-        # A result like any other: running it again would only diverge again.
-        run.write_result({"outcome": kind, "message": failure["message"]})
-    course = str(training_course(run) or "")
-    return Outcome(name, run_dir, kind, failure["message"], course=course)
+    score, course = score_line(result.get("score")), str(training_course(run) or "")
+    return Outcome(name, run_dir, kind, message, score, course)
 
 
 def training_course(run: run_files.RunDirectory) -> Course | None:

@@ -17,10 +17,10 @@ from experiments.config.naming import identity_of, run_directory, run_name
 from experiments.config.parsing import flatten
 from experiments.config.schema import Config
 from experiments.config.stages import in_words
-from experiments.launch.data_state import changed_data
 from experiments.launch.lineage import current_stage, lineage_of, take_over
 from experiments.launch.prepare import prepare
 from experiments.launch.ranks import Ranks
+from experiments.launch.volumes import changed_data
 from experiments.reporting.exit_codes import EXIT_STOPPED
 from experiments.reporting.mlflow_sync import MlflowSync, RunIdentity
 from experiments.reporting.point_summary import settings_shown

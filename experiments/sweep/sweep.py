@@ -10,8 +10,8 @@ from typing import Any
 from experiments.config.naming import experiment_folder, named_for_sweep, run_directory, run_name
 from experiments.config.schema import Config
 from experiments.launch.devices import warnings_of_devices
-from experiments.launch.launchers import require_no_launcher
 from experiments.launch.prepare import check_values, require_room
+from experiments.launch.rank_numbers import require_no_launcher
 from experiments.launch.volumes import require_fit
 from experiments.reporting.figures import draw_figures
 from experiments.reporting.mlflow_store import Store, StoreError

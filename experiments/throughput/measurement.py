@@ -13,8 +13,8 @@ from typing import Any
 
 from experiments.config.schema import Config
 from experiments.launch.devices import warnings_of_devices
-from experiments.launch.launchers import require_no_launcher
 from experiments.launch.prepare import check, prepare
+from experiments.launch.rank_numbers import require_no_launcher
 from experiments.reporting import run_files
 from experiments.reporting.figures import draw_figures
 from experiments.reporting.mlflow_store import Store, StoreError

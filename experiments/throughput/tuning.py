@@ -15,7 +15,7 @@ from typing import Any
 from experiments.config.config_file import write_config
 from experiments.config.schema import Config
 from experiments.launch.devices import check_installed
-from experiments.launch.launchers import require_no_launcher
+from experiments.launch.rank_numbers import require_no_launcher
 from experiments.launch.ranks import run_side_by_side
 from experiments.reporting import run_files
 from experiments.reporting.provenance import provenance

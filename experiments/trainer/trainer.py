@@ -19,7 +19,7 @@ from ffn_core import metric_names as names
 from ffn_core.training.batches import MicroBatch, micro_batch_size
 from ffn_core.training.distributed import Collectives
 from ffn_core.training.examples import CanvasSource, ExampleStream
-from ffn_core.training.train_step import StepResult, make_train_step
+from ffn_core.training.train_step import StepResult, TrainStep, make_train_step
 
 
 class Trainer:
@@ -48,31 +48,13 @@ class Trainer:
 
         source, held_out = canvas_sources(config)
         self._streams = self._make_streams(source)
-        cluster = config.cluster
-        size = micro_batch_size(
-            cluster.group.common_nodes * cluster.local_batch_size,
-            self._fovs_per_step,
-            config.model.micro_batch_size,
-        )
-        self._batch = MicroBatch(size, config.model.geometry.fov_zyx, source.partly_labeled)
-        self._train_step = step = make_train_step(
-            config.model.size,
-            config.seed,
-            config.optimizer.name,
-            config.optimizer.arguments,
-            reduce_sum=collectives.reduce_sum,
-            fovs_per_step=self._fovs_per_step,
-            micro_batch=size,
-            clip=config.optimizer.clip,
-            precision=config.model.precision,
-            half_life_fovs=config.averaging.half_life_fovs,
-            first_stream=cluster.group.nodes_of(self._rank).start * cluster.local_batch_size,
-            partly_labeled=source.partly_labeled,
-        )
+        self._batch = self._make_batch(source)
+        self._train_step = step = self._make_step(source)
+        folders = RunDirectory(run_dir)
         self._checkpointer = Checkpointer(
             config,
-            RunDirectory(run_dir).checkpoints,
-            RunDirectory(run_dir).best,
+            folders.checkpoints,
+            folders.best,
             collectives,
             step.model,
             step.optimizer,
@@ -84,21 +66,60 @@ class Trainer:
             config, held_out, collectives, step.predict, step.average, run_dir
         )
         self._scores = ScoreHistory(config.score_name, config.score.last)
-        self._step, self._fovs, self._rate, elapsed_s = 0, 0, 0.0, 0.0
-        progress = self._checkpointer.restore()
+        self._rate = 0.0
+        self._take_up(self._checkpointer.restore())
+        self._last_step = self._find_last_step()
+        self._steps_in_all = self._last_step and self._last_step + config.later_steps
+        self._finished = self._all_steps_done()
+
+    def _make_streams(self, source: CanvasSource) -> list[ExampleStream]:
+        """Streams of this rank, those of a node side by side."""
+        nodes = self._config.cluster.group.nodes_of(self._rank)
+        slots = range(self._config.cluster.local_batch_size)
+        seed = self._config.seed
+        return [ExampleStream(source, seed, node, slot) for node in nodes for slot in slots]
+
+    def _make_batch(self, source: CanvasSource) -> MicroBatch:
+        """Room for as many examples at a time as go through the network together."""
+        config, cluster = self._config, self._config.cluster
+        size = micro_batch_size(
+            cluster.group.common_nodes * cluster.local_batch_size,
+            self._fovs_per_step,
+            config.model.micro_batch_size,
+        )
+        return MicroBatch(size, config.model.geometry.fov_zyx, source.partly_labeled)
+
+    def _make_step(self, source: CanvasSource) -> TrainStep:
+        """The network with its optimizer, for this rank's share of a step."""
+        config, cluster = self._config, self._config.cluster
+        return make_train_step(
+            config.model.size,
+            config.seed,
+            config.optimizer.name,
+            config.optimizer.arguments,
+            reduce_sum=self._collectives.reduce_sum,
+            fovs_per_step=self._fovs_per_step,
+            micro_batch=len(self._batch.image),
+            clip=config.optimizer.clip,
+            precision=config.model.precision,
+            half_life_fovs=config.averaging.half_life_fovs,
+            first_stream=cluster.group.nodes_of(self._rank).start * cluster.local_batch_size,
+            partly_labeled=source.partly_labeled,
+        )
+
+    def _take_up(self, progress: dict[str, Any] | None) -> None:
+        """Continue from what a checkpoint holds beside arrays; None for a run without one."""
         self._begins = progress is None or "begins" in progress
+        self._step, self._fovs, elapsed_s = 0, 0, 0.0
         if progress is not None:
             self._step, elapsed_s = progress["step"], progress["elapsed_s"]
-            self._fovs = config.cluster.fovs_done(progress)
+            self._fovs = self._config.cluster.fovs_done(progress)
             self._meter.restore(progress.get("meter"))
             self._validator.clock.elapsed_s = progress.get("validation_s", 0.0)
             self._scores.restore(progress.get("score"))
             self._scores.keep_best((self._checkpointer.best_progress() or {}).get("score"))
         self._clock = TrainingClock(elapsed_s)
-        self._last_step = self._find_last_step()
-        self._steps_in_all = self._last_step and self._last_step + config.later_steps
         self._stages: list[dict[str, Any]] = (progress or {}).get("stages", [])
-        self._finished = self._all_steps_done()
 
     def train(self) -> dict[str, Any]:
         """Train until the budget is spent or a stop is requested; returns a summary of the run."""
@@ -245,10 +266,3 @@ class Trainer:
         self._checkpointer.save(self._step, self._progress())
         if not self._finished:
             self._collectives.saved()
-
-    def _make_streams(self, source: CanvasSource) -> list[ExampleStream]:
-        """Streams of this rank, those of a node side by side."""
-        nodes = self._config.cluster.group.nodes_of(self._rank)
-        slots = range(self._config.cluster.local_batch_size)
-        seed = self._config.seed
-        return [ExampleStream(source, seed, node, slot) for node in nodes for slot in slots]

@@ -144,20 +144,18 @@ def _fell(name: str, best: float, at_fovs: float, score: float) -> Course:
 def _below(name: str, score: float, trivial: float, rising: bool) -> Course:
     """At the end a predictor that has learned nothing would do as well."""
     words = f"{name} is {score:.3f}, no better than a predictor that knows nothing ({trivial:.3f})"
+    advice = "a larger budget"
     if rising:
-        return Course(TRIVIAL, f"{words}, but rising", "a larger budget")
-    if score > NEAR_ZERO * trivial:
-        return Course(
-            TRIVIAL,
-            words,
-            f"a larger budget; {AVERAGED_AUC}, which needs no threshold, says more of it",
+        words += ", but rising"
+    elif score > NEAR_ZERO * trivial:
+        advice += f"; {AVERAGED_AUC}, which needs no threshold, says more of it"
+    else:
+        advice += (
+            ", since networks stay near zero at first; then a third or three times"
+            " learning_rate.base with warmup=tenth; and look in canvases/ whether image and labels"
+            " fit"
         )
-    return Course(
-        TRIVIAL,
-        words,
-        "a larger budget, since networks stay near zero at first; then a third or three times"
-        " learning_rate.base with warmup=tenth; and look in canvases/ whether image and labels fit",
-    )
+    return Course(TRIVIAL, words, advice)
 
 
 def _scatter(values: np.ndarray) -> float:

@@ -26,6 +26,7 @@ from experiments.segment.config import SegmentConfig
 from experiments.throughput.plan import ThroughputConfig
 from experiments.throughput.tuning import TuneConfig
 from ffn_core.files import REPOSITORY
+from tests.run_commands import COMMON
 
 TRIES = int(os.environ.get("FUZZ_OPTIONS", "4"))
 SEED = int(os.environ.get("FUZZ_SEED", "1"))
@@ -143,7 +144,7 @@ def outcome(attempt: Attempt, code: int | None, printed: str) -> str:
 def forked():
     """Start processes that have imported the commands already."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([*COMMANDS, "experiments.launch.prepare"])
+    context.set_forkserver_preload([*COMMON])  # all of `COMMANDS` is among them
     return context
 
 

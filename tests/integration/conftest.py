@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 import yaml
 
+from experiments.config.config_file import write_config
 from experiments.config.parsing import from_dict
 from experiments.config.schema import Config
 from experiments.launch.prepare import prepare
 from experiments.launch.ranks import Ranks
+from experiments.launch.stop_request import StopRequest
 from experiments.reporting import run_files
 from ffn_core.training import checkpoint as checkpoints
 
@@ -127,6 +129,25 @@ def train(start_ranks: Callable[[Config, Path], Ranks]) -> Callable[[Config, Pat
     def run(config: Config, run_dir: Path) -> None:
         with start_ranks(config, run_dir) as ranks:
             assert ranks.wait(RUN_LIMIT_S) == 0, ranks.log_tail(60)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def train_here() -> Callable[[Config, Path], None]:
+    """Run a config on one rank to its end in this process: the start of another takes seconds."""
+    from experiments.trainer.trainer import Trainer
+    from ffn_core.training.distributed import Collectives, Topology
+
+    def run(config: Config, run_dir: Path) -> None:
+        run_dir.mkdir(parents=True, exist_ok=True)
+        prepared = prepare(config)
+        assert prepared.cluster.ranks == 1
+        write_config(run_dir, prepared)
+        recorder, alone = run_files.FileRecorder(run_dir), Collectives(Topology(0, 1, 0, 1))
+        summary = Trainer(prepared, run_dir, alone, recorder, StopRequest(run_dir)).train()
+        assert summary["finished"]
+        run_files.write_json(run_dir / run_files.RESULT, {"outcome": "finished"} | summary)
 
     return run
 

@@ -171,7 +171,9 @@ def small_disk(folder: Path):
             subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
-def test_a_full_disk_leaves_the_checkpoint_and_says_so(make_config, start_ranks, train, tmp_path):
+def test_a_full_disk_leaves_the_checkpoint_and_says_so(
+    make_config, start_ranks, train_here, tmp_path
+):
     config = make_config(
         budget=FOREVER,
         cluster={"threads_per_rank": 1},
@@ -203,7 +205,7 @@ def test_a_full_disk_leaves_the_checkpoint_and_says_so(make_config, start_ranks,
 
         (disk / "filler").unlink(missing_ok=True)
         (run_dir / run_files.FAILURE).unlink()
-        train(make_config(budget={"steps": step + 5}), run_dir)
+        train_here(make_config(budget={"steps": step + 5}), run_dir)
 
 
 def test_sigterm_to_a_rank_ends_it_with_a_checkpoint_and_its_own_exit_code(

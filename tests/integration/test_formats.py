@@ -40,8 +40,7 @@ def volumes(tmp_path):
     ]
 
 
-@pytest.mark.ranks
-def test_training(tmp_path, volumes, make_config, train, losses, final_weights):
+def test_training(tmp_path, volumes, make_config, train_here, losses, final_weights):
     """The cache holds a sixth of the image; z is pinned: deltas 0 and a thin FOV."""
     recorded, weights = [], []
     for cache_bytes in (SHAPE[0] * SHAPE[1] * SHAPE[2] // 6, 10**9):
@@ -57,7 +56,7 @@ def test_training(tmp_path, volumes, make_config, train, losses, final_weights):
             budget={"steps": 8},
         )
         run_dir = tmp_path / f"run-{cache_bytes}"
-        train(config, run_dir)
+        train_here(config, run_dir)
         recorded.append(losses(run_dir))
         weights.append(final_weights(run_dir))
     assert len(recorded[0]) > 0

@@ -2,8 +2,6 @@
 
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +14,12 @@ from experiments.config.hydra_app import CONF, register_schema, to_config
 from experiments.config.naming import run_directory
 from experiments.reporting import run_files
 from experiments.reporting.mlflow_store import Store
+from ffn_core.files import REPOSITORY
+from tests.run_commands import Command
 
 pytestmark = pytest.mark.ranks
 
-REPOSITORY = Path(__file__).parents[2]
+LIMIT_S = 250.0
 NODES = (1, 2, 4)
 FAILING = 2
 TIMING = ("time/", "throughput/", "system/")
@@ -46,17 +46,14 @@ def sweep(micro_overrides, tmp_path_factory):
         # A folder stands where its record file should be, so that its rank crashes.
         (run_directory(failing) / run_files.METRICS).mkdir(parents=True)
         nodes = f"cluster.nodes={','.join(str(n) for n in NODES)}"
-        done = subprocess.run(
-            [sys.executable, "-m", "experiments.train", "-m", *given, nodes],
-            cwd=folder,
-            env={k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
-            | {"PYTHONPATH": str(REPOSITORY)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 1, done.stderr
-        return folder, done.stderr
+        environment = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
+        environment["PYTHONPATH"] = str(REPOSITORY)
+        words = ["python", "-m", "experiments.train", "-m", *given, nodes]
+        command = Command(words, folder, folder / "printed", environment)
+        code = command.wait(LIMIT_S)
+        command.kill()
+        assert code == 1, command.output
+        return folder, command.output
 
     return carry_out
 
@@ -115,8 +112,13 @@ def test_outcomes_and_store_are_those_of_points_one_after_another(one_by_one, si
             outcome = expected[str(nodes)][1]
             said = outcome if outcome == "finished" else ""  # bad input says what is wrong
             assert f"n={nodes}: {said}" in printed
-        failure = run_files.read_json(run_dir(folder, FAILING) / run_files.FAILURE)
+        failed = run_dir(folder, FAILING)
+        failure = run_files.read_json(failed / run_files.FAILURE)
         assert run_files.METRICS in failure["message"]
+        store = MlflowClient(f"sqlite:///{folder}/mlflow.db")
+        run = store.get_run(run_files.read_json(failed / "mlflow.json")["run_id"])
+        assert run.data.tags["ffn_scaling.reason"] == failure["message"]
+        assert run_files.FAILURE in {a.path for a in store.list_artifacts(run.info.run_id)}
 
 
 def test_two_run_at_a_time(side_by_side):

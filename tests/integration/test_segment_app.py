@@ -40,6 +40,7 @@ from ffn_core.inference.forward import make_forward
 from ffn_core.metric_names import metric_of
 from ffn_core.training import checkpoint as checkpoints
 from ffn_core.volumes import Placement, open_volume
+from tests.run_commands import Command
 
 LIMIT_S = 240
 SHAPE = (40, 34, 34)
@@ -105,15 +106,13 @@ def save_network(folder: Path, step: int, blind: bool = False) -> None:
     )
 
 
-def command(*overrides: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "experiments.segment", *overrides],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        timeout=LIMIT_S,
-        check=False,
-    )
+def command(folder: Path, *overrides: str) -> tuple[int | None, str]:
+    """Call the app as from the shell; returns its exit code and what it printed."""
+    words = ["python", "-m", "experiments.segment", *overrides]
+    called = Command(words, REPOSITORY, folder / "printed")
+    code = called.wait(LIMIT_S)
+    called.kill()
+    return code, called.output
 
 
 def config(columns: Path, run_dir: Path, out: Path, **values) -> ResolvedSegment:
@@ -132,7 +131,8 @@ def config(columns: Path, run_dir: Path, out: Path, **values) -> ResolvedSegment
     )
 
 
-def test_columns_are_segmented_scored_and_drawn(columns, run_dir, tmp_path):
+def test_columns_are_segmented_scored_and_drawn(columns, run_dir, tmp_path_factory):
+    tmp_path, printed = (tmp_path_factory.mktemp(name) for name in ("out", "printed"))
     overrides = [
         f"checkpoint={run_dir}",
         f"image={columns}:image",
@@ -143,9 +143,9 @@ def test_columns_are_segmented_scored_and_drawn(columns, run_dir, tmp_path):
         "subvolume.overlap_zyx=[8,8,8]",
         "processes=2",
     ]
-    done = command(*overrides)
-    assert done.returncode == 0, done.stderr
-    assert "4 segments against 4 true objects" in done.stdout
+    code, said = command(printed, *overrides)
+    assert code == 0, said
+    assert "4 segments against 4 true objects" in said
     with h5py.File(tmp_path / segmentation_files.SEGMENTATION) as file:
         ids = file[segmentation_files.DATASET][:]
         settings = json.loads(file[segmentation_files.DATASET].attrs["settings"])
@@ -163,10 +163,10 @@ def test_columns_are_segmented_scored_and_drawn(columns, run_dir, tmp_path):
             assert min(picture.size) > 300
 
     written = (tmp_path / segmentation_files.SEGMENTATION).stat().st_mtime_ns
-    other = command(*overrides, "flood.segment=0.5")
-    assert other.returncode == 2
-    assert other.stderr.count("\n") == 1
-    assert "other settings" in other.stderr
+    code, said = command(printed, *overrides, "flood.segment=0.5")
+    assert code == 2
+    assert said.count("\n") == 1
+    assert "other settings" in said
     assert (tmp_path / segmentation_files.SEGMENTATION).stat().st_mtime_ns == written
 
 

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.ranks
 POINTS = (
     "{cluster.nodes:1,cluster.ranks:1}",
     "{cluster.nodes:2,cluster.ranks:2}",
-    "{cluster.nodes:4,cluster.ranks:2}",  # emulated: no point of a curve
+    "{cluster.nodes:4,cluster.ranks:1}",  # emulated: no point of a curve
 )
 NAMES = ("scaling/parallel_efficiency", "scaling/speedup", "scaling/baseline_nodes")
 

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -104,27 +103,6 @@ def test_a_sweep_is_recorded(command, tmp_path, capfd):
     } <= artifacts
     pictures = [a.path for a in store.list_artifacts(four.info.run_id, "canvases")]
     assert pictures == ["canvases/fovs-00000000.png", "canvases/fovs-00000024.png"]
-
-
-@pytest.mark.ranks
-def test_a_failing_point_is_recorded_and_the_others_go_on(command, tmp_path, capfd):
-    """A folder stands where its record file should be, so that its rank crashes."""
-    assert command("budget.steps=4") == 0
-    (run_dir,) = (tmp_path / "runs/test").iterdir()
-    shutil.rmtree(run_dir / run_files.CHECKPOINTS)
-    (run_dir / run_files.METRICS).unlink()
-    (run_dir / run_files.METRICS).mkdir()
-    (run_dir / run_files.RESULT).unlink()
-
-    assert command("-m", "budget.steps=4", "cluster.nodes=4,2") == 1
-    failure = run_files.read_json(run_dir / run_files.FAILURE)
-    assert run_files.METRICS in failure["message"]
-    store = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
-    failed = store.get_run(run_files.read_json(run_dir / "mlflow.json")["run_id"])
-    assert failed.info.status == "FAILED"
-    assert failed.data.tags["ffn_scaling.reason"] == failure["message"]
-    assert "failure.json" in {a.path for a in store.list_artifacts(failed.info.run_id)}
-    assert "n=2: finished" in capfd.readouterr().err
 
 
 @pytest.mark.ranks

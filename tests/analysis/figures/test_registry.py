@@ -1,6 +1,4 @@
 import io
-import subprocess
-import sys
 from dataclasses import replace
 from itertools import product
 
@@ -33,7 +31,6 @@ from analysis.reference import published
 from analysis.runs.mlflow_reader import load_runs
 from analysis.runs.study import NothingToDraw, Study
 from analysis.runs.summary import summarize
-from ffn_core.files import REPOSITORY
 from ffn_core.files.outputs import Outputs
 from ffn_core.inference.sample import SegmentedSample
 
@@ -580,17 +577,12 @@ def test_out_must_not_be_a_file(store, tmp_path, capsys):
     assert capsys.readouterr().err == f"error: --out {path} is a file: name a directory\n"
 
 
-def test_missing_store_ends_with_one_line_and_code_2(tmp_path):
-    command = [sys.executable, "-m", "analysis.figures", "--out", str(tmp_path / "figures")]
-    done = subprocess.run(
-        [*command, "--store", f"sqlite:///{tmp_path}/none.db"],
-        capture_output=True,
-        text=True,
-        cwd=REPOSITORY,
-    )
-    assert done.returncode == 2
-    assert done.stderr.startswith("error: no MLflow store at")
-    assert done.stderr.count("\n") == 1
+def test_missing_store_ends_with_one_line_and_code_2(tmp_path, capsys):
+    store = f"sqlite:///{tmp_path}/none.db"
+    assert main(["--out", str(tmp_path / "figures"), "--store", store]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: no MLflow store at")
+    assert said.count("\n") == 1
     assert not (tmp_path / "figures").exists()
 
 

@@ -3,9 +3,7 @@ import sqlite3
 
 import pandas as pd
 import pytest
-from mlflow.tracking import MlflowClient
 
-from analysis.runs import mlflow_reader as module
 from analysis.runs.mlflow_reader import load_runs
 from ffn_core.errors import InputError
 
@@ -54,21 +52,6 @@ def test_undefined_infinite_repeated_and_system_values(store):
     assert not runs.history["metric"].str.startswith("system/").any()
 
 
-def test_a_server_is_read_call_by_call_to_the_same_history(store):
-    client = MlflowClient(store)
-    names = module._experiment_names(client)
-    points = module._point_runs(client, list(names))
-    by_query = module._history_by_query(store, list(names), points, None)
-    by_client = module._history_by_client(client, points, None)
-    order = ["run_id", "metric", "fovs", "value"]
-    pd.testing.assert_frame_equal(
-        by_query.astype(dict.fromkeys(order[:2], "str")).sort_values(order, ignore_index=True)[
-            order
-        ],
-        by_client.sort_values(order, ignore_index=True)[order],
-    )
-
-
 def test_missing_store_is_named_and_not_created(tmp_path):
     path = tmp_path / "none.db"
     with pytest.raises(InputError, match=r"no MLflow store at .*none\.db"):
@@ -110,13 +93,3 @@ def test_only_what_is_asked_for_is_read_with_its_clocks(store):
     some = load_runs(store, "demo_sweep", ["validation/f1"]).history
     expected = everything[everything["metric"].isin(wanted)].reset_index(drop=True)
     pd.testing.assert_frame_equal(some, expected, check_categorical=False)
-
-
-def test_points_are_the_same_by_query_and_by_client(store):
-    client = MlflowClient(store)
-    experiments = list(module._experiment_names(client))
-    by_client = module._point_runs(client, experiments)
-    by_query = module._points_by_query(store, experiments)
-    assert {run.run_id: (run.name, run.status, run.params, run.tags) for run in by_query} == {
-        run.run_id: (run.name, run.status, run.params, run.tags) for run in by_client
-    }

@@ -5,7 +5,7 @@ import pytest
 from experiments.config.parsing import from_dict
 from experiments.config.schema import Config
 from experiments.launch.devices import check_side_by_side, is_here, warnings_of_devices
-from experiments.launch.launchers import local_rank_of
+from experiments.launch.rank_numbers import local_rank_of
 from ffn_core.errors import InputError
 
 

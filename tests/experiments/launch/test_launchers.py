@@ -20,10 +20,8 @@ from experiments.launch.launchers import (
     first_slots,
     placement,
     rank_command,
-    rank_of,
-    ranks_here,
-    require_no_launcher,
 )
+from experiments.launch.rank_numbers import rank_of, ranks_here
 from experiments.segment.config import ResolvedRegion, ResolvedSegment
 from experiments.segment.processes import worker_commands
 from experiments.segment.tasks import Task, task_of
@@ -269,11 +267,6 @@ def test_a_new_entry_is_given_the_hosts_of_a_job_if_it_takes_any(
     assert inside_job(jsrun).launcher.hosts == hosts
 
 
-def test_a_process_that_no_launcher_started():
-    assert rank_of({}) == 0
-    assert ranks_here({}, 3) == 3
-
-
 def test_bad_numbers_are_named():
     with pytest.raises(InputError, match=r"launcher\.ranks_per_node=0"):
         config("srun", ranks_per_node=0)
@@ -287,32 +280,3 @@ def test_a_program_in_a_folder_with_an_equals_sign_is_no_variable():
     shown = [word.replace("/bin/../bin/a=b/echo", "/bin/echo") for word in command]
     done = subprocess.run(["env", "X=1", *shown], check=True, capture_output=True, text=True)
     assert done.stdout == "a b\n"
-
-
-@pytest.mark.parametrize(
-    "environment",
-    [
-        {"HOROVOD_RANK": "0", "HOROVOD_SIZE": "2"},
-        {"OMPI_COMM_WORLD_RANK": "1", "OMPI_COMM_WORLD_SIZE": "4"},
-        {"SLURM_PROCID": "3", "SLURM_STEP_NUM_TASKS": "8"},
-        {"PMI_RANK": "0", "PMI_SIZE": "2"},
-        {"PALS_RANKID": "1"},
-    ],
-)
-def test_a_command_that_a_launcher_started_several_times_says_so(environment):
-    (rank, *_) = environment
-    with pytest.raises(InputError, match=f"{rank} is set.*start it by itself"):
-        require_no_launcher(environment)
-
-
-@pytest.mark.parametrize(
-    "environment",
-    [
-        {},
-        {"SLURM_PROCID": "0", "SLURM_NTASKS": "8", "SLURM_JOB_ID": "1"},  # a batch script
-        {"SLURM_PROCID": "0", "SLURM_STEP_NUM_TASKS": "1", "PMIX_RANK": "0"},  # srun --pty bash
-        {"OMPI_COMM_WORLD_RANK": "0", "OMPI_COMM_WORLD_SIZE": "1"},
-    ],
-)
-def test_a_command_started_once_starts_its_ranks(environment):
-    require_no_launcher(environment)

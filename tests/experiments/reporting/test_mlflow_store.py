@@ -1,7 +1,9 @@
 """What MLflow's client is asked to do differently."""
 
+import contextlib
 import shutil
 import socket
+import sqlite3
 import time
 from pathlib import Path
 
@@ -9,6 +11,8 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from experiments.reporting.mlflow_store import Store, StoreError
+from experiments.reporting.mlflow_sync import MlflowSync, RunIdentity, linked_run
+from experiments.reporting.run_files import Record, RunDirectory
 
 
 def test_a_server_that_refuses_is_given_up_within_seconds():
@@ -97,3 +101,22 @@ def test_a_path_that_mlflow_misreads_is_refused_and_nothing_made(tmp_path):
     with pytest.raises(StoreError, match=r"p%20q.*tracking\.uri="):
         Store(f"sqlite:///{tmp_path}/p%20q/mlflow.db")
     assert [path.name for path in tmp_path.rglob("*")] == ["p%20q"]
+
+
+def test_what_a_locked_store_did_not_take_is_sent_later(tmp_path, empty_store):
+    """Another program writes to it for longer than MLflow waits for it, which is 20 s."""
+    uri = store_in(tmp_path, empty_store).uri
+    sync = MlflowSync(uri, tmp_path, RunIdentity("study", "run", {}, {}))
+    directory = RunDirectory(tmp_path)
+    directory.append(Record(1, 8, 0.1, 1.0, {"train/loss": 0.5}))
+    sync.poll()
+    assert sync.error is None
+    directory.append(Record(2, 16, 0.2, 2.0, {"train/loss": 0.4}))
+    with contextlib.closing(sqlite3.connect(tmp_path / "mlflow.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert not sync.finish("FINISHED", {}, {})
+    assert sync.error
+    assert sync.finish("FINISHED", {}, {}), sync.error
+    run_id = linked_run(tmp_path, uri)
+    history = MlflowClient(uri).get_metric_history(run_id, "train/loss")
+    assert [(metric.step, metric.value) for metric in history] == [(8, 0.5), (16, 0.4)]
