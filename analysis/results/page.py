@@ -32,8 +32,8 @@ HEADLINES: Final = (
 
 _PLAN: Final = (
     "The plan, `analysis/verdicts/plan.py`, is that of commit 630b24f (2026-11-25 19:41 UTC). The"
-    " first run of the pilot ended at 20:31, the first of the other parts at 21:31. The judge has"
-    " not changed since. What came out otherwise than planned:",
+    " first run of the pilot ended at 20:31, the first of the other parts at 21:31. What"
+    " decides a claim has not changed since. What came out otherwise than planned:",
     "\n".join(
         f"- {one}"
         for one in (
