@@ -151,7 +151,9 @@ def calls_to(uri: str) -> StoreCalls:
 
 def reason(error: BaseException) -> str:
     """Why a store did not do what was asked, in one line."""
-    line = (str(error).strip() or type(error).__name__).splitlines()[0]
+    lines = (str(error).strip() or type(error).__name__).splitlines()
+    # SQLAlchemy may say first at which point of its own work the cause came up.
+    line = next((one for one in lines if not one.startswith("(raised as a result of")), lines[0])
     if "Max retries exceeded" in line:  # urllib3 names them in three layers
         line = _reason_of_retries(line)
     if any(f"error code {code}" in line for code in (401, 403)):

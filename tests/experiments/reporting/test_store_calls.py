@@ -52,6 +52,16 @@ def server(answer: bytes, drips: bool) -> Iterator[str]:
             connection.close()
 
 
+def test_a_locked_database_is_named_and_not_where_it_was_noticed():
+    said = reason(
+        RuntimeError(
+            "(raised as a result of Query-invoked autoflush; consider using a block)\n"
+            "(sqlite3.OperationalError) database is locked\n[SQL: INSERT]"
+        )
+    )
+    assert said == "(sqlite3.OperationalError) database is locked"
+
+
 @pytest.mark.parametrize("what", ANSWERS)
 def test_a_run_is_never_held_by_its_server(what, tmp_path):
     with server(ANSWERS[what], what == "drips") as uri:
