@@ -214,7 +214,7 @@ def claims_page() -> str:
         [
             "# The plan of the study",
             "",
-            "What decides each claim of the second edition, as written down before its runs "
+            "What decides each claim of the study, as written down before its runs "
             "(`analysis/verdicts/plan.py`). [Verdicts](../concepts/verdicts.md) explains the "
             "words.",
             "",
