@@ -17,7 +17,7 @@ from analysis.results.shown import Picture
 from analysis.text import capitalized, markdown_table
 from analysis.verdicts.scored_runs import SCORE
 from analysis.verdicts.seed_intervals import METHOD
-from analysis.verdicts.verdict import Verdict
+from analysis.verdicts.verdict import ALONE, Verdict
 
 COMMAND: Final = "nox -s figures"
 NOTEBOOKS: Final = "analysis/notebooks"
@@ -100,7 +100,24 @@ def _head() -> str:
 def _opening(findings: Findings) -> str:
     """What came out, a sentence for each of the questions that a reader comes with."""
     lines = [f"- {headline(findings.verdicts[key])}" for key in HEADLINES]
-    return "\n\n".join(["## Findings", "\n".join(lines)])
+    return "\n\n".join(["## Findings", "\n".join(lines), *_leanings(findings)])
+
+
+def _leanings(findings: Findings) -> list[str]:
+    """Claims that only the correction for their number leaves undecided, with their effects."""
+    open_claims = [one for one in findings.verdicts.values() if one.needs.endswith(ALONE)]
+    if not open_claims:
+        return []
+    lines = [
+        f"- {capitalized(one.needs.removesuffix(ALONE).strip())} by itself: {one.claim}"
+        f" ({one.measure}: {effect_text(one.effect)})."
+        for one in open_claims
+    ]
+    said = (
+        "Undecided only for the number of claims: by their own 95 % interval, which chance alone"
+        " would let pass now and then, these would be decided."
+    )
+    return [said, "\n".join(lines)]
 
 
 def headline(verdict: Verdict) -> str:

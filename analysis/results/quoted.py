@@ -60,7 +60,7 @@ def preset_quoting(text: str, preset: str, verdicts: Mapping[str, Verdict]) -> s
 
 def _in_short(verdict: Verdict) -> str:
     known = verdict.effect.estimate is not None
-    effect = f" ({verdict.measure}: {effect_text(verdict.effect)})" if known else ""
+    effect = f": {effect_text(verdict.effect)}" if known else ""
     return f"**{capitalized(verdict.verdict)}**: {verdict.claim}{effect}."
 
 

@@ -23,6 +23,8 @@ NOT_TESTABLE: Final = "not testable here"
 NOT_RUN: Final = "not run yet"
 STATUSES: Final = (SUPPORTED, REFUTED, UNDECIDED, NOT_REACHED, NOT_TESTABLE, NOT_RUN)
 
+ALONE: Final = "by its own interval, but not after Holm's correction"
+
 MEASURED: Final = "measured"
 MODELED: Final = "modeled"
 
@@ -199,7 +201,7 @@ def seeds_in_words(claim: Claim, found: Finding) -> str:
     if seeds is None:
         return "more seeds than are worth running: another design"
     # As many as there were can be too few by bad luck: another draw is needed all the same.
-    return f"about {max(seeds, effect.count + 1)} seeds"
+    return f"about {max(seeds, effect.count + 1)} seeds, to see the least that matters"
 
 
 def _allowed(
@@ -223,5 +225,5 @@ def _after_holm(verdict: Verdict, adjusted: float | None) -> Verdict:
     stands = adjusted is not None and adjusted < 1 - LEVEL
     if stands or verdict.verdict not in (SUPPORTED, REFUTED):
         return replace(verdict, adjusted=adjusted)
-    needs = f"{verdict.verdict} by its own interval, but not after Holm's correction"
+    needs = f"{verdict.verdict} {ALONE}"
     return replace(verdict, adjusted=adjusted, verdict=UNDECIDED, needs=needs)

@@ -69,7 +69,7 @@ def test_notebook_runs_from_a_store_of_ones_own(store, tmp_path, monkeypatch):
     with kernel() as own:
         without = str(outputs(execute(NOTEBOOKS / "optimizers.py", own)))
         notebook = execute(mine, own)
-    assert "no run recorded; `python -m experiments.train -m experiment=optimizers`" in without
+    assert "no run recorded; `python -m experiments.train -m experiment=optimizers_tuned`" in without
     assert "**Not run yet**" in without
     text = str(outputs(notebook))
     assert (
@@ -84,7 +84,7 @@ def test_notebook_runs_from_a_store_of_ones_own(store, tmp_path, monkeypatch):
 def test_reading_recorded_runs_imports_no_training_and_no_mlflow():
     code = (
         "import sys; from analysis.results.own_experiment import open_report;"
-        "open_report().verdicts; open_report(None, 'batch_size').findings('small_batch_data');"
+        "open_report().verdicts; open_report(None, 'data_cost').findings('small_batch_data');"
         "print([m for m in ('tensorflow', 'horovod', 'mlflow', 'hydra') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
