@@ -49,8 +49,9 @@ _PLAN: Final = (
             " claims ask; the 4 nodes of the plan were left out for time.",
             "**FIB-25.** The presets of part 7 could not start as first written, because they"
             " asked for held-out synthetic volumes. They now hold out a fifth of the real volume.",
-            "**Looks.** Progress bars show scores, so scores were seen as runs ended. Nothing was"
-            " changed for them.",
+            "**Looks.** Progress bars show scores, so scores were seen as runs ended. This page was"
+            " also written twice, to test the software, before the optimizers, the segmentations"
+            " and the scaling runs had ended. Nothing was changed for what was seen.",
         )
     ),
 )

@@ -69,7 +69,9 @@ def test_notebook_runs_from_a_store_of_ones_own(store, tmp_path, monkeypatch):
     with kernel() as own:
         without = str(outputs(execute(NOTEBOOKS / "optimizers.py", own)))
         notebook = execute(mine, own)
-    assert "no run recorded; `python -m experiments.train -m experiment=optimizers_tuned`" in without
+    assert (
+        "no run recorded; `python -m experiments.train -m experiment=optimizers_tuned`" in without
+    )
     assert "**Not run yet**" in without
     text = str(outputs(notebook))
     assert (
