@@ -26,7 +26,7 @@ from analysis.runs.presets import CONF
 from analysis.runs.sources import RECORDED, default_store, files_of
 from ffn_core.command import command
 from ffn_core.errors import InputError, in_one_line
-from ffn_core.files import REPOSITORY
+from ffn_core.files import REPOSITORY, whole_file
 from ffn_core.files.outputs import Outputs, add_overwrite, committed
 from ffn_core.limits.arguments import CommandParser
 
@@ -82,12 +82,13 @@ def _write(arguments: argparse.Namespace) -> int:
     for name, picture in pictures.items():
         with outputs.place(folder / name) as path:
             path.write_bytes(picture)
-    pages = {arguments.page: text}
+    with outputs.place(arguments.page) as path:
+        path.write_text(text)
     if arguments.page == PAGE:
-        pages |= quoted(findings)
-    for place, text in pages.items():
-        with outputs.place(place) as path:
-            path.write_text(text)
+        # Files of the repository, of which only what is quoted changes.
+        for place, quoting in quoted(findings).items():
+            with whole_file(place) as path:
+                path.write_text(quoting)
     table = verdict_table(list(findings.verdicts.values()))
     with outputs.place(arguments.verdicts) as path:
         table.to_csv(path, index=False, float_format="%.6g")
