@@ -51,8 +51,8 @@ _PLAN: Final = (
             " rule gives no verdict on either claim about optimizers then. The numbers of the"
             " others stand below.",
             "**FIB-25.** The presets of part 7 could not start as first written, because they"
-            " asked for held-out synthetic volumes. They now hold out a fifth of the real volume. There"
-            " was no time left to run them.",
+            " asked for held-out synthetic volumes. They now hold out a fifth of the real volume."
+            " There was no time left to run them.",
             "**Looks.** Progress bars show scores, so scores were seen as runs ended. This page was"
             " also written twice, to test the software, before the optimizers, the segmentations"
             " and the scaling runs had ended. Nothing was changed for what was seen.",
