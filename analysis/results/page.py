@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import pandas as pd
@@ -105,12 +105,12 @@ def _head() -> str:
 def _opening(findings: Findings) -> str:
     """What came out, a sentence for each of the questions that a reader comes with."""
     lines = [f"- {headline(findings.verdicts[key])}" for key in HEADLINES]
-    return "\n\n".join(["## Findings", "\n".join(lines), *_leanings(findings)])
+    return "\n\n".join(["## Findings", "\n".join(lines), *leanings(findings.verdicts.values())])
 
 
-def _leanings(findings: Findings) -> list[str]:
+def leanings(verdicts: Iterable[Verdict]) -> list[str]:
     """Claims that only the correction for their number leaves undecided, with their effects."""
-    open_claims = [one for one in findings.verdicts.values() if one.needs.endswith(ALONE)]
+    open_claims = [one for one in verdicts if one.needs.endswith(ALONE)]
     if not open_claims:
         return []
     lines = [

@@ -1,6 +1,7 @@
 """The results page and the figures it draws, from constructed studies."""
 
 import io
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -15,8 +16,10 @@ from analysis.figures.style import STYLE
 from analysis.results import score_figures
 from analysis.results.__main__ import main
 from analysis.results.findings import Findings
+from analysis.results.page import leanings
 from analysis.results.shown import Missing, Picture, png, without_ids
 from analysis.text import cell, markdown_table
+from analysis.verdicts.verdict import ALONE, UNDECIDED
 from ffn_core.files.outputs import Outputs
 
 
@@ -128,6 +131,16 @@ def test_tables_and_captions_in_markdown():
     assert without_ids(caption) == "Runs: 2 points of `a` (nodes 1; seeds 1). Next."
     many = caption.replace("`. Next", "` and 9 more (in `summary.csv`). Next")
     assert without_ids(many) == without_ids(caption)
+
+
+def test_what_only_the_number_of_claims_leaves_undecided_is_named():
+    verdicts = {one.key: one for one in judge({})}
+    assert leanings(verdicts.values()) == []
+    alone = replace(verdicts["linear_dies"], verdict=UNDECIDED, needs=f"refuted {ALONE}")
+    said, lines = leanings((verdicts | {"linear_dies": alone}).values())
+    assert said.startswith("Undecided only for the number of claims")
+    assert lines.startswith("- Refuted by itself: At 64 nodes linear scaling dies where")
+    assert "\n" not in lines
 
 
 def test_command_writes_page_figures_and_verdicts(studies, tmp_path, capsys):
