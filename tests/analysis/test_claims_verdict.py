@@ -63,7 +63,7 @@ def test_p_is_five_percent_where_the_interval_touches_the_edge():
 def test_undecided_says_how_many_seeds_it_would_take():
     found = judged(above(0.0, 0.02), 0.01, 0.04 / math.sqrt(8))
     # sd 0.04, difference 0.02: the effect size 0.5 takes 34 pairs.
-    assert found.needs == "about 34 seeds"
+    assert found.needs == "about 34 seeds, to see the least that matters"
     assert seeds_to_decide(Region(-1, 1, -1, 1), 0.5) < 8
     hopeless = judged(above(0.0, 0.02), 0.01, 5.0)
     assert hopeless.needs == "more seeds than are worth running: another design"
