@@ -60,7 +60,10 @@ def preset_quoting(text: str, preset: str, verdicts: Mapping[str, Verdict]) -> s
 
 def _in_short(verdict: Verdict) -> str:
     known = verdict.effect.estimate is not None
-    effect = f": {effect_text(verdict.effect)}" if known else ""
+    # Runs that missed a target leave a bound, which must not be quoted as a value.
+    bounds = {"bounded from below only": "at least ", "bounded from above only": "at most "}
+    bound = next((word for said, word in bounds.items() if said in verdict.measure), "")
+    effect = f": {bound}{effect_text(verdict.effect)}" if known else ""
     return f"**{capitalized(verdict.verdict)}**: {verdict.claim}{effect}."
 
 

@@ -1,10 +1,13 @@
 """What README, docs and presets quote of the results is what the results say."""
 
+from dataclasses import replace
+
 from analysis.claims.judge import judge
 from analysis.results.__main__ import QUOTING, quoted
 from analysis.results.findings import open_report
 from analysis.results.quoted import END, START, page_quoting, preset_quoting
 from analysis.runs.sources import RECORDED
+from analysis.verdicts.verdict import Size
 
 PRESET = """# @package _global_
 # A question?
@@ -36,6 +39,14 @@ def test_what_stands_between_the_marks_is_written_again():
     assert "- **Not testable here**: Training with Adam reaches" in text
     assert "- **Not run yet**: Square-root scaling wins over linear scaling at 64 nodes.\n" in text
     assert page_quoting("No marks.\n", without_runs(), []) == "No marks.\n"
+
+
+def test_a_bound_is_quoted_as_a_bound():
+    verdicts = without_runs()
+    measure = "FOVs (bounded from below only: runs missed the target)"
+    known = replace(verdicts["accuracy"], measure=measure, effect=Size(2.12, 1.02, 4.38, 4))
+    text = page_quoting(f"{START}{END}", verdicts | {"accuracy": known}, ["accuracy"])
+    assert ": at least 2.12 (1.02 to 4.38)." in " ".join(text.split())
 
 
 def test_a_preset_names_the_verdicts_on_its_claims():
