@@ -130,8 +130,7 @@ def cost_ratio(
         reason = "runs on both sides missed the target: the ratio is not bounded"
         effect = Estimate(effect.value, None, 0, effect.count, reason)
     if bound in ("low", "high"):
-        side = "below" if bound == "low" else "above"
-        note += f", bounded from {side} only: runs missed the target"
+        note += "; runs that missed it count with all their FOVs"
     return Finding(effect, describe(points), evidence, note=note, kind=kind, bound=bound)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -19,18 +18,10 @@ from analysis.claims import (
     segmentation,
 )
 from analysis.stats.intervals import Estimate
-from analysis.text import capitalized
 from analysis.verdicts.claim import Claim
 from analysis.verdicts.plan import CLAIMS
 from analysis.verdicts.scored_runs import Studies
-from analysis.verdicts.verdict import (
-    MEASURED,
-    Finding,
-    Size,
-    Verdict,
-    corrected,
-    settle,
-)
+from analysis.verdicts.verdict import Finding, Verdict, corrected, settle
 
 FINDERS: Final[Mapping[str, Any]] = {
     **rate_growth.FINDERS,
@@ -99,6 +90,7 @@ def plan_table() -> pd.DataFrame:
             "claim": claim.claim,
             "tests": claim.finding,
             "part": claim.part,
+            "effect": claim.measure,
             "runs": ", ".join(claim.studies) or "-",
             "rule": claim.rule(),
             "family": claim.family or "-",
@@ -108,26 +100,3 @@ def plan_table() -> pd.DataFrame:
         for claim in CLAIMS
     ]
     return pd.DataFrame(rows)
-
-
-def effect_text(effect: Size) -> str:
-    """`0.12 (0.05 to 0.19)`, `no interval` where there is none, `-` where nothing is known."""
-    if effect.estimate is None:
-        return "-"
-    if effect.low is None or effect.high is None:
-        return f"{_number(effect.estimate)} (no interval)"
-    return f"{_number(effect.estimate)} ({_number(effect.low)} to {_number(effect.high)})"
-
-
-def verdict_sentence(verdict: Verdict) -> str:
-    """The finding in words, as Markdown."""
-    known = verdict.effect.estimate is not None
-    size = f" {capitalized(verdict.measure)}: {effect_text(verdict.effect)}." if known else ""
-    needs = f" {capitalized(verdict.needs)}." if verdict.needs else ""
-    kind = verdict.kind if known else MEASURED
-    source = f"{verdict.basis}; {kind}" if known else verdict.basis
-    return f"**{capitalized(verdict.verdict)}**: {verdict.claim}.{size}{needs} *({source}.)*"
-
-
-def _number(value: float) -> str:
-    return f"{value:.3g}" if math.isfinite(value) else "no bound"

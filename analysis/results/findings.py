@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 from matplotlib import style
 
-from analysis.claims.judge import judge, verdict_sentence
+from analysis.claims.judge import judge
 from analysis.figures.registry import FIGURES
 from analysis.figures.scaling_models import fitted_models
 from analysis.figures.style import Drawing, styles
@@ -24,9 +24,10 @@ from analysis.results.shown import Missing, Picture, Text, picture_of
 from analysis.runs.presets import pilot_target, question
 from analysis.runs.sources import default_store, is_tracking_uri, load_studies
 from analysis.runs.study import NothingToDraw, Study
-from analysis.text import markdown_table
+from analysis.text import capitalized, markdown_table
 from analysis.verdicts.scored_runs import Studies
 from analysis.verdicts.verdict import Verdict
+from analysis.verdicts.words import sentence
 
 # Figures that are not of one study.
 OVERVIEWS: Mapping[str, Callable[[Studies], Drawing]] = {
@@ -67,7 +68,7 @@ class Findings:
 
     def findings(self, *keys: str) -> Text:
         """The verdicts on some claims, in words."""
-        return Text("\n".join(f"- {verdict_sentence(self.verdicts[key])}" for key in keys))
+        return Text("\n".join(f"- {sentence(self.verdicts[key])}" for key in keys))
 
     def laws(self, study: str) -> Text:
         """Which law the best learning rate of a study follows; why none is fitted, if so."""
@@ -82,8 +83,9 @@ class Findings:
         return Text("*No run on real nodes.*" if table.empty else markdown_table(table))
 
     def evidence(self, key: str) -> Text:
-        """The numbers a verdict rests on."""
-        return Text(markdown_table(self.verdicts[key].evidence))
+        """The numbers a verdict rests on, and the runs they come from."""
+        verdict = self.verdicts[key]
+        return Text(f"{markdown_table(verdict.evidence)}\n\n{capitalized(verdict.basis)}.")
 
     def provenance(self) -> dict[str, dict[str, Any]]:
         """Provenance of the recorded studies, by name; none of an MLflow store."""

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from analysis.claims.judge import effect_text, plan_table
+from analysis.claims.judge import plan_table
 from analysis.recorded.provenance import FORMER_TENSORFLOW, one_fact
 from analysis.reference.published import ARXIV
 from analysis.results.findings import Findings, seeds_of
@@ -17,19 +17,11 @@ from analysis.results.shown import Picture
 from analysis.text import capitalized, markdown_table
 from analysis.verdicts.scored_runs import SCORE
 from analysis.verdicts.seed_intervals import METHOD
-from analysis.verdicts.verdict import ALONE, Verdict
+from analysis.verdicts.verdict import MODELED, Verdict
+from analysis.verdicts.words import HEADLINES, effect_text, headline, leaning
 
 COMMAND: Final = "nox -s figures"
 NOTEBOOKS: Final = "analysis/notebooks"
-HEADLINES: Final = (
-    "linear_small",
-    "sqrt_large",
-    "warmup_deaths",
-    "small_batch_data",
-    "efficiency_2048",
-)
-"""Claims that the page opens with, chosen before the runs."""
-
 _PLAN: Final = (
     "The plan, `analysis/verdicts/plan.py`, is that of commit 630b24f (2026-11-25 19:41 UTC). The"
     " first run of the pilot ended at 20:31, the first of the other parts at 21:31. What"
@@ -112,27 +104,16 @@ def _opening(findings: Findings) -> str:
 
 def leanings(verdicts: Iterable[Verdict]) -> list[str]:
     """Claims that only the correction for their number leaves undecided, with their effects."""
-    open_claims = [one for one in verdicts if one.needs.endswith(ALONE)]
-    if not open_claims:
-        return []
     lines = [
-        f"- {capitalized(one.needs.removesuffix(ALONE).strip())} by itself: {one.claim}"
-        f" ({one.measure}: {effect_text(one.effect)})."
-        for one in open_claims
+        f"- {capitalized(leaning(one))} by itself, {effect_text(one)}: {one.claim}."
+        for one in verdicts
+        if leaning(one)
     ]
     said = (
-        "Undecided only for the number of claims: by their own 95 % interval, which chance alone"
-        " would let pass now and then, these would be decided."
+        "Some claims would be decided if each had been the only one asked. With so many, chance"
+        " alone would let one pass now and then, so they count as undecided:"
     )
-    return [said, "\n".join(lines)]
-
-
-def headline(verdict: Verdict) -> str:
-    """The verdict, the claim and its effect, and what it would take where it is open."""
-    known = verdict.effect.estimate is not None
-    size = f" ({verdict.measure}: {effect_text(verdict.effect)})" if known else ""
-    needs = f" It takes {verdict.needs}." if verdict.needs and not known else ""
-    return f"**{capitalized(verdict.verdict)}**: {verdict.claim}{size}.{needs}"
+    return [said, "\n".join(lines)] if lines else []
 
 
 def _ran(findings: Findings) -> str:
@@ -197,10 +178,8 @@ def _verdicts(verdicts: list[Verdict]) -> str:
         {
             "claim": one.claim,
             "verdict": f"**{one.verdict}**",
-            "effect (95 % interval)": effect_text(one.effect),
-            "effect is": one.measure,
+            "effect (95 % interval)": effect_text(one) + _modeled(one),
             "adjusted p": one.adjusted,
-            "kind": one.kind.partition(":")[0],
             "what it would take": one.needs or "-",
         }
         for one in verdicts
@@ -210,8 +189,9 @@ def _verdicts(verdicts: list[Verdict]) -> str:
             "## Verdicts",
             f"{len(verdicts)} claims: {counted(verdicts)}.",
             markdown_table(pd.DataFrame(rows)),
-            f"The score of a run is its {SCORE}. {METHOD} Undecided is what the runs cannot tell; "
-            "not reached, what they ended before; not testable here, what takes another machine.",
+            f"What each effect measures stands with its figure below. The score of a run is its "
+            f"{SCORE}. {METHOD} Undecided is what the runs cannot tell; not reached, what they "
+            "ended before; not testable here, what takes another machine.",
             "<details><summary>The plan, written before the runs in `analysis/verdicts/plan.py`, "
             f"from which the judge reads</summary>\n\n{markdown_table(plan_table())}\n\n</details>",
         ]
@@ -251,8 +231,14 @@ def _first_edition() -> str:
     return "\n\n".join(["## The first edition", *_FIRST_EDITION])
 
 
+def _modeled(verdict: Verdict) -> str:
+    known = verdict.effect.estimate is not None and verdict.kind.startswith(MODELED)
+    return f", {MODELED}" if known else ""
+
+
 def _folded(verdict: Verdict) -> str:
-    numbers = f"{verdict.rule}.\n\n{markdown_table(verdict.evidence)}"
+    runs = f"{capitalized(verdict.basis)}."
+    numbers = f"{capitalized(verdict.rule)}.\n\n{markdown_table(verdict.evidence)}\n\n{runs}"
     return _collapsed(f"Numbers: {verdict.claim}", numbers)
 
 

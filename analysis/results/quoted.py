@@ -11,10 +11,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from analysis.claims.judge import effect_text
-from analysis.text import capitalized
 from analysis.verdicts.plan import CLAIMS
 from analysis.verdicts.verdict import NOT_RUN, STATUSES, Verdict
+from analysis.verdicts.words import headline
 
 START: Final = "<!-- results: written by `nox -s figures` -->"
 END: Final = "<!-- /results -->"
@@ -37,7 +36,7 @@ def page_quoting(text: str, verdicts: Mapping[str, Verdict], headlines: Iterable
         headlines: keys of the claims that are quoted with their effects, in order.
     """
     said = [f"{len(verdicts)} claims: {counted(verdicts.values())}."]
-    said += [_in_short(verdicts[key]) for key in headlines]
+    said += [headline(verdicts[key]) for key in headlines]
     first, *others = said
     lines = [first, "", *(_wrapped(f"- {one}", "  ") for one in others)]
     block = "\n".join([START, *lines, END])
@@ -56,15 +55,6 @@ def preset_quoting(text: str, preset: str, verdicts: Mapping[str, Verdict]) -> s
         outcome = "; ".join(f"{verdicts[key].verdict} `{key}`" for key in keys)
         found = _wrapped(f"{_FOUND} {outcome}. See RESULTS.md.", "# ").splitlines()
     return "\n".join([*lines[:start], *found, *lines[end:]]) + "\n"
-
-
-def _in_short(verdict: Verdict) -> str:
-    known = verdict.effect.estimate is not None
-    # Runs that missed a target leave a bound, which must not be quoted as a value.
-    bounds = {"bounded from below only": "at least ", "bounded from above only": "at most "}
-    bound = next((word for said, word in bounds.items() if said in verdict.measure), "")
-    effect = f": {bound}{effect_text(verdict.effect)}" if known else ""
-    return f"**{capitalized(verdict.verdict)}**: {verdict.claim}{effect}."
 
 
 def _wrapped(text: str, indent: str) -> str:

@@ -86,6 +86,7 @@ class Verdict:
         family: claims that are corrected together; None of those no test decides.
         finding: what was published that it tests.
         evidence: the numbers behind it, tidy.
+        bound: "low" where the effect is at least this large, "high" where it is at most; as found.
     """
 
     key: str
@@ -102,6 +103,7 @@ class Verdict:
     family: str | None = None
     finding: str = ""
     evidence: pd.DataFrame = field(default_factory=pd.DataFrame)
+    bound: str = ""
 
 
 def no_runs(*studies: str, why: str = "no finished point") -> Finding:
@@ -127,6 +129,7 @@ def settle(claim: Claim, found: Finding) -> Verdict:
         family=claim.family,
         finding=claim.finding,
         evidence=found.evidence,
+        bound=found.bound,
     )
     if not claim.testable:
         return replace(plain, verdict=NOT_TESTABLE, needs=claim.takes)

@@ -21,11 +21,9 @@ from analysis.claims.efficiency import coupling, modeled_efficiency, predicted_e
 from analysis.claims.judge import (
     COSTED,
     FINDERS,
-    effect_text,
     find,
     judge,
     plan_table,
-    verdict_sentence,
     verdict_table,
 )
 from analysis.claims.segmentation import in_common
@@ -40,10 +38,10 @@ from analysis.verdicts.verdict import (
     REFUTED,
     SUPPORTED,
     UNDECIDED,
-    Size,
     corrected,
     settle,
 )
+from analysis.verdicts.words import sentence
 
 SEEDS = range(1, 9)
 WARM = "0.1 fraction"
@@ -290,11 +288,12 @@ def test_a_target_missed_within_the_budget_bounds_the_cost_from_below(make_runs)
     found = verdicts(costs(make_runs, Simulation(18.0, budget=10_000)), 0.75)
     data, time = found["small_batch_data"], found["large_batch_time"]
     assert data.verdict == SUPPORTED
-    assert "bounded from below" in data.measure
+    assert data.bound == "low"
+    assert "runs that missed it count" in data.measure
     assert data.evidence.set_index("arm").loc[64, "reached"] == 0
     # The same runs bound the speed-up from above, which cannot support it.
     assert time.verdict != SUPPORTED
-    assert "bounded from above" in time.measure
+    assert time.bound == "high"
 
 
 def test_a_target_that_no_run_reaches(make_runs):
@@ -559,11 +558,5 @@ def test_without_any_run_nothing_measured_is_decided():
     table = verdict_table(found)
     assert table["key"].is_unique
     first = found[0]
-    assert verdict_sentence(first) == f"**Not run yet**: {first.claim}. *({first.basis}.)*"
-
-
-def test_effects_in_words():
-    assert effect_text(Size(0.1234, 0.05, 0.2, 3)) == "0.123 (0.05 to 0.2)"
-    assert effect_text(Size(0.5, None, None, 1)) == "0.5 (no interval)"
-    assert effect_text(Size(40.0, 20.0, math.inf, 8)) == "40 (20 to no bound)"
-    assert effect_text(Size()) == "-"
+    basis = first.basis[0].upper() + first.basis[1:]
+    assert sentence(first) == f"**Not run yet**: {first.claim}. {basis}."

@@ -7,7 +7,7 @@ from analysis.results.__main__ import QUOTING, quoted
 from analysis.results.findings import open_report
 from analysis.results.quoted import END, START, page_quoting, preset_quoting
 from analysis.runs.sources import RECORDED
-from analysis.verdicts.verdict import Size
+from analysis.verdicts.verdict import UNDECIDED, Size
 
 PRESET = """# @package _global_
 # A question?
@@ -43,10 +43,10 @@ def test_what_stands_between_the_marks_is_written_again():
 
 def test_a_bound_is_quoted_as_a_bound():
     verdicts = without_runs()
-    measure = "FOVs (bounded from below only: runs missed the target)"
-    known = replace(verdicts["accuracy"], measure=measure, effect=Size(2.12, 1.02, 4.38, 4))
-    text = page_quoting(f"{START}{END}", verdicts | {"accuracy": known}, ["accuracy"])
-    assert ": at least 2.12 (1.02 to 4.38)." in " ".join(text.split())
+    key = "small_batch_data"
+    known = replace(verdicts[key], verdict=UNDECIDED, bound="low", effect=Size(2.12, 1.02, 4.38, 4))
+    text = page_quoting(f"{START}{END}", verdicts | {key: known}, [key])
+    assert "64 nodes take at least 2.12 (from 1.02) times the FOVs" in " ".join(text.split())
 
 
 def test_a_preset_names_the_verdicts_on_its_claims():

@@ -1,0 +1,134 @@
+"""Verdicts in words: effects rounded to what their interval tells, and short sentences. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from analysis.text import capitalized
+from analysis.verdicts.verdict import (
+    ALONE,
+    MEASURED,
+    NOT_TESTABLE,
+    UNDECIDED,
+    Verdict,
+)
+
+
+@dataclass(frozen=True)
+class Headline:
+    """A claim for readers who have not seen the plan, one sentence for each way it can come out.
+
+    `{effect}` stands for the effect with its interval, other names for the first row of evidence.
+    """
+
+    supported: str
+    refuted: str
+    undecided: str
+
+
+HEADLINES: Final[Mapping[str, Headline]] = {
+    "linear_small": Headline(
+        "At 4 and 16 nodes, linear scaling beats square-root scaling by {effect} in F1.",
+        "At 4 and 16 nodes, linear scaling is no better than square-root scaling: it differs by"
+        " {effect} in F1.",
+        "At 4 and 16 nodes, the runs cannot tell linear from square-root scaling: they differ by"
+        " {effect} in F1.",
+    ),
+    "sqrt_large": Headline(
+        "At 64 nodes, square-root scaling beats linear scaling by {effect} in F1.",
+        "At 64 nodes, square-root scaling is no better than linear scaling: it differs by {effect}"
+        " in F1.",
+        "At 64 nodes, square-root scaling may beat linear scaling: it differs by {effect} in F1.",
+    ),
+    "warmup_deaths": Headline(
+        "At 64 nodes, linear scaling needs its warm-up: {died} of {of} runs died without it,"
+        " {other_died} of {other_of} with it.",
+        "At 64 nodes, warm-up does not keep linear scaling alive: {died} of {of} runs died without"
+        " it, {other_died} of {other_of} with it.",
+        "At 64 nodes, linear scaling may need its warm-up: {died} of {of} runs died without it,"
+        " {other_died} of {other_of} with it.",
+    ),
+    "small_batch_data": Headline(
+        "Large batches cost data: 64 nodes take {effect} times the FOVs of 1 node to the same F1.",
+        "Large batches cost no data: 64 nodes take {effect} times the FOVs of 1 node to the same"
+        " F1.",
+        "Large batches may cost data: 64 nodes take {effect} times the FOVs of 1 node to the same"
+        " F1.",
+    ),
+    "efficiency_2048": Headline(
+        "Models fitted to the published throughput of 1 to 1024 nodes predict the efficiency at"
+        " 2048: they are off by {effect}.",
+        "Models fitted to the published throughput of 1 to 1024 nodes miss the efficiency at 2048"
+        " by {effect}.",
+        "Models fitted to the published throughput of 1 to 1024 nodes miss the efficiency at 2048"
+        " by {effect}: too wide an interval to call it a prediction.",
+    ),
+}
+"""What RESULTS and README open with; the claims were chosen before the runs."""
+
+
+def headline(verdict: Verdict) -> str:
+    """The verdict, then one sentence that says what came out."""
+    said = HEADLINES.get(verdict.key)
+    forms = {} if said is None else vars(said)
+    row = verdict.evidence.iloc[0].to_dict() if len(verdict.evidence) else {}
+    form = forms.get(verdict.verdict, "")
+    if not form or verdict.effect.estimate is None:
+        needs = f" It takes {verdict.needs}." if verdict.verdict == NOT_TESTABLE else ""
+        return f"**{capitalized(verdict.verdict)}**: {verdict.claim}.{needs}"
+    sentence = form.format_map({**row, "effect": effect_text(verdict)})
+    return f"**{capitalized(verdict.verdict)}**: {sentence}"
+
+
+def leaning(verdict: Verdict) -> str:
+    """Which verdict the interval of a claim alone would give; empty where it gives no other."""
+    alone = verdict.needs.endswith(ALONE) and verdict.verdict == UNDECIDED
+    return verdict.needs.removesuffix(ALONE).strip() if alone else ""
+
+
+def sentence(verdict: Verdict) -> str:
+    """The verdict, the claim, its effect and what is missing, as Markdown."""
+    known = verdict.effect.estimate is not None
+    size = f" {capitalized(verdict.measure)}: {effect_text(verdict)}." if known else ""
+    needs = f" {capitalized(verdict.needs)}." if verdict.needs else ""
+    kind = f" {capitalized(verdict.kind)}." if known and verdict.kind != MEASURED else ""
+    ran = "" if known or verdict.verdict == NOT_TESTABLE else f" {capitalized(verdict.basis)}."
+    return f"**{capitalized(verdict.verdict)}**: {verdict.claim}.{size}{needs}{kind}{ran}"
+
+
+def effect_text(verdict: Verdict) -> str:
+    """`0.12 (0.05 to 0.19)`; `-` where nothing is known, `no interval` where there is none.
+
+    A bound has one end only: the other end of its interval would say how far runs went, not how
+    large the effect is.
+    """
+    effect = verdict.effect
+    if effect.estimate is None:
+        return "-"
+    if effect.low is None or effect.high is None:
+        return f"{effect.estimate:.3g} (no interval)"
+    estimate, low, high = rounded(effect.estimate, effect.low, effect.high)
+    if verdict.bound == "low":
+        return f"at least {estimate} (from {low})"
+    if verdict.bound == "high":
+        return f"at most {estimate} (up to {high})"
+    return f"{estimate} ({low} to {high})"
+
+
+def rounded(estimate: float, low: float, high: float) -> tuple[str, str, str]:
+    """An estimate and its bounds with the same decimals, as many as half the interval tells."""
+    half = (high - low) / 2
+    if not math.isfinite(half) or half <= 0:
+        return _each(lambda v: f"{v:.3g}" if math.isfinite(v) else "no bound", estimate, low, high)
+    # Two digits of a quarter of the interval: the second of the half alone moves bounds visibly.
+    decimals = max(0, 1 - math.floor(math.log10(half / 2)))
+    return _each(lambda v: f"{round(v, decimals) + 0.0:.{decimals}f}", estimate, low, high)
+
+
+def _each(
+    written: Callable[[float], str], first: float, second: float, third: float
+) -> tuple[str, str, str]:
+    return written(first), written(second), written(third)

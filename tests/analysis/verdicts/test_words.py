@@ -1,0 +1,68 @@
+"""Effects and verdicts in words."""
+
+import math
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+from analysis.claims.judge import judge
+from analysis.verdicts.plan import BY_KEY
+from analysis.verdicts.verdict import ALONE, REFUTED, SUPPORTED, UNDECIDED, Size
+from analysis.verdicts.words import HEADLINES, effect_text, headline, leaning, sentence
+
+
+def verdict(key="sqrt_large", **changes):
+    return replace(next(one for one in judge({}) if one.key == key), **changes)
+
+
+@pytest.mark.parametrize(
+    ("size", "bound", "text"),
+    [
+        (Size(0.1234, 0.05, 0.2, 3), "", "0.123 (0.050 to 0.200)"),
+        (Size(0.00168, -0.0285, 0.0319, 5), "", "0.002 (-0.029 to 0.032)"),
+        (Size(23.81, 11.52, 49.24, 4), "", "23.8 (11.5 to 49.2)"),
+        (Size(1234.0, 700.0, 2400.0, 4), "", "1234 (700 to 2400)"),
+        (Size(-0.0001, -0.04, 0.04, 4), "", "0.000 (-0.040 to 0.040)"),
+        (Size(2.119, 1.024, 4.38, 4), "low", "at least 2.12 (from 1.02)"),
+        (Size(2.119, 1.024, 4.38, 4), "high", "at most 2.12 (up to 4.38)"),
+        (Size(0.5, None, None, 1), "", "0.5 (no interval)"),
+        (Size(0.5, 0.5, 0.5, 3), "", "0.5 (0.5 to 0.5)"),
+        (Size(40.0, 20.0, math.inf, 8), "", "40 (20 to no bound)"),
+        (Size(), "", "-"),
+    ],
+)
+def test_effects_have_the_digits_that_their_interval_tells(size, bound, text):
+    assert effect_text(verdict(effect=size, bound=bound)) == text
+
+
+@pytest.mark.parametrize("key", HEADLINES)
+@pytest.mark.parametrize("outcome", [SUPPORTED, REFUTED, UNDECIDED])
+def test_every_headline_reads_whatever_comes_out(key, outcome):
+    assert key in BY_KEY
+    row = pd.DataFrame([{"died": 7, "of": 8, "other_died": 1, "other_of": 8}])
+    said = headline(verdict(key, verdict=outcome, effect=Size(0.5, 0.4, 0.6, 8), evidence=row))
+    assert said.startswith(f"**{outcome.capitalize()}**: ")
+    assert said.endswith(".")
+    assert "{" not in said
+    assert ("0.500 (0.400 to 0.600)" in said) or ("7 of 8 runs died without" in said)
+
+
+def test_a_headline_without_runs_is_the_claim():
+    assert headline(verdict()) == f"**Not run yet**: {BY_KEY['sqrt_large'].claim}."
+    claim = BY_KEY["accuracy"]
+    assert headline(verdict("accuracy")) == (
+        f"**Not testable here**: {claim.claim}. It takes {claim.takes}."
+    )
+
+
+def test_what_the_correction_alone_takes_back_leans_to_a_side():
+    assert leaning(verdict(verdict=UNDECIDED, needs=f"refuted {ALONE}")) == "refuted"
+    assert leaning(verdict(verdict=UNDECIDED, needs="about 9 seeds")) == ""
+
+
+def test_a_sentence_has_measure_effect_and_what_is_missing():
+    claim = BY_KEY["sqrt_large"]
+    known = verdict(verdict=UNDECIDED, effect=Size(0.07, 0.0, 0.14, 7), needs="about 9 seeds")
+    said = f"**Undecided**: {claim.claim}. {claim.measure}: 0.070 (0.000 to 0.140). About 9 seeds."
+    assert sentence(known) == said
