@@ -22,6 +22,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -83,10 +84,10 @@ def survival(proof: Proof) -> list[dict[str, Any]]:
     rows = []
     for restarts, disturb in enumerate((_preempt, _lose_another_node, _lose_its_first_node)):
         target = step_of(run_dir) + 100
-        proof.wait(f"step {target}", lambda step=target: step_of(run_dir) > step, 0.1)
+        proof.wait(f"step {target}", partial(_is_past, run_dir, target), 0.1)
         at, began = step_of(run_dir), time.monotonic()
         what = disturb(proof, job)
-        proof.wait("the job to be queued again", lambda n=restarts: restarts_of(proof, job) > n)
+        proof.wait("the job to be queued again", partial(_restarted, proof, job, restarts))
         queued_s = round(time.monotonic() - began, 1)
         rows.append({"disturbance": what, "at_step": at, "queued_again_after_s": queued_s})
         print(rows[-1])
@@ -106,6 +107,14 @@ def _steps(proof: Proof) -> int:
     except ValueError:
         return 600
     return int(np.clip(30 * result["fovs_per_second"] / 2, 600, 20_000))
+
+
+def _is_past(run_dir: Path, step: int) -> bool:
+    return step_of(run_dir) > step
+
+
+def _restarted(proof: Proof, job: str, times: int) -> bool:
+    return restarts_of(proof, job) > times
 
 
 def _preempt(proof: Proof, job: str) -> str:
