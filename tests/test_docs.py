@@ -220,6 +220,17 @@ def test_every_help_opens_with_what_the_command_does_and_two_examples():
             assert re.match(rf"    python -m {re.escape(module)}( |$)", line), line
 
 
+@pytest.mark.parametrize("module", [name for names in generate.ARGPARSE.values() for name in names])
+def test_the_help_of_a_subcommand_does_the_same(module):
+    for sub in generate.subcommands(generate.help_of(module)):
+        paragraphs = generate.help_of(module, sub).split("\n\n")
+        assert re.fullmatch(r"[A-Z][^\n]+\.", paragraphs[0]), f"{sub}: {paragraphs[0]}"
+        examples = [line for line in paragraphs[1].splitlines() if line.startswith("    python")]
+        assert len(examples) >= 2, sub
+        for line in examples:
+            assert re.match(rf"    python -m {re.escape(module)} {sub}( |$)", line), line
+
+
 def test_examples_of_helps_name_options_that_exist():
     apps = {"segment": SegmentConfig, "throughput": ThroughputConfig, "tune": TuneConfig}
     for module, file in generate.HYDRA.items():

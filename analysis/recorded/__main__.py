@@ -25,7 +25,9 @@ from ffn_core.runtime import default_tracking_uri
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = CommandParser("analysis.recorded", __doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    export = commands.add_parser("export", help="write the studies of an MLflow store")
+    export = commands.add_parser(
+        "export", help="write the studies of an MLflow store", docstring=__doc__
+    )
     export.add_argument(
         "--uri",
         help="MLflow tracking URI; default: MLFLOW_TRACKING_URI or sqlite:///<cwd>/mlflow.db",

@@ -1,4 +1,10 @@
-"""Write the training coordinates of labels and print how they spread over the classes."""
+"""Compute the training coordinates of labels, and print how they spread over the classes.
+
+    python -m experiments.data prepare --labels v.h5:labels --lom-radius 24 --out c.h5
+    python -m experiments.data prepare --labels v.h5:labels --partitions p.h5:af --out c.h5
+
+A training run does this itself, and keeps what it computed.
+"""
 
 import argparse
 
@@ -28,7 +34,7 @@ from ffn_core.volumes import open_labels
 def add(add_parser: AddParser) -> None:
     """Describe the command line."""
     text = "compute the training coordinates of labels"
-    parser = add_parser("prepare", help=text, description=text)
+    parser = add_parser("prepare", help=text, docstring=__doc__)
     add_labels_to_coordinates(parser)
     parser.add_argument(
         "--mask", metavar="VOLUME", help="center no canvas where it is false (bool or integer)"

@@ -1,4 +1,10 @@
-"""Write an image, its labels, or both, at a lower resolution."""
+"""Write an image (mean), its labels (one voxel of each cube), or both, at a lower resolution.
+
+    python -m experiments.data downsample --image v.h5:image --labels v.h5:labels --out half.h5
+    python -m experiments.data downsample --image v.h5:image --factor 4 --out quarter.h5
+
+Voxel sizes and offsets follow.
+"""
 
 import argparse
 
@@ -22,7 +28,7 @@ from ffn_core.volumes import downsample, downsample_image, downsample_labels
 def add(add_parser: AddParser) -> None:
     """Describe the command line."""
     text = "write an image (mean) and labels (one voxel of each cube) at a lower resolution"
-    parser = add_parser("downsample", help=text, description=text)
+    parser = add_parser("downsample", help=text, docstring=__doc__)
     add_pair(parser)
     factors = Range(at_least=1, at_most=MOST_EXTENT)
     add_whole(parser, "--factor", factors, "along each axis (default: 2)", default=2)

@@ -1,4 +1,10 @@
-"""Download public data."""
+"""Download a public data set.
+
+    python -m experiments.data fetch fib25 --out data/fib25
+    python -m experiments.data fetch fib25 --source repository
+
+An interrupted download continues where it stopped, and no file that is there is replaced.
+"""
 
 import argparse
 from pathlib import Path
@@ -14,7 +20,7 @@ def add(add_parser: AddParser) -> None:
     """Describe the command line."""
     text = "download a public data set; interrupted downloads continue where they stopped, and no"
     text += " file that is there is replaced"
-    parser = add_parser("fetch", help=text, description=text)
+    parser = add_parser("fetch", help=text, docstring=__doc__)
     parser.add_argument("name", choices=["fib25"], help="data set")
     parser.add_argument(
         "--out",

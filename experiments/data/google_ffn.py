@@ -20,11 +20,25 @@ from ffn_core.sampling.coordinates import Coordinates
 from ffn_core.sampling.google_ffn import read_published_coordinates, write_published_coordinates
 from ffn_core.volumes import open_labels
 
+_IMPORT = """Turn a coordinate file of google/ffn (TFRecord, gzip) into one of ours.
+
+    python -m experiments.data import-coordinates --records coords --labels v.h5:labels --out c.h5
+    python -m experiments.data import-coordinates --records 'coords-*' --name validation \\
+      --labels v.h5:labels --out c.h5
+"""
+
+_EXPORT = """Write a coordinate file for google/ffn (TFRecord, gzip).
+
+    python -m experiments.data export-coordinates --coordinates c.h5 --name volume --out coords
+    python -m experiments.data export-coordinates --coordinates c.h5 --name volume \\
+      --per-class 1000 --out coords
+"""
+
 
 def add(add_parser: AddParser) -> None:
     """Describe the command lines of import-coordinates and export-coordinates."""
     text = "turn a coordinate file of google/ffn (TFRecord, gzip) into one of ours"
-    parser = add_parser("import-coordinates", help=text, description=text)
+    parser = add_parser("import-coordinates", help=text, docstring=_IMPORT)
     parser.add_argument(
         "--records", required=True, nargs="+", metavar="FILE", help="shards, or a quoted pattern"
     )
@@ -33,7 +47,7 @@ def add(add_parser: AddParser) -> None:
     parser.set_defaults(run=run_import)
 
     text = "write a coordinate file for google/ffn (TFRecord, gzip)"
-    parser = add_parser("export-coordinates", help=text, description=text)
+    parser = add_parser("export-coordinates", help=text, docstring=_EXPORT)
     parser.add_argument("--coordinates", required=True, metavar="FILE", help="of prepare")
     parser.add_argument("--name", required=True, help="label_volume_name of the records")
     seeds = Range(at_least=0, at_most=MOST_SEED)

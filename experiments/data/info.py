@@ -1,4 +1,10 @@
-"""Print what a volume holds."""
+"""Print shape, type, intensities and object sizes of a volume; check that a pair fits together.
+
+    python -m experiments.data info --image volume.h5:image
+    python -m experiments.data info --image volume.h5:image --labels volume.h5:labels
+
+Nothing is written.
+"""
 
 import argparse
 
@@ -17,7 +23,7 @@ from ffn_core.volumes import Volume, image_statistics
 def add(add_parser: AddParser) -> None:
     """Describe the command line."""
     text = "print shape, type, intensities and object sizes; check that a pair fits together"
-    parser = add_parser("info", help=text, description=text)
+    parser = add_parser("info", help=text, docstring=__doc__)
     add_pair(parser)
     add_labeled(parser)
     parser.set_defaults(run=run)

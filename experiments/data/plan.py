@@ -1,6 +1,9 @@
-"""Look at a volume and its labels, and print the command of a first training run with its reasons.
+"""Look at a volume, and print the command of a first training run with its reasons.
 
-The rules are those of :mod:`ffn_core.planning.proposal`; nothing is trained or written.
+    python -m experiments.data plan volume.h5:image volume.h5:labels
+    python -m experiments.data plan volume.h5:image volume.h5:labels --voxel-size-nm 30 8 8
+
+Nothing is trained or written.
 """
 
 import argparse
@@ -38,7 +41,7 @@ _TIMED_S = 2.0
 def add(add_parser: AddParser) -> None:
     """Describe the command line."""
     text = "look at a volume, and print the command of a first training run with its reasons"
-    parser = add_parser("plan", help=text, description=text)
+    parser = add_parser("plan", help=text, docstring=__doc__)
     parser.add_argument("image", metavar="IMAGE", help="volume of intensities")
     parser.add_argument("labels", metavar="LABELS", help="volume of object ids")
     add_labeled(parser)

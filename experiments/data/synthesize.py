@@ -1,4 +1,10 @@
-"""Write a synthetic volume and its preview."""
+"""Write a synthetic EM volume with ground truth, and a preview beside it.
+
+    python -m experiments.data synthesize --shape 128 --out volume.h5
+    python -m experiments.data synthesize --shape 64 192 192 --seed 2 --out other.h5
+
+The same options give the same volume.
+"""
 
 import argparse
 from pathlib import Path
@@ -56,7 +62,7 @@ def write_preview(path: Path, pixels: np.ndarray) -> None:
 def add(add_parser: AddParser) -> None:
     """Describe the command line."""
     text = "write a synthetic EM volume with ground truth, and a preview beside it"
-    parser = add_parser("synthesize", help=text, description=text)
+    parser = add_parser("synthesize", help=text, docstring=__doc__)
     add_whole(
         parser,
         "--shape",
