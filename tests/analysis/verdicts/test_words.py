@@ -11,7 +11,6 @@ from analysis.verdicts.plan import BY_KEY
 from analysis.verdicts.verdict import ALONE, REFUTED, SUPPORTED, UNDECIDED, Size
 from analysis.verdicts.words import HEADLINES, effect_text, headline, leaning, sentence
 
-
 WITHOUT_RUNS = {one.key: one for one in judge({})}
 
 
