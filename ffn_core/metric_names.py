@@ -122,6 +122,8 @@ SEGMENTATION_VOI: Final = segmentation_metric("voi")
 SEGMENTATION_VOI_SPLIT: Final = segmentation_metric("voi_split")
 SEGMENTATION_VOI_MERGE: Final = segmentation_metric("voi_merge")
 ASSIGNED_ARE: Final = segmentation_metric("are", assigned=True)
+ASSIGNED_VOI_SPLIT: Final = segmentation_metric("voi_split", assigned=True)
+ASSIGNED_VOI_MERGE: Final = segmentation_metric("voi_merge", assigned=True)
 SEGMENTATION_COVERAGE: Final = segmentation_metric("coverage")
 SEGMENTATION_SEGMENTS: Final = segmentation_metric("segments")
 

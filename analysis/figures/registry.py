@@ -40,17 +40,15 @@ from analysis.svg_font import with_font
 from ffn_core.files.outputs import Outputs
 from ffn_core.metric_names import (
     ASSIGNED_ARE,
+    ASSIGNED_VOI_MERGE,
+    ASSIGNED_VOI_SPLIT,
     AVERAGED,
     BASELINE_F1,
     COUPLING_EFFICIENCY,
     NOISE_SCALE,
     PHASES,
     SCORE_FINAL,
-    SEGMENTATION_ARE,
     SEGMENTATION_COVERAGE,
-    SEGMENTATION_VOI,
-    SEGMENTATION_VOI_MERGE,
-    SEGMENTATION_VOI_SPLIT,
     SLOWEST_RANK,
     STEP,
     THROUGHPUT,
@@ -91,11 +89,9 @@ METRICS = frozenset(
         COUPLING_EFFICIENCY,
         NOISE_SCALE,
         ASSIGNED_ARE,
-        SEGMENTATION_ARE,
+        ASSIGNED_VOI_MERGE,
+        ASSIGNED_VOI_SPLIT,
         SEGMENTATION_COVERAGE,
-        SEGMENTATION_VOI,
-        SEGMENTATION_VOI_SPLIT,
-        SEGMENTATION_VOI_MERGE,
     }
 )
 """All that figures, tables and summary are drawn from."""

@@ -33,11 +33,9 @@ from analysis.runs.study import NothingToDraw, Study, describe_runs, nodes_text
 from ffn_core.inference.sample import SegmentedSample
 from ffn_core.metric_names import (
     ASSIGNED_ARE,
-    SEGMENTATION_ARE,
+    ASSIGNED_VOI_MERGE,
+    ASSIGNED_VOI_SPLIT,
     SEGMENTATION_COVERAGE,
-    SEGMENTATION_VOI,
-    SEGMENTATION_VOI_MERGE,
-    SEGMENTATION_VOI_SPLIT,
 )
 
 MOST_RUNS = 3
@@ -155,24 +153,24 @@ def _surfaces(
     draw_surfaces(axes, ids, {name: colors[name] for name in names}, extents=False, zoom=0.95)
 
 
-# Metric -> axis label; the first two have a published counterpart.
-_ERRORS = {
-    SEGMENTATION_ARE: "Adapted Rand error",
-    SEGMENTATION_VOI: "VOI (bits)",
+# Errors over what was segmented, and how much that is: over all, what was left out rules the error.
+_SCORES = {
+    ASSIGNED_ARE: "Adapted Rand error",
+    SEGMENTATION_COVERAGE: "Share segmented",
 }
-_PARTS = {SEGMENTATION_VOI_SPLIT: ("split", "o"), SEGMENTATION_VOI_MERGE: ("merge", "s")}
+_PARTS = {ASSIGNED_VOI_SPLIT: ("split", "o"), ASSIGNED_VOI_MERGE: ("merge", "s")}
 _PUBLISHED = {"are": "Adapted Rand error", "voi": "VOI"}
 _MARKER_SIZE = 3.0
 
 
 def evaluation(study: Study) -> Drawing:
-    """ARE and VOI of every checkpoint segmented, above the published curves."""
+    """Errors and coverage of every checkpoint segmented, above the published curves."""
     points = study.points
-    rows = {m: study.curves(m, points) for m in (*_ERRORS, *_PARTS)}
-    shown = points[points["run_id"].isin(rows[SEGMENTATION_ARE]["run_id"])]
+    rows = {m: study.curves(m, points) for m in (*_SCORES, *_PARTS)}
+    shown = points[points["run_id"].isin(rows[ASSIGNED_ARE]["run_id"])]
     if shown.empty:
         raise NothingToDraw(
-            f"no finished run recorded {SEGMENTATION_ARE}: see experiments.segment_checkpoints"
+            f"no finished run recorded {ASSIGNED_ARE}: see experiments.segment_checkpoints"
         )
     keys = ["nodes", "recipe"]
     recipes = list(dict.fromkeys(shown[keys].sort_values(keys).itertuples(index=False, name=None)))
@@ -182,9 +180,9 @@ def evaluation(study: Study) -> Drawing:
     cycle = SERIES if several else [node_color(nodes) for nodes, _ in recipes]
     colors = dict(zip(recipes, cycle, strict=False))
     figure, axes = panels(5)
-    for ax, (metric, label) in zip(axes, _ERRORS.items(), strict=False):
+    for ax, (metric, label) in zip(axes, _SCORES.items(), strict=False):
         _draw_runs(ax, rows[metric], colors)
-        ax.set(ylabel=label, ylim=(0, None))
+        ax.set(ylabel=label, ylim=(0, 1))
     axes[0].set_title("this study")
     _draw_parts(axes[2], rows, colors)
     for ax in axes[:3]:
@@ -194,13 +192,13 @@ def evaluation(study: Study) -> Drawing:
     legend_below(figure, _handles(shown, colors))
     return Drawing(
         figure,
-        "Adapted Rand error and variation of information (VOI) of the segmentation by each"
-        " checkpoint. Last two panels: the published curves.",
+        "Errors of the segmentation by each checkpoint over what it segmented, and the share of the"
+        " foreground that this is. Last two panels: the published curves.",
         notes(
-            "Counted are all voxels with a true id; those left unsegmented count as one more"
-            " segment.",
+            "Errors count voxels that have a true id and a segment. Share segmented: those, of all"
+            " voxels with a true id.",
             "Split errors lie in H(segmentation | truth), merge errors in H(truth | segmentation);"
-            " their sum is the VOI. Their lines are means over seeds.",
+            " their sum is the variation of information (VOI). Their lines are means over seeds.",
             "Published: against the number of the checkpoint. Which voxels count and of what volume"
             " is not stated, so levels cannot be compared.",
             describe_runs(shown),

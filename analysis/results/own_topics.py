@@ -33,20 +33,21 @@ from analysis.stats.intervals import mean_interval
 from analysis.text import node_words
 from ffn_core.errors import InputError
 from ffn_core.metric_names import (
+    ASSIGNED_ARE,
+    ASSIGNED_VOI_MERGE,
+    ASSIGNED_VOI_SPLIT,
     BUDGET,
-    SEGMENTATION_ARE,
-    SEGMENTATION_VOI,
-    SEGMENTATION_VOI_MERGE,
-    SEGMENTATION_VOI_SPLIT,
+    SEGMENTATION_COVERAGE,
 )
 
 ANY_NODES: Final = Question(most_nodes=2048)
 _ERRORS: Final = {
-    "adapted Rand error": SEGMENTATION_ARE,
-    "VOI split": SEGMENTATION_VOI_SPLIT,
-    "VOI merge": SEGMENTATION_VOI_MERGE,
-    "VOI": SEGMENTATION_VOI,
+    "adapted Rand error": ASSIGNED_ARE,
+    "VOI split": ASSIGNED_VOI_SPLIT,
+    "VOI merge": ASSIGNED_VOI_MERGE,
+    "share segmented": SEGMENTATION_COVERAGE,
 }
+"""Errors over what was segmented of the foreground, and how much that is."""
 
 
 @dataclass(frozen=True)
@@ -210,7 +211,8 @@ def _segmentation_words(own: OwnRuns) -> list[str]:
         runs = f"{len(rows)} run{'s' if len(rows) > 1 else ''}"
         said.append(
             f"Adapted Rand error of the last checkpoint, trained on {node_words(int(str(nodes)))}: "
-            f"{error.estimate:.3f}{interval}, {runs}."
+            f"{error.estimate:.3f}{interval} over {rows['share segmented'].mean():.0%} of the"
+            f" foreground, {runs}."
         )
     return said
 

@@ -131,10 +131,11 @@ def point_metrics(nodes: int, ranks: int, gain: float) -> list[Metric]:
             "time/straggler_wait_s": 0.05 * nodes / rate,
             "time/slowest_rank": float(ranks > 1 and index % 4 == 0),
             "noise_scale/simple": 10.0 + index,
-            "segmentation/are": 1.0 - gain * index,
-            "segmentation/voi_split": 4.0 - index / 4,
-            "segmentation/voi_merge": 2.0 - gain * index,
-            "segmentation/voi": 6.0 - index / 4 - gain * index,
+            "segmentation/are": 1.0,
+            "segmentation/assigned_are": 1.0 - gain * index,
+            "segmentation/assigned_voi_split": 4.0 - index / 4,
+            "segmentation/assigned_voi_merge": 2.0 - gain * index,
+            "segmentation/coverage": index / 10,
         }
         metrics += [Metric(key, value, 1000 + index, fovs) for key, value in values.items()]
     return metrics
