@@ -147,10 +147,7 @@ def rule_differences(studies: Studies, metric: str = PRIMARY) -> Drawing:
             "Noise scale: node count whose global batch is the gradient noise scale at convergence."
             if len(noise)
             else "",
-            "Crossover: where the mean crosses zero for good, dead runs counted with their score,"
-            " with its 95 % interval (test inversion); it may reach beyond the node counts tried."
-            if crossed
-            else "",
+            crossed,
             f"{capitalized(describe(points))}.",
         ),
     )
@@ -296,8 +293,8 @@ def _draw_noise_scale(ax: Axes, noise: np.ndarray, batch: float) -> None:
     ax.axvline(float(np.exp(np.log(at).mean())), color=ORANGE, label="noise scale")
 
 
-def _draw_crossover(ax: Axes, difference: pd.DataFrame) -> bool:
-    """The crossover and its interval, as far as they lie in the range drawn; whether there is one.
+def _draw_crossover(ax: Axes, difference: pd.DataFrame) -> str:
+    """The crossover and its interval, as far as they lie in the range drawn; a note, if there is.
 
     Args:
         ax: with the differences on it.
@@ -305,16 +302,19 @@ def _draw_crossover(ax: Axes, difference: pd.DataFrame) -> bool:
     """
     found = crossover_bounds(difference.dropna())
     if found is None:
-        return False
+        return ""
     estimate, low, high = found
     nodes = difference.columns.to_numpy(dtype=float)
     smallest, largest = nodes.min() / _MARGIN, nodes.max() * _MARGIN
     if not smallest <= estimate <= largest:
-        return False
+        return ""
+    ax.plot(estimate, 0, "D", color=VERMILION, zorder=5, label="crossover")
+    said = "Crossover: where the mean crosses zero for good, dead runs counted with their score. "
+    if low <= smallest and high >= largest:
+        return f"{said}Its 95 % interval (test inversion) covers all node counts tried."
     ends = np.clip([low, high], smallest, largest)
     ax.plot(ends, [0, 0], color=VERMILION, linewidth=2.2, zorder=4)
-    ax.plot(estimate, 0, "D", color=VERMILION, zorder=5, label="crossover")
-    return True
+    return f"{said}Line: its 95 % interval (test inversion), which may reach beyond the panel."
 
 
 def _finish(ax: Axes, nodes: pd.Series, label: str) -> None:
