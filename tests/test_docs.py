@@ -220,6 +220,7 @@ def test_every_help_opens_with_what_the_command_does_and_two_examples():
             assert re.match(rf"    python -m {re.escape(module)}( |$)", line), line
 
 
+@pytest.mark.filterwarnings("ignore:.*found in sys.modules:RuntimeWarning")
 @pytest.mark.parametrize("module", [name for names in generate.ARGPARSE.values() for name in names])
 def test_the_help_of_a_subcommand_does_the_same(module):
     for sub in generate.subcommands(generate.help_of(module)):

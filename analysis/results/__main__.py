@@ -20,10 +20,11 @@ from typing import Final
 
 from analysis.claims.judge import verdict_table
 from analysis.results.findings import Findings, open_report
-from analysis.results.page import HEADLINES, page
+from analysis.results.page import page
 from analysis.results.quoted import page_quoting, preset_quoting
 from analysis.runs.presets import CONF
 from analysis.runs.sources import RECORDED, default_store, files_of
+from analysis.verdicts.words import HEADLINES, decided
 from ffn_core.command import command
 from ffn_core.errors import InputError, in_one_line
 from ffn_core.files import REPOSITORY, whole_file
@@ -38,7 +39,8 @@ QUOTING: Final = tuple(REPOSITORY / name for name in ("README.md", "docs/results
 def quoted(findings: Findings) -> dict[Path, str]:
     """README, docs and presets with what they quote, of those in which it changes."""
     verdicts = findings.verdicts
-    written = {path: page_quoting(path.read_text(), verdicts, HEADLINES) for path in QUOTING}
+    keys = decided(verdicts) or HEADLINES
+    written = {path: page_quoting(path.read_text(), verdicts, keys) for path in QUOTING}
     for path in sorted((CONF / "experiment").glob("*.yaml")):
         written[path] = preset_quoting(path.read_text(), path.stem, verdicts)
     return {path: text for path, text in written.items() if text != path.read_text()}

@@ -18,7 +18,13 @@ from analysis.text import capitalized, markdown_table
 from analysis.verdicts.scored_runs import SCORE
 from analysis.verdicts.seed_intervals import METHOD
 from analysis.verdicts.verdict import MODELED, Verdict
-from analysis.verdicts.words import HEADLINES, effect_text, headline, leaning
+from analysis.verdicts.words import (
+    HEADLINES,
+    decided,
+    effect_text,
+    headline,
+    leaning,
+)
 
 COMMAND: Final = "nox -s figures"
 NOTEBOOKS: Final = "analysis/notebooks"
@@ -45,7 +51,8 @@ _PLAN: Final = (
             "**Segmentation.** Two seeds of the five were trained and segmented.",
             "**FIB-25.** The presets of part 7 could not start as first written, because they"
             " asked for held-out synthetic volumes. They now hold out a fifth of the real volume."
-            " The gate (`fib25_gate`) was begun, and stopped at a tenth of its FOVs for want of time.",
+            " The gate (`fib25_gate`) was begun, and stopped at a tenth of its FOVs for want of"
+            " time.",
             "**Looks.** One look was planned. Scores were seen as runs ended, and this page was"
             " written three times before its last runs: twice to test the software, and once with"
             " five seeds of the rules and three or four of the other parts. Planned seeds were run"
@@ -98,8 +105,9 @@ def _head() -> str:
 
 
 def _opening(findings: Findings) -> str:
-    """What came out, a sentence for each of the questions that a reader comes with."""
-    lines = [f"- {headline(findings.verdicts[key])}" for key in HEADLINES]
+    """What came out of the questions that a reader comes with, and what else is decided."""
+    keys = dict.fromkeys([*HEADLINES, *decided(findings.verdicts)])
+    lines = [f"- {headline(findings.verdicts[key])}" for key in keys]
     return "\n\n".join(["## Findings", "\n".join(lines), *leanings(findings.verdicts.values())])
 
 

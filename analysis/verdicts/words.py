@@ -12,9 +12,13 @@ from analysis.verdicts.verdict import (
     ALONE,
     MEASURED,
     NOT_TESTABLE,
+    REFUTED,
+    SUPPORTED,
     UNDECIDED,
     Verdict,
 )
+
+DECIDED: Final = (SUPPORTED, REFUTED)
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,16 @@ class Headline:
     undecided: str
 
 
-HEADLINES: Final[Mapping[str, Headline]] = {
+HEADLINES: Final = (
+    "linear_small",
+    "sqrt_large",
+    "warmup_deaths",
+    "small_batch_data",
+    "efficiency_2048",
+)
+"""Claims that RESULTS opens with, chosen before the runs."""
+
+SENTENCES: Final[Mapping[str, Headline]] = {
     "linear_small": Headline(
         "At 4 and 16 nodes, linear scaling beats square-root scaling by {effect} in F1.",
         "At 4 and 16 nodes, linear scaling is no better than square-root scaling: it differs by"
@@ -66,21 +79,65 @@ HEADLINES: Final[Mapping[str, Headline]] = {
         "Models fitted to the published throughput of 1 to 1024 nodes miss the efficiency at 2048"
         " by {effect}: too wide an interval to call it a prediction.",
     ),
+    "linear_low_base": Headline(
+        "From a quarter of the base rate, linear scaling is as good as square-root scaling at 64"
+        " nodes: {effect} in F1.",
+        "Even from a quarter of the base rate, linear scaling is behind square-root scaling at 64"
+        " nodes: {effect} in F1.",
+        "From a quarter of the base rate, linear scaling may be as good as square-root scaling at"
+        " 64 nodes: {effect} in F1.",
+    ),
+    "warmup_sqrt": Headline(
+        "Warm-up helps square-root scaling at 16 and 64 nodes: {effect} in F1.",
+        "Warm-up does not help square-root scaling at 16 and 64 nodes: {effect} in F1.",
+        "Warm-up may help square-root scaling at 16 and 64 nodes: {effect} in F1.",
+    ),
+    "growing_batch_data": Headline(
+        "Growing the batch (4, 16, then 64 nodes) saves data: 64 nodes throughout take {effect}"
+        " times its FOVs.",
+        "Growing the batch (4, 16, then 64 nodes) saves no data: 64 nodes throughout take {effect}"
+        " times its FOVs.",
+        "Growing the batch (4, 16, then 64 nodes) may save data: 64 nodes throughout take {effect}"
+        " times its FOVs.",
+    ),
+    "growing_batch_time": Headline(
+        "Growing the batch saves time, as modeled: 4 nodes throughout take {effect} times as long.",
+        "Growing the batch saves no time, as modeled: 4 nodes throughout take {effect} times as"
+        " long.",
+        "Growing the batch may save time, as modeled: 4 nodes throughout take {effect} times as"
+        " long.",
+    ),
+    "coupling": Headline(
+        "Two coupled ranks keep {effect} of the throughput of two uncoupled ones.",
+        "Two coupled ranks lose more than a tenth: they keep {effect} of the throughput of two"
+        " uncoupled ones.",
+        "Two coupled ranks keep {effect} of the throughput of two uncoupled ones, give or take"
+        " too much.",
+    ),
 }
-"""What RESULTS and README open with; the claims were chosen before the runs."""
+"""What pages quote of a claim in place of it; others are quoted as they stand."""
 
 
 def headline(verdict: Verdict) -> str:
-    """The verdict, then one sentence that says what came out."""
-    said = HEADLINES.get(verdict.key)
-    forms = {} if said is None else vars(said)
+    """One sentence that says what came out, and the verdict."""
+    known = SENTENCES.get(verdict.key)
+    forms = {} if known is None else vars(known)
     row = verdict.evidence.iloc[0].to_dict() if len(verdict.evidence) else {}
     form = forms.get(verdict.verdict, "")
     if not form or verdict.effect.estimate is None:
-        needs = f" It takes {verdict.needs}." if verdict.verdict == NOT_TESTABLE else ""
-        return f"**{capitalized(verdict.verdict)}**: {verdict.claim}.{needs}"
-    sentence = form.format_map({**row, "effect": effect_text(verdict)})
-    return f"**{capitalized(verdict.verdict)}**: {sentence}"
+        more = f" It takes {verdict.needs}." if verdict.verdict == NOT_TESTABLE else ""
+        if verdict.verdict in DECIDED:
+            more = f" Effect: {effect_text(verdict)}."
+        return f"**{capitalized(verdict.verdict)}**: {verdict.claim}.{more}"
+    said = form.format_map({**row, "effect": effect_text(verdict)})
+    claim = "claim " if verdict.verdict in DECIDED else ""
+    # After it: before a sentence that denies the claim, "refuted" would deny the sentence.
+    return f"{said} *{capitalized(claim + verdict.verdict)}.*"
+
+
+def decided(verdicts: Mapping[str, Verdict]) -> list[str]:
+    """Keys of the claims that are supported or refuted."""
+    return [key for key, one in verdicts.items() if one.verdict in DECIDED]
 
 
 def leaning(verdict: Verdict) -> str:

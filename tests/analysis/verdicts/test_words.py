@@ -9,7 +9,15 @@ import pytest
 from analysis.claims.judge import judge
 from analysis.verdicts.plan import BY_KEY
 from analysis.verdicts.verdict import ALONE, REFUTED, SUPPORTED, UNDECIDED, Size
-from analysis.verdicts.words import HEADLINES, effect_text, headline, leaning, sentence
+from analysis.verdicts.words import (
+    HEADLINES,
+    SENTENCES,
+    decided,
+    effect_text,
+    headline,
+    leaning,
+    sentence,
+)
 
 WITHOUT_RUNS = {one.key: one for one in judge({})}
 
@@ -38,14 +46,15 @@ def test_effects_have_the_digits_that_their_interval_tells(size, bound, text):
     assert effect_text(verdict(effect=size, bound=bound)) == text
 
 
-@pytest.mark.parametrize("key", HEADLINES)
+@pytest.mark.parametrize("key", SENTENCES)
 @pytest.mark.parametrize("outcome", [SUPPORTED, REFUTED, UNDECIDED])
 def test_every_headline_reads_whatever_comes_out(key, outcome):
     assert key in BY_KEY
+    assert set(HEADLINES) <= set(SENTENCES)
     row = pd.DataFrame([{"died": 7, "of": 8, "other_died": 1, "other_of": 8}])
     said = headline(verdict(key, verdict=outcome, effect=Size(0.5, 0.4, 0.6, 8), evidence=row))
-    assert said.startswith(f"**{outcome.capitalize()}**: ")
-    assert said.endswith(".")
+    verdict_said = outcome if outcome == UNDECIDED else f"claim {outcome}"
+    assert said.endswith(f". *{verdict_said.capitalize()}.*")
     assert "{" not in said
     assert ("0.500 (0.400 to 0.600)" in said) or ("7 of 8 runs died without" in said)
 
@@ -56,6 +65,15 @@ def test_a_headline_without_runs_is_the_claim():
     assert headline(verdict("accuracy")) == (
         f"**Not testable here**: {claim.claim}. It takes {claim.takes}."
     )
+
+
+def test_what_is_decided_is_told_with_its_effect():
+    key = "linear_dies"
+    assert decided(WITHOUT_RUNS) == []
+    known = verdict(key, verdict=REFUTED, effect=Size(-0.0248, -0.0406, -0.009, 8))
+    other = verdict("sqrt_large", verdict=SUPPORTED, effect=Size(0.1, 0.05, 0.15, 8))
+    assert decided(WITHOUT_RUNS | {key: known, "sqrt_large": other}) == ["sqrt_large", key]
+    assert headline(known) == (f"**Refuted**: {known.claim}. Effect: -0.0248 (-0.0406 to -0.0090).")
 
 
 def test_what_the_correction_alone_takes_back_leans_to_a_side():
