@@ -67,7 +67,7 @@ def test_a_headline_without_runs_is_the_claim():
     )
 
 
-def test_what_is_decided_is_told_with_its_effect():
+def test_what_is_decided_is_quoted_with_its_effect():
     key = "linear_dies"
     assert decided(WITHOUT_RUNS) == []
     known = verdict(key, verdict=REFUTED, effect=Size(-0.0248, -0.0406, -0.009, 8))
