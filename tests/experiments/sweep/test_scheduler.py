@@ -41,6 +41,14 @@ def no_waiting(monkeypatch):
     monkeypatch.setattr("experiments.sweep.scheduler.POLL_S", 0.0)
 
 
+@pytest.fixture(autouse=True)
+def ctrl_c_is_taken():
+    """Jobs that a shell starts in the background ignore SIGINT, and so would these tests there."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def carried_out(points, limit, again=None):
     """Outcomes by name, in the order of their ends."""
     ends = []
