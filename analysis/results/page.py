@@ -108,7 +108,10 @@ def _opening(findings: Findings) -> str:
     """What came out of the questions that a reader comes with, and what else is decided."""
     keys = dict.fromkeys([*HEADLINES, *decided(findings.verdicts)])
     lines = [f"- {headline(findings.verdicts[key])}" for key in keys]
-    return "\n\n".join(["## Findings", "\n".join(lines), *leanings(findings.verdicts.values())])
+    said = "In parentheses: 95 % intervals."
+    return "\n\n".join(
+        ["## Findings", said, "\n".join(lines), *leanings(findings.verdicts.values())]
+    )
 
 
 def leanings(verdicts: Iterable[Verdict]) -> list[str]:

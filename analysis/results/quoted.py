@@ -35,7 +35,9 @@ def page_quoting(text: str, verdicts: Mapping[str, Verdict], headlines: Iterable
         verdicts: by key.
         headlines: keys of the claims that are quoted with their effects, in order.
     """
-    said = [f"{len(verdicts)} claims: {counted(verdicts.values())}."]
+    said = [
+        f"{len(verdicts)} claims: {counted(verdicts.values())}. In parentheses: 95 % intervals."
+    ]
     said += [headline(verdicts[key]) for key in headlines]
     first, *others = said
     lines = [first, "", *(_wrapped(f"- {one}", "  ") for one in others)]

@@ -94,11 +94,11 @@ SENTENCES: Final[Mapping[str, Headline]] = {
     ),
     "growing_batch_data": Headline(
         "Growing the batch (4, 16, then 64 nodes) saves data: 64 nodes throughout take {effect}"
-        " times its FOVs.",
+        " times as many FOVs.",
         "Growing the batch (4, 16, then 64 nodes) saves no data: 64 nodes throughout take {effect}"
-        " times its FOVs.",
+        " times as many FOVs.",
         "Growing the batch (4, 16, then 64 nodes) may save data: 64 nodes throughout take {effect}"
-        " times its FOVs.",
+        " times as many FOVs.",
     ),
     "growing_batch_time": Headline(
         "Growing the batch saves time, as modeled: 4 nodes throughout take {effect} times as long.",
@@ -111,8 +111,8 @@ SENTENCES: Final[Mapping[str, Headline]] = {
         "Two coupled ranks keep {effect} of the throughput of two uncoupled ones.",
         "Two coupled ranks lose more than a tenth: they keep {effect} of the throughput of two"
         " uncoupled ones.",
-        "Two coupled ranks keep {effect} of the throughput of two uncoupled ones, give or take"
-        " too much.",
+        "Two coupled ranks may lose more than a tenth: they keep {effect} of the throughput of two"
+        " uncoupled ones.",
     ),
 }
 """What pages quote of a claim in place of it; others are quoted as they stand."""
@@ -169,9 +169,9 @@ def effect_text(verdict: Verdict) -> str:
         return f"{effect.estimate:.3g} (no interval)"
     estimate, low, high = rounded(effect.estimate, effect.low, effect.high)
     if verdict.bound == "low":
-        return f"at least {estimate} (from {low})"
+        return f"at least {estimate} ({low} or more)"
     if verdict.bound == "high":
-        return f"at most {estimate} (up to {high})"
+        return f"at most {estimate} ({high} or less)"
     return f"{estimate} ({low} to {high})"
 
 

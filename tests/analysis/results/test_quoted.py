@@ -46,7 +46,7 @@ def test_a_bound_is_quoted_as_a_bound():
     key = "small_batch_data"
     known = replace(verdicts[key], verdict=UNDECIDED, bound="low", effect=Size(2.12, 1.02, 4.38, 4))
     text = page_quoting(f"{START}{END}", verdicts | {key: known}, [key])
-    assert "64 nodes take at least 2.12 (from 1.02) times the FOVs" in " ".join(text.split())
+    assert "64 nodes take at least 2.12 (1.02 or more) times the FOVs" in " ".join(text.split())
 
 
 def test_a_preset_names_the_verdicts_on_its_claims():
