@@ -14,8 +14,7 @@ from matplotlib.figure import Figure
 from rich.console import Console
 
 from analysis.figures.cost_to_target import cost_to_target, growing_batch
-from analysis.figures.learning_rate import learning_rate
-from analysis.figures.learning_rate_laws import learning_rate_laws
+from analysis.figures.learning_rate import learning_rate, learning_rate_laws
 from analysis.figures.scaling_models import models
 from analysis.figures.segmentation import evaluation, segmentations
 from analysis.figures.step_time import phase_breakdown, stragglers

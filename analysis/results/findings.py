@@ -18,9 +18,8 @@ from analysis.figures.style import Drawing, styles
 from analysis.models.model_average import published_throughput
 from analysis.recorded import provenance
 from analysis.results import cost_figures, score_figures
-from analysis.results.laws import laws_text
-from analysis.results.scaling_rows import scaling_rows
 from analysis.results.shown import Missing, Picture, Text, picture_of
+from analysis.results.tables import laws_text, scaling_rows
 from analysis.runs.presets import pilot_target, question
 from analysis.runs.sources import default_store, is_tracking_uri, load_studies
 from analysis.runs.study import NothingToDraw, Study

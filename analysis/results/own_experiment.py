@@ -18,10 +18,9 @@ from analysis.report.effects import varied_options
 from analysis.report.statements import option_words, value_words
 from analysis.results import cost_figures, findings, score_figures
 from analysis.results.findings import Findings
-from analysis.results.laws import laws_text
 from analysis.results.own_topics import ANY_NODES, OF_CLAIM, OF_FIGURE, OwnRuns, Topic, topics_of
-from analysis.results.scaling_rows import scaling_rows
 from analysis.results.shown import Missing, Picture, Text, picture_of
+from analysis.results.tables import laws_text, scaling_rows
 from analysis.runs.runs import Runs
 from analysis.runs.sources import STORE_VARIABLE, default_store, is_tracking_uri, load_studies
 from analysis.runs.study import NothingToDraw, Study

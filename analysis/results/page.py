@@ -108,10 +108,8 @@ def _opening(findings: Findings) -> str:
     """What came out of the questions that a reader comes with, and what else is decided."""
     keys = dict.fromkeys([*HEADLINES, *decided(findings.verdicts)])
     lines = [f"- {headline(findings.verdicts[key])}" for key in keys]
-    said = "In parentheses: 95 % intervals."
-    return "\n\n".join(
-        ["## Findings", said, "\n".join(lines), *leanings(findings.verdicts.values())]
-    )
+    parts = ["## Findings", "In parentheses: 95 % intervals.", "\n".join(lines)]
+    return "\n\n".join([*parts, *leanings(findings.verdicts.values())])
 
 
 def leanings(verdicts: Iterable[Verdict]) -> list[str]:

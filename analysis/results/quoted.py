@@ -35,12 +35,10 @@ def page_quoting(text: str, verdicts: Mapping[str, Verdict], headlines: Iterable
         verdicts: by key.
         headlines: keys of the claims that are quoted with their effects, in order.
     """
-    said = [
-        f"{len(verdicts)} claims: {counted(verdicts.values())}. In parentheses: 95 % intervals."
-    ]
-    said += [headline(verdicts[key]) for key in headlines]
-    first, *others = said
-    lines = [first, "", *(_wrapped(f"- {one}", "  ") for one in others)]
+    counts = f"{len(verdicts)} claims: {counted(verdicts.values())}."
+    said = (headline(verdicts[key]) for key in headlines)
+    lines = [f"{counts} In parentheses: 95 % intervals.", ""]
+    lines += [_wrapped(f"- {one}", "  ") for one in said]
     block = "\n".join([START, *lines, END])
     return re.sub(f"{re.escape(START)}.*?{re.escape(END)}", lambda _: block, text, flags=re.DOTALL)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,7 +22,7 @@ DECIDED: Final = (SUPPORTED, REFUTED)
 
 
 @dataclass(frozen=True)
-class Headline:
+class Wording:
     """A claim for readers who have not seen the plan, one sentence for each way it can come out.
 
     `{effect}` stands for the effect with its interval, other names for the first row of evidence.
@@ -42,21 +42,21 @@ HEADLINES: Final = (
 )
 """Claims that RESULTS opens with, chosen before the runs."""
 
-SENTENCES: Final[Mapping[str, Headline]] = {
-    "linear_small": Headline(
+SENTENCES: Final[Mapping[str, Wording]] = {
+    "linear_small": Wording(
         "At 4 and 16 nodes, linear scaling beats square-root scaling by {effect} in F1.",
         "At 4 and 16 nodes, linear scaling is no better than square-root scaling: it differs by"
         " {effect} in F1.",
         "At 4 and 16 nodes, the runs cannot tell linear from square-root scaling: they differ by"
         " {effect} in F1.",
     ),
-    "sqrt_large": Headline(
+    "sqrt_large": Wording(
         "At 64 nodes, square-root scaling beats linear scaling by {effect} in F1.",
         "At 64 nodes, square-root scaling is no better than linear scaling: it differs by {effect}"
         " in F1.",
         "At 64 nodes, square-root scaling may beat linear scaling: it differs by {effect} in F1.",
     ),
-    "warmup_deaths": Headline(
+    "warmup_deaths": Wording(
         "At 64 nodes, linear scaling needs its warm-up: {died} of {of} runs died without it,"
         " {other_died} of {other_of} with it.",
         "At 64 nodes, warm-up does not keep linear scaling alive: {died} of {of} runs died without"
@@ -64,14 +64,14 @@ SENTENCES: Final[Mapping[str, Headline]] = {
         "At 64 nodes, linear scaling may need its warm-up: {died} of {of} runs died without it,"
         " {other_died} of {other_of} with it.",
     ),
-    "small_batch_data": Headline(
+    "small_batch_data": Wording(
         "Large batches cost data: 64 nodes take {effect} times the FOVs of 1 node to the same F1.",
         "Large batches cost no data: 64 nodes take {effect} times the FOVs of 1 node to the same"
         " F1.",
         "Large batches may cost data: 64 nodes take {effect} times the FOVs of 1 node to the same"
         " F1.",
     ),
-    "efficiency_2048": Headline(
+    "efficiency_2048": Wording(
         "Models fitted to the published throughput of 1 to 1024 nodes predict the efficiency at"
         " 2048: they are off by {effect}.",
         "Models fitted to the published throughput of 1 to 1024 nodes miss the efficiency at 2048"
@@ -79,7 +79,7 @@ SENTENCES: Final[Mapping[str, Headline]] = {
         "Models fitted to the published throughput of 1 to 1024 nodes miss the efficiency at 2048"
         " by {effect}: too wide an interval to call it a prediction.",
     ),
-    "linear_low_base": Headline(
+    "linear_low_base": Wording(
         "From a quarter of the base rate, linear scaling is as good as square-root scaling at 64"
         " nodes: {effect} in F1.",
         "Even from a quarter of the base rate, linear scaling is behind square-root scaling at 64"
@@ -87,12 +87,12 @@ SENTENCES: Final[Mapping[str, Headline]] = {
         "From a quarter of the base rate, linear scaling may be as good as square-root scaling at"
         " 64 nodes: {effect} in F1.",
     ),
-    "warmup_sqrt": Headline(
+    "warmup_sqrt": Wording(
         "Warm-up helps square-root scaling at 16 and 64 nodes: {effect} in F1.",
         "Warm-up does not help square-root scaling at 16 and 64 nodes: {effect} in F1.",
         "Warm-up may help square-root scaling at 16 and 64 nodes: {effect} in F1.",
     ),
-    "growing_batch_data": Headline(
+    "growing_batch_data": Wording(
         "Growing the batch (4, 16, then 64 nodes) saves data: 64 nodes throughout take {effect}"
         " times as many FOVs.",
         "Growing the batch (4, 16, then 64 nodes) saves no data: 64 nodes throughout take {effect}"
@@ -100,14 +100,14 @@ SENTENCES: Final[Mapping[str, Headline]] = {
         "Growing the batch (4, 16, then 64 nodes) may save data: 64 nodes throughout take {effect}"
         " times as many FOVs.",
     ),
-    "growing_batch_time": Headline(
+    "growing_batch_time": Wording(
         "Growing the batch saves time, as modeled: 4 nodes throughout take {effect} times as long.",
         "Growing the batch saves no time, as modeled: 4 nodes throughout take {effect} times as"
         " long.",
         "Growing the batch may save time, as modeled: 4 nodes throughout take {effect} times as"
         " long.",
     ),
-    "coupling": Headline(
+    "coupling": Wording(
         "Two coupled ranks keep {effect} of the throughput of two uncoupled ones.",
         "Two coupled ranks lose more than a tenth: they keep {effect} of the throughput of two"
         " uncoupled ones.",
@@ -175,17 +175,11 @@ def effect_text(verdict: Verdict) -> str:
     return f"{estimate} ({low} to {high})"
 
 
-def rounded(estimate: float, low: float, high: float) -> tuple[str, str, str]:
+def rounded(estimate: float, low: float, high: float) -> list[str]:
     """An estimate and its bounds with the same decimals, as many as half the interval tells."""
-    half = (high - low) / 2
+    values, half = (estimate, low, high), (high - low) / 2
     if not math.isfinite(half) or half <= 0:
-        return _each(lambda v: f"{v:.3g}" if math.isfinite(v) else "no bound", estimate, low, high)
+        return [f"{v:.3g}" if math.isfinite(v) else "no bound" for v in values]
     # Two digits of a quarter of the interval: the second of the half alone moves bounds visibly.
     decimals = max(0, 1 - math.floor(math.log10(half / 2)))
-    return _each(lambda v: f"{round(v, decimals) + 0.0:.{decimals}f}", estimate, low, high)
-
-
-def _each(
-    written: Callable[[float], str], first: float, second: float, third: float
-) -> tuple[str, str, str]:
-    return written(first), written(second), written(third)
+    return [f"{round(v, decimals) + 0.0:.{decimals}f}" for v in values]  # no minus before 0

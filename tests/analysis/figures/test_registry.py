@@ -11,8 +11,7 @@ from rich.console import Console
 
 from analysis.figures.__main__ import main
 from analysis.figures.cost_to_target import cost_to_target
-from analysis.figures.learning_rate import learning_rate
-from analysis.figures.learning_rate_laws import learning_rate_laws
+from analysis.figures.learning_rate import learning_rate, learning_rate_laws
 from analysis.figures.registry import COMMAND, FIGURES, METRICS, draw_study
 from analysis.figures.scaling_models import models
 from analysis.figures.segmentation import evaluation, segmentations
