@@ -18,8 +18,8 @@ SWITCH = "uv sync --no-group cpu --group gpu"
 
 BUILD_HOROVOD = (
     "HOROVOD_WITH_TENSORFLOW=1 HOROVOD_WITH_GLOO=1 HOROVOD_WITHOUT_PYTORCH=1 "
-    "HOROVOD_WITHOUT_MXNET=1 pip install --no-build-isolation --no-cache-dir --force-reinstall "
-    "--no-deps horovod==0.28.1"
+    "HOROVOD_WITHOUT_MXNET=1 CXXFLAGS='-include stdexcept -include cstdint' pip install "
+    "--no-build-isolation --no-cache-dir --force-reinstall --no-deps horovod==0.28.1"
 )
 """Builds Horovod against the TensorFlow that is installed."""
 

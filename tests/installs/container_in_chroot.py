@@ -18,7 +18,9 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 ARCHIVE = "http://deb.debian.org/debian"
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
-"""Those of this machine are those of its network; an image gets its own from Debian."""
+"""Where a network signs its traffic itself, the machine's own file knows its signature."""
+TRUSTING = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
+"""Variables that name such a file to pip and uv; passed on where this machine sets them."""
 
 
 @dataclass
@@ -57,11 +59,20 @@ class Steps:
             self._copy(sources, self._inside(self.where) / target)
         elif word == "RUN":
             environment = {"HOME": "/root", "PATH": os.defpath} | self.variables
-            command = f"cd {self.where} && {rest}"
-            chroot = ["chroot", str(self.folder), "/bin/sh", "-ec", command]
+            environment |= self._certificates()
+            shell = ["/bin/sh", "-ec", f"cd {self.where} && {rest}"]
+            chroot = [str(shutil.which("chroot")), str(self.folder), *shell]
             subprocess.run(chroot, env=environment, check=True)
         else:
             raise ValueError(f"unknown instruction {word}")
+
+    def _certificates(self) -> dict[str, str]:
+        """The machine's certificates, once Debian's are installed; what points pip and uv there."""
+        target = self._inside(str(CERTIFICATES))
+        if not (CERTIFICATES.is_file() and target.is_file()):
+            return {}
+        shutil.copy(CERTIFICATES, target)
+        return {name: str(CERTIFICATES) for name in TRUSTING if name in os.environ}
 
     def _inside(self, path: str) -> Path:
         return self.folder / path.lstrip("/")

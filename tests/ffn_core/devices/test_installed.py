@@ -1,6 +1,7 @@
 """What is installed: found without importing it, and said in one line where it does not do."""
 
 import re
+import shlex
 import tomllib
 from pathlib import Path
 
@@ -17,7 +18,8 @@ from ffn_core.devices.installed import (
 )
 from ffn_core.errors import InputError
 
-PROJECT = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())
+ROOT = Path(__file__).parents[3]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 
 def test_this_environment_can_train():
@@ -69,3 +71,15 @@ def test_all_that_name_a_version_name_the_same():
     assert len(texts) == 3
     assert len({version for (version,) in versions}) == 1
     assert any(text in BUILD_HOROVOD for text in PROJECT["project"]["dependencies"])
+
+
+def test_every_recipe_builds_horovod_with_the_same_settings():
+    """That of uv, the advice of a command, and the lines for pip and for another project."""
+    settings = PROJECT["tool"]["uv"]["extra-build-variables"]["horovod"]
+    guide = (ROOT / "docs/guides/installing.md").read_text()
+    pip = re.search(r"^HOROVOD_WITH.*\\\n.*horovod==.*$", guide, re.MULTILINE)
+    other = re.search(r"^horovod = (\{.*\})$", guide, re.MULTILINE)
+    assert tomllib.loads(f"horovod = {other[1]}")["horovod"] == settings
+    for text in (BUILD_HOROVOD, pip[0]):
+        words = shlex.split(text.replace("\\\n", " "))
+        assert dict(word.split("=", 1) for word in words[: words.index("pip")]) == settings
