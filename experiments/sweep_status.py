@@ -59,7 +59,8 @@ def main() -> int:
         for run_dir, config in configs.items()
     ]
     counts = Counter(state.state for state in states)
-    title = f"{len(states)} points: " + ", ".join(f"{n} {state}" for state, n in counts.items())
+    title = f"{len(states)} point{'s' if len(states) != 1 else ''}: "
+    title += ", ".join(f"{n} {state}" for state, n in counts.items())
     left_s = sweep_left_s(states, work_of(list(configs.values())))
     if left_s is not None:
         title += f"; about {duration(left_s)} left at the pace of those that run"

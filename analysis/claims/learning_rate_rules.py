@@ -21,7 +21,7 @@ COLD: Final = "no_warmup"
 GATE: Final = "fib25_gate"
 REAL: Final = "fib25_rules"
 
-_LARGER: Final = "a larger network: no run beats calling every voxel object"
+_LARGER: Final = "a larger network or more FOVs: no run beats calling every voxel object"
 
 Contrast = Callable[[pd.DataFrame, pd.DataFrame], Finding]
 
@@ -97,7 +97,7 @@ def real_gate(studies: Studies) -> Finding:
     found = Finding(gain, describe(used), shown)
     if len(points):
         return found
-    if (gate["score"] > gate["baseline"]).any():
+    if _passed(gate):
         return no_runs(REAL)
     return replace(found, outcome=NOT_REACHED, takes=_LARGER)
 
@@ -105,11 +105,20 @@ def real_gate(studies: Studies) -> Finding:
 def sqrt_large_real(studies: Studies) -> Finding:
     """Square-root minus linear scaling at the large node count, on the real volume."""
     points = at(scored_points(studies, REAL), LARGE)
+    gate = scored_points(studies, GATE).dropna(subset=["baseline"])
+    if points.empty and len(gate) and not _passed(gate):
+        basis = f"`{GATE}` did not pass, so `{REAL}` was not run"
+        return replace(no_runs(REAL), outcome=NOT_REACHED, basis=basis, takes=_LARGER)
     found = _between(score_contrast, points, "sqrt", "linear", REAL)
     behind = points["score"] <= points["baseline"]
     if not found.outcome and bool(behind.all()):
         return replace(found, outcome=NOT_REACHED, takes=_LARGER)
     return found
+
+
+def _passed(gate: pd.DataFrame) -> bool:
+    """Whether a run of the gate beats calling every voxel object."""
+    return bool((gate["score"] > gate["baseline"]).any())
 
 
 FINDERS: Final[Mapping[str, Callable[[Studies], Finding]]] = {

@@ -14,10 +14,14 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 LIMIT_S = 3600
+
+TELLING = (r"fatal error|CMake Error|\S: error: ", "because", "[Ee]rror:")
+"""What a line that says why has in it: that of a compiler says more than that of what called it."""
 
 IMPORTS = ["python", "-c", "import horovod.tensorflow as hvd; hvd.init(); print(hvd.size())"]
 RANKS = ["pytest", "-q", "-x", "tests/integration/test_ranks.py"]
@@ -91,10 +95,11 @@ def attempt(trial: Trial, folder: Path) -> str:
 def reason(output: str) -> str:
     """The line of a failed command's output that says most."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
-    telling = [
-        line for line in lines if re.search(r"fatal error|[Ee]rror:|CMake Error|because", line)
-    ]
-    return (telling or lines or ["no output"])[0][:300]
+    for pattern in TELLING:
+        for line, after in pairwise([*lines, ""]):
+            if re.search(pattern, line):
+                return (f"{line} {after}" if line.endswith(":") else line)[:300]
+    return (lines or ["no output"])[0][:300]
 
 
 def main() -> int:

@@ -46,3 +46,11 @@ def test_of_a_long_output_the_line_that_says_most_is_reported():
     assert reason(output) == "a.h:3:10: fatal error: absl/log.h: No such file"
     assert reason("\n") == "no output"
     assert reason("one\ntwo\n") == "one"
+
+
+def test_a_compiler_says_more_than_what_called_it():
+    cmake = "CMake Error at CMakeLists.txt:1 (cmake_minimum_required):\n  CMake < 3.5 is gone\n"
+    called = "error: Failed to build `horovod`\n"
+    assert reason(called + cmake).endswith("(cmake_minimum_required): CMake < 3.5 is gone")
+    assert reason(called + "a.h:3:47: error: no std::string\n") == "a.h:3:47: error: no std::string"
+    assert reason(called + "setup.py failed\n") == "error: Failed to build `horovod`"

@@ -451,7 +451,10 @@ def test_real_data_are_judged_only_behind_the_gate(make_runs):
     found = verdicts(real(make_runs, "fib25_rules", 0.6))
     assert (found["real_gate"].verdict, found["sqrt_large_real"].verdict) == (SUPPORTED, SUPPORTED)
     shut = verdicts(real(make_runs, "fib25_gate", 0.1, seeds=(101,)))
-    assert shut["real_gate"].verdict == NOT_REACHED
+    assert (shut["real_gate"].verdict, shut["sqrt_large_real"].verdict) == (NOT_REACHED,) * 2
+    assert "`fib25_gate` did not pass" in shut["sqrt_large_real"].basis
+    open_ = verdicts(real(make_runs, "fib25_gate", 0.6, seeds=(101,)))
+    assert (open_["real_gate"].verdict, open_["sqrt_large_real"].verdict) == (NOT_RUN, NOT_RUN)
     assert "larger network" in shut["real_gate"].needs
     behind = verdicts(real(make_runs, "fib25_rules", 0.2))
     assert behind["real_gate"].verdict == REFUTED
