@@ -20,7 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 LIMIT_S = 3600
 
-TELLING = (r"fatal error|CMake Error|\S: error: ", "because", "[Ee]rror:")
+TELLING = (r"fatal error|CMake Error|\S: error: ", "[Bb]ecause", "^FAILED |^ERROR ", "[Ee]rror:")
 """What a line that says why has in it: that of a compiler says more than that of what called it."""
 
 IMPORTS = ["python", "-c", "import horovod.tensorflow as hvd; hvd.init(); print(hvd.size())"]

@@ -54,3 +54,5 @@ def test_a_compiler_says_more_than_what_called_it():
     assert reason(called + cmake).endswith("(cmake_minimum_required): CMake < 3.5 is gone")
     assert reason(called + "a.h:3:47: error: no std::string\n") == "a.h:3:47: error: no std::string"
     assert reason(called + "setup.py failed\n") == "error: Failed to build `horovod`"
+    tests = "...F [100%]\nFAILED tests/test_a.py::test_b - KeyError: 1\n1 failed\n"
+    assert reason(tests) == "FAILED tests/test_a.py::test_b - KeyError: 1"
