@@ -11,7 +11,7 @@ from ffn_core.files import REPOSITORY
 # TensorFlow reads both when it is imported, so this file comes before any test module.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-# Two tests run at a time: waiting threads of small matrix products took a fifth of the time.
+# Tests run beside each other: waiting threads of small matrix products took a fifth of the time.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 # The same examples every time, and no time limit on a machine that others use too.
