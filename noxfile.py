@@ -49,7 +49,7 @@ def demo(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """All tests, two at a time; arguments after ``--`` go to pytest."""
     sync(session)
-    # Three at a time took longer on two cores: 12:08 against 10:31 minutes.
+    # Three at a time were no faster on two cores.
     parallel = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
     run(session, "pytest", *parallel, *session.posargs)
 
