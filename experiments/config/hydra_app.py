@@ -82,12 +82,17 @@ def _unfreeze(node: Any) -> None:
 def to_config(composed: DictConfig) -> Config:
     """The typed config of what Hydra composed; nothing of Hydra goes further than here."""
     with open_dict(composed):  # a pair may name options that have no default
-        apply_pair(composed, RUN)
+        apply_pair(composed, RUN, _overrides())
         _unfreeze(composed)  # elements of lists came as frozen as their dataclass
         _follow_nodes(composed)
         resolve(composed)
         composed.pop("size", None)  # has done its work through interpolations
     return to_typed(composed, Config)
+
+
+def _overrides() -> Sequence[str]:
+    """Those of the point that Hydra runs; none where a config is composed without running one."""
+    return list(HydraConfig.get().overrides.task) if HydraConfig.initialized() else []
 
 
 def _follow_nodes(composed: DictConfig) -> None:
@@ -179,8 +184,8 @@ def run_app(
         if problem is None:
             raise
         bad_input.append(problem)
-    for problem in bad_input:
-        print(f"error: {one_line(problem, schema)}", file=sys.stderr)
+    for line in dict.fromkeys(one_line(problem, schema) for problem in bad_input):
+        print(f"error: {line}", file=sys.stderr)  # once, of however many points
     return EXIT_INPUT if bad_input else 0
 
 

@@ -227,11 +227,12 @@ def _plain_names(values: Any, prefix: str = "") -> list[str]:
     return names
 
 
-def apply_pair(composed: DictConfig, schema: Schema) -> None:
+def apply_pair(composed: DictConfig, schema: Schema, overrides: Sequence[str] = ()) -> None:
     """Set the options that ``sweep.pair`` names.
 
     Raises:
-        InputError: It is not a set of options by name, or one is unknown.
+        InputError: It is not a set of options by name, one is unknown, or one of the ``overrides``
+            of the command gives the same option another value.
     """
     pair = OmegaConf.select(composed, "sweep.pair")
     if pair is None:
@@ -241,9 +242,16 @@ def apply_pair(composed: DictConfig, schema: Schema) -> None:
             f"sweep.pair={pair} must be options by name, as "
             "sweep.pair={model.depth:4,model.features:8}"
         )
-    for name, value in pair.items():
-        _require_known(str(name), schema)
-        OmegaConf.update(composed, str(name), value)
+    given = {one.partition("=")[0].lstrip("+~"): one for one in overrides}
+    for key, value in pair.items():
+        name = str(key)
+        _require_known(name, schema)
+        if name in given:
+            raise InputError(
+                f"{given[name]} has no effect: sweep.pair sets {name} of each point; to choose"
+                f" points give sweep.pair itself, as 'sweep.pair={{{name}:VALUE,...}},...'"
+            )
+        OmegaConf.update(composed, name, value)
 
 
 def one_line(error: BaseException, schema: Schema | None = None) -> str:

@@ -23,3 +23,16 @@ def test_a_point_of_a_sweep_that_is_only_collected_is_composed_once(tmp_path):
     command = [sys.executable, "-c", COUNTED, *overrides]
     done = subprocess.run(command, capture_output=True, text=True)
     assert "exit code 75, composed 3" in done.stdout, done.stderr
+
+
+def test_an_option_that_a_pair_overrides_is_refused_in_one_line(tmp_path):
+    """Of however many points; without it the sweep runs."""
+    pair = "sweep.pair={cluster.nodes:4},{cluster.nodes:8}"
+    common = ["-m", "model=micro", "budget.steps=1", "sweep.dry_run=true", f"runs_dir={tmp_path}"]
+    command = [sys.executable, "-m", "experiments.train", *common, pair]
+    twice = subprocess.run([*command, "cluster.nodes=64"], capture_output=True, text=True)
+    assert twice.returncode == 2
+    assert twice.stderr.startswith("error: cluster.nodes=64 has no effect: sweep.pair sets")
+    assert twice.stderr.count("\n") == 1
+    once = subprocess.run([*command, "cluster.ranks=1"], capture_output=True, text=True)
+    assert once.returncode == 0, once.stderr
