@@ -91,7 +91,7 @@ def to_config(composed: DictConfig) -> Config:
 
 
 def _overrides() -> Sequence[str]:
-    """Those of the point that Hydra runs; none where a config is composed without running one."""
+    """Of the point that Hydra is running; none where a config is only composed."""
     return list(HydraConfig.get().overrides.task) if HydraConfig.initialized() else []
 
 
