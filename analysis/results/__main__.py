@@ -28,10 +28,15 @@ from analysis.verdicts.words import HEADLINES, decided
 from ffn_core.command import command
 from ffn_core.errors import InputError, in_one_line
 from ffn_core.files import REPOSITORY, whole_file
+from ffn_core.files.checked import read_json
 from ffn_core.files.outputs import Outputs, add_overwrite, committed
 from ffn_core.limits.arguments import CommandParser
 
 PAGE: Final = REPOSITORY / "RESULTS.md"
+GALLERY: Final = REPOSITORY / "analysis" / "gallery"
+SEGMENTED: Final = RECORDED / "proofs" / "fib25_segmentation.json"
+"""Segmentations of FIB-25 by the published network."""
+
 QUOTING: Final = tuple(REPOSITORY / name for name in ("README.md", "docs/results.md"))
 """Pages that quote the results."""
 
@@ -76,7 +81,8 @@ def _write(arguments: argparse.Namespace) -> int:
     outputs = Outputs("analysis.results", inputs, arguments.overwrite, restorable=committed)
     findings = open_report(arguments.store)
     outputs.check([arguments.page, arguments.verdicts])
-    text, pictures = page(findings, Path(os.path.relpath(folder, arguments.page.parent)).as_posix())
+    figures, gallery = (_link(arguments.page, place) for place in (folder, GALLERY))
+    text, pictures = page(findings, figures, read_json(SEGMENTED), gallery)
     outputs.check([folder / name for name in pictures])
     for stale in folder.glob("*.png"):
         if stale.name not in pictures:
@@ -97,6 +103,11 @@ def _write(arguments: argparse.Namespace) -> int:
     counts = ", ".join(f"{n} {verdict}" for verdict, n in table["verdict"].value_counts().items())
     print(f"{arguments.page}: {len(pictures)} figures, {len(table)} claims: {counts}")
     return 0
+
+
+def _link(page_file: Path, folder: Path) -> str:
+    """How a page links to a folder."""
+    return Path(os.path.relpath(folder, page_file.parent)).as_posix()
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""Tables of the results page: laws of the best learning rate, and scaling of real nodes."""
+"""Tables of the results page: learning-rate laws, scaling of real nodes, segmentations."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -128,6 +128,27 @@ def _coupling(name: str, runs: Runs) -> pd.DataFrame:
 def _table(rows: list[list[object]]) -> pd.DataFrame:
     columns = ["study", "scaling", "nodes", "runs", "FOVs/s", "efficiency (95 % interval)"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def segmentation_rows(segmentations: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """Scores of recorded segmentations, a row for each.
+
+    Args:
+        segmentations: with ``region_zyx``, ``precision``, ``fovs``, ``segments``,
+            ``truth_objects``, ``coverage``, and for ``assigned`` and ``foreground`` voxels ``are``,
+            ``voi_split`` and ``voi_merge``.
+    """
+    rows = []
+    for one in segmentations:
+        row = {"voxels": " x ".join(str(edge) for edge in one["region_zyx"])}
+        row |= {"precision": one["precision"], "FOVs": one["fovs"], "segments": one["segments"]}
+        row |= {"true objects": one["truth_objects"], "coverage": one["coverage"]}
+        for name in ("assigned", "foreground"):
+            scores = one[name]
+            row[f"ARE, {name}"] = scores["are"]
+            row[f"VOI, {name}"] = f"{cell(scores['voi_split'])} + {cell(scores['voi_merge'])}"
+        rows.append(row)
+    return pd.DataFrame(rows)
 
 
 def _with_interval(value: float, low: float, high: float) -> str:

@@ -69,12 +69,17 @@ def measure(
         precisions: to be measured.
         rank: number of this process among those that measure on this host at the same time.
 
+    Raises:
+        ValueError: ``tf32`` and another precision on a GPU.
+
     Returns:
         ``fovs_per_second`` of bare steps, ``forward_fovs_per_second`` of forward passes alone, and
         ``gemm_flops``, floating-point operations per second of a matrix product in float32.
     """
     configure_tensorflow(config.cluster.threads_per_rank or 1)
     device = place(config.device, rank)
+    if device.kind == "gpu" and "tf32" in precisions and len(precisions) > 1:
+        raise ValueError("on a GPU tf32 is timed in a process of its own: see tuning.in_processes")
     local, micro = config.cluster.local_batch_size, config.model.micro_batch_size
     models = {name: replace(config.model, precision=name) for name in precisions}
     steps = {name: make_step(replace(config, model=model)) for name, model in models.items()}

@@ -104,6 +104,23 @@ def native_precisions(gpus: int, flags: Collection[str]) -> list[str]:
     return ["bfloat16"] if native_bfloat16(flags) else []
 
 
+def in_processes(variants: Sequence[tuple[str, int]], gpus: int) -> list[list[tuple[str, int]]]:
+    """Which variants one process may time.
+
+    On GPUs TF32 is timed in processes of its own. TensorFlow looks for the fastest algorithm of
+    cuDNN once for each shape, whether or not TF32 is allowed at the time, and keeps to it: after
+    float32 steps in TF32 were four times slower than alone (one H200, published network).
+
+    Args:
+        variants: pairs of precision and micro-batch.
+        gpus: that are computed on.
+    """
+    if not gpus:
+        return [list(variants)]
+    parts = [[one for one in variants if (one[0] == "tf32") is alone] for alone in (False, True)]
+    return [part for part in parts if part]
+
+
 def ranked(trials: Sequence[Trial]) -> list[Trial]:
     """Fastest first."""
     return sorted(trials, key=lambda trial: -trial.median)
@@ -145,7 +162,7 @@ class TuneConfig:
         [1, 2, 4, 8, 16], "FOVs in one pass", at_least=1, at_most=10**6
     )
     precisions: list[str] = option(
-        [], "of convolutions; none given: that of the model, and bfloat16 where the CPU has it"
+        [], "of convolutions; none given: that of the model, and those that CPU or GPU has"
     )
     repeats: int = number(3, "measurements of each", at_least=1, at_most=1000)
     block_s: float = number(1.0, "seconds of one measurement", at_least=1e-3, at_most=3600)
@@ -197,12 +214,15 @@ def tune(section: TuneConfig, config: Config, terminal: Terminal) -> None:
     runs = Path(config.runs_dir).absolute()
     folder = new_folder(runs / "tune" / f"{datetime.now(UTC):%Y%m%d-%H%M%S}")
     room = f"{gpus} GPUs" if gpus else f"{cores} cores"
-    rounds = [(repeat, layout) for repeat in range(section.repeats) for layout in layouts]
+    parts = list(enumerate(in_processes(variants, gpus)))
+    rounds = [(i, at, part) for i in range(section.repeats) for at in layouts for part in parts]
     found: dict[Setup, list[tuple[float, float]]] = {}
-    for repeat, (ranks, threads) in terminal.track(rounds, f"{config.model.name} on {room}"):
-        place = folder / f"{ranks}x{threads}-{repeat}"
-        measured = _measure(section, config, variants, ranks, threads, place)
-        for (precision, size), rates in zip(variants, measured, strict=True):
+    for repeat, (ranks, threads), (index, part) in terminal.track(
+        rounds, f"{config.model.name} on {room}"
+    ):
+        place = folder / f"{ranks}x{threads}-{repeat}-{index}"
+        measured = _measure(section, config, part, ranks, threads, place)
+        for (precision, size), rates in zip(part, measured, strict=True):
             found.setdefault(Setup(ranks, threads, size, precision), []).append(rates)
     trials = [Trial(s, [v[0] for v in vs], [v[1] for v in vs]) for s, vs in found.items()]
     best = recommended(trials)

@@ -6,6 +6,7 @@ from experiments.throughput.tuning import (
     Trial,
     TuneConfig,
     as_good,
+    in_processes,
     native_precisions,
     precisions,
     ranked,
@@ -35,6 +36,15 @@ def test_cores_are_split_without_sharing(ranks, cores, expected):
 def test_more_ranks_than_cores_are_refused():
     with pytest.raises(InputError, match=r"tune\.ranks=\[1, 4\]: this machine has 2 cores"):
         splits([1, 4], 2)
+
+
+def test_on_gpus_tf32_is_timed_in_processes_of_its_own():
+    """There a process keeps to the algorithms that it found first, be TF32 allowed or not."""
+    variants = [(name, size) for name in ("float32", "tf32", "bfloat16") for size in (1, 8)]
+    others = [("float32", 1), ("float32", 8), ("bfloat16", 1), ("bfloat16", 8)]
+    assert in_processes(variants, gpus=1) == [others, [("tf32", 1), ("tf32", 8)]]
+    assert in_processes([("tf32", 1)], gpus=1) == [[("tf32", 1)]]
+    assert in_processes(variants, gpus=0) == [variants]
 
 
 def test_gpus_have_a_rank_each_and_share_the_cores():
