@@ -19,7 +19,7 @@ from analysis.models.model_average import published_throughput
 from analysis.recorded import provenance
 from analysis.results import cost_figures, score_figures
 from analysis.results.shown import Missing, Picture, Text, picture_of
-from analysis.results.tables import laws_text, scaling_rows
+from analysis.results.tables import laws_text, precision_words, scaling_rows
 from analysis.runs.presets import pilot_target, question
 from analysis.runs.sources import default_store, is_tracking_uri, load_studies
 from analysis.runs.study import NothingToDraw, Study
@@ -75,6 +75,13 @@ class Findings:
             return Text(laws_text(self._study(study)))
         except NothingToDraw as reason:
             return Text(f"*No law: {reason}.*")
+
+    def precision(self, study: str) -> Text:
+        """What bfloat16 changes of the scores of a study; why nothing is known, if so."""
+        try:
+            return Text(precision_words(self._study(study)))
+        except NothingToDraw as reason:
+            return Text(f"*Not known: {reason}.*")
 
     def scaling(self, *names: str) -> Text:
         """Weak and strong scaling of real nodes and their coupling, of some studies as a table."""

@@ -94,6 +94,7 @@ def page(
     verdicts = list(findings.verdicts.values())
     parts = [_head(), _opening(findings), _verdicts(verdicts), _planned(), _ran(findings)]
     parts += [_section(findings, section, figures, pictures) for section in SECTIONS]
+    parts.append(_precision(findings))
     parts.append(_published_network(published, gallery))
     parts.append(_first_edition())
     return "\n\n".join(parts) + "\n", pictures
@@ -240,6 +241,18 @@ def _section(findings: Findings, section: Section, figures: str, pictures: dict[
 
 def _planned() -> str:
     return "\n\n".join(["## The plan, and what came out otherwise", *_PLAN])
+
+
+def _precision(findings: Findings) -> str:
+    return "\n\n".join(
+        [
+            "## Precision",
+            "Does training in bfloat16 cost quality? Pairs of runs of the preset `bfloat16` that"
+            " differ in nothing else, on a CPU that has it. Intervals are over seeds. This was not"
+            " part of the plan.",
+            findings.precision("bfloat16").markdown,
+        ]
+    )
 
 
 def _published_network(known: Mapping[str, Any], gallery: str) -> str:

@@ -13,12 +13,13 @@ from analysis.models.learning_rate_law_fits import fit_law
 from analysis.models.learning_rate_laws import RISE_AND_FALL, SATURATING
 from analysis.runs.runs import Runs
 from analysis.runs.scanned_rates import ScannedRates, laws_table, own_scans, published_scan
-from analysis.runs.study import Study
+from analysis.runs.study import NothingToDraw, Study
 from analysis.runs.summary import summarize
 from analysis.stats.intervals import mean_interval
 from analysis.stats.scaling import scaling_series
 from analysis.text import capitalized, cell, markdown_table
 from analysis.verdicts.plan import FACTOR
+from analysis.verdicts.scored_runs import scored_points
 from ffn_core.metric_names import COUPLING_EFFICIENCY
 
 _SCALED: Final = (SATURATING, RISE_AND_FALL)
@@ -149,6 +150,27 @@ def segmentation_rows(segmentations: Iterable[Mapping[str, Any]]) -> pd.DataFram
             row[f"VOI, {name}"] = f"{cell(scores['voi_split'])} + {cell(scores['voi_merge'])}"
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def precision_words(study: Study) -> str:
+    """What bfloat16 changes of the scores: paired by seed, as list items in Markdown.
+
+    Raises:
+        NothingToDraw: no two runs of a seed differ in precision.
+    """
+    points = scored_points({study.experiment: study.runs}, study.experiment)
+    known = study.runs.table.set_index("run_id")["precision"]
+    points["precision"] = points["run_id"].map(known)
+    lines = []
+    for column, name in (("score", "F1"), ("auc", "AUC")):
+        sides = points.pivot_table(index="seed", columns="precision", values=column)
+        if not {"bfloat16", "float32"} <= set(sides):
+            raise NothingToDraw(f"`{study.experiment}` has no pairs of bfloat16 and float32")
+        pairs = (sides["bfloat16"] - sides["float32"]).dropna()
+        found = mean_interval(pairs.to_numpy(float))
+        text = _with_interval(found.estimate, found.low, found.high)
+        lines.append(f"- {name} in bfloat16 minus in float32: {text}, {len(pairs)} pairs.")
+    return "\n".join(lines)
 
 
 def _with_interval(value: float, low: float, high: float) -> str:

@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 
 from analysis.models.learning_rate_laws import saturating
-from analysis.results.tables import laws_text, scaling_rows
+from analysis.results.tables import (
+    laws_text,
+    precision_words,
+    scaling_rows,
+    segmentation_rows,
+)
 from analysis.runs.study import NothingToDraw, Study
 
 NOISE_NODES = 12.0
@@ -79,3 +84,38 @@ def test_efficiencies_of_curves_and_of_coupling(make_runs):
 
 def test_without_real_runs_there_is_no_table():
     assert scaling_rows({}).empty
+
+
+def test_what_bfloat16_changes_is_paired_by_seed(make_runs):
+    """Differences 0.01, 0.02 and 0.03; the seeds themselves are 0.2 apart. t(2) is 4.303."""
+    points = []
+    for seed, (start, change) in enumerate(((0.3, 0.01), (0.5, 0.02), (0.7, 0.03)), 1):
+        for precision, score in (("float32", start), ("bfloat16", start + change)):
+            columns = {"nodes": 8, "seed": seed, "precision": precision, "experiment": "formats"}
+            metrics = {"averaged/f1": [(1, score)], "averaged/auc": [(1, 0.9)]}
+            points.append((columns, metrics))
+    words = precision_words(Study("formats", make_runs(*points)))
+    half = 4.3027 * 0.01 / 3**0.5
+    assert (
+        f"- F1 in bfloat16 minus in float32: 0.02 ({0.02 - half:.3g} to {0.02 + half:.3g})" in words
+    )
+    assert "- AUC in bfloat16 minus in float32: 0 (0 to 0), 3 pairs." in words
+
+
+def test_without_pairs_nothing_is_said_of_bfloat16(make_runs):
+    one = (
+        {"seed": 1, "precision": "float32", "experiment": "formats"},
+        {"averaged/f1": [(1, 0.5)]},
+    )
+    with pytest.raises(NothingToDraw, match="`formats` has no pairs"):
+        precision_words(Study("formats", make_runs(one)))
+
+
+def test_a_segmentation_is_a_row_with_its_scores():
+    scores = {"are": 0.25, "voi_split": 0.5, "voi_merge": 0.125}
+    one = {"region_zyx": [10, 20, 30], "precision": "float32", "fovs": 7, "segments": 3}
+    one |= {"truth_objects": 4, "coverage": 0.9, "assigned": scores, "foreground": scores}
+    (row,) = segmentation_rows([one]).to_dict("records")
+    assert (row["voxels"], row["FOVs"], row["coverage"]) == ("10 x 20 x 30", 7, 0.9)
+    assert row["ARE, assigned"] == 0.25
+    assert row["VOI, foreground"] == "0.5 + 0.125"
