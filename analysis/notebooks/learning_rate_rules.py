@@ -33,7 +33,7 @@ STORE = None
 report = open_report(STORE, EXPERIMENT)
 
 # %%
-report.runs_shown("rules", "rules_low_base", "no_warmup")
+report.runs_shown("rules", "rules_low_base", "no_warmup", "rules_again")
 
 # %% [markdown]
 # ## Method
@@ -91,6 +91,20 @@ report.findings("warmup_linear", "warmup_sqrt", "warmup_deaths")
 
 # %%
 report.evidence("warmup_linear")
+
+# %% [markdown]
+# ## Finding: the second stage
+#
+# Four claims about 64 nodes were asked again on 16 fresh seeds, because the first stage left them
+# open. Only the fresh seeds count here.
+
+# %%
+report.findings(
+    "sqrt_large_again", "linear_dies_again", "linear_dies_base_again", "warmup_deaths_again"
+)
+
+# %%
+report.evidence("warmup_deaths_again")
 
 # %% [markdown]
 # ## Along training

@@ -35,7 +35,7 @@ SECTIONS = (
         "learning_rate_rules",
         "Learning-rate rules and warm-up",
         "Which rule should set the learning rate at which node count, and does it need a warm-up?",
-        ("rules", "rules_low_base", "no_warmup"),
+        ("rules", "rules_low_base", "no_warmup", "rules_again"),
         (
             ("final_scores", None),
             ("rule_differences", None),
@@ -53,6 +53,10 @@ SECTIONS = (
             "warmup_linear",
             "warmup_sqrt",
             "warmup_deaths",
+            "sqrt_large_again",
+            "linear_dies_again",
+            "linear_dies_base_again",
+            "warmup_deaths_again",
         ),
     ),
     Section(

@@ -107,6 +107,38 @@ SENTENCES: Final[Mapping[str, Wording]] = {
         "Growing the batch may save time, as modeled: 4 nodes throughout take {effect} times as"
         " long.",
     ),
+    "sqrt_large_again": Wording(
+        "On 16 fresh seeds at 64 nodes, square-root scaling beats linear scaling by {effect} in"
+        " F1.",
+        "On 16 fresh seeds at 64 nodes, square-root scaling is no better than linear scaling: it"
+        " differs by {effect} in F1.",
+        "On 16 fresh seeds at 64 nodes, square-root scaling may beat linear scaling: it differs by"
+        " {effect} in F1.",
+    ),
+    "linear_dies_again": Wording(
+        "On 16 fresh seeds at 64 nodes, linear scaling dies where square-root scaling lives: {died}"
+        " of {of} runs against {other_died} of {other_of}.",
+        "On 16 fresh seeds at 64 nodes, linear scaling with warm-up lives as square-root scaling"
+        " does: {died} of {of} runs died against {other_died} of {other_of}.",
+        "On 16 fresh seeds at 64 nodes, linear scaling may die more often than square-root scaling:"
+        " {died} of {of} runs against {other_died} of {other_of}.",
+    ),
+    "linear_dies_base_again": Wording(
+        "On 16 fresh seeds at 64 nodes, linear scaling dies from the tuned base rate and lives from"
+        " a quarter of it: {died} of {of} runs against {other_died} of {other_of}.",
+        "On 16 fresh seeds at 64 nodes, linear scaling lives from the tuned base rate as from a"
+        " quarter of it: {died} of {of} runs died against {other_died} of {other_of}.",
+        "On 16 fresh seeds at 64 nodes, linear scaling may die more often from the tuned base rate"
+        " than from a quarter of it: {died} of {of} runs against {other_died} of {other_of}.",
+    ),
+    "warmup_deaths_again": Wording(
+        "On 16 fresh seeds at 64 nodes, linear scaling needs its warm-up: {died} of {of} runs died"
+        " without it, {other_died} of {other_of} with it.",
+        "On 16 fresh seeds at 64 nodes, warm-up does not keep linear scaling alive: {died} of {of}"
+        " runs died without it, {other_died} of {other_of} with it.",
+        "On 16 fresh seeds at 64 nodes, linear scaling may need its warm-up: {died} of {of} runs"
+        " died without it, {other_died} of {other_of} with it.",
+    ),
     "coupling": Wording(
         "Two coupled ranks keep {effect} of the throughput of two uncoupled ones.",
         "Two coupled ranks lose more than a tenth: they keep {effect} of the throughput of two"

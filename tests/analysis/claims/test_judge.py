@@ -119,6 +119,10 @@ def test_rules_as_published(make_rules):
         "warmup_deaths": SUPPORTED,
         "real_gate": NOT_RUN,
         "sqrt_large_real": NOT_RUN,
+        "sqrt_large_again": NOT_RUN,
+        "linear_dies_again": NOT_RUN,
+        "linear_dies_base_again": NOT_RUN,
+        "warmup_deaths_again": NOT_RUN,
     }
     for key, size in (("linear_small", 0.1), ("sqrt_large", 0.1), ("unscaled_as_good", -0.2)):
         effect = found[key].effect
@@ -129,6 +133,66 @@ def test_rules_as_published(make_rules):
     assert found["warmup_deaths"].effect.estimate == 1.0
     assert found["crossover"].verdict == SUPPORTED
     assert found["crossover"].effect.estimate == pytest.approx(32, rel=0.05)
+
+
+@pytest.fixture
+def make_again(make_runs):
+    """The second stage, 16 seeds of four recipes at 64 nodes: score(seed, rule, warm, base)."""
+
+    def build(score):
+        points = []
+        recipes = (("linear", True, 1.0), ("sqrt", True, 1.0), ("linear", True, 0.25))
+        for seed, (rule, warm, base) in product(range(11, 27), (*recipes, ("linear", False, 1.0))):
+            at = score(seed, rule, warm, base)
+            columns = {"experiment": "rules_again", "nodes": 64, "ranks": 1, "seed": seed}
+            columns |= {"lr_rule": rule, "lr_base": base, "warmup": WARM if warm else "none"}
+            points.append((columns, flat(0.0 if at is None else at + jitter(seed, rule, base))))
+        return {"rules_again": make_runs(*points)}
+
+    return build
+
+
+def test_the_second_stage_is_judged_by_its_own_seeds(make_again, make_rules):
+    """Square root ahead by 0.1; linear dies without warm-up, and once in 16 with it."""
+
+    def score(seed, rule, warm, base):
+        dies = rule == "linear" and base == 1 and (not warm or seed == 11)
+        return None if dies else {"linear": 0.6, "sqrt": 0.7}[rule]
+
+    found = verdicts(make_again(score))
+    said = {key: found[key].verdict for key in found if key.endswith("_again")}
+    assert said == {
+        "sqrt_large_again": SUPPORTED,
+        "linear_dies_again": REFUTED,
+        "linear_dies_base_again": REFUTED,
+        "warmup_deaths_again": SUPPORTED,
+    }
+    assert found["sqrt_large_again"].effect.count == 15
+    (deaths,) = found["warmup_deaths_again"].evidence.to_dict("records")
+    assert tuple(deaths[name] for name in ("died", "of", "other_died", "other_of")) == (
+        16,
+        16,
+        1,
+        16,
+    )
+    assert found["sqrt_large"].verdict == NOT_RUN
+    both = verdicts(make_again(score) | make_rules(as_published))
+    assert {key: both[key].effect for key in said} == {key: found[key].effect for key in said}
+
+
+def test_the_second_stage_can_come_out_the_other_way(make_again):
+    """Linear ahead, and dying in half of its runs at the tuned base, warmed up or not."""
+
+    def score(seed, rule, warm, base):
+        if rule == "linear" and base == 1 and seed % 2:
+            return None
+        return {"linear": 0.7, "sqrt": 0.6}[rule]
+
+    found = verdicts(make_again(score))
+    assert found["sqrt_large_again"].verdict == REFUTED
+    assert found["linear_dies_again"].verdict == SUPPORTED
+    assert found["linear_dies_base_again"].verdict == SUPPORTED
+    assert found["warmup_deaths_again"].verdict == REFUTED
 
 
 def test_the_opposite_refutes_every_claim_about_rules(make_rules):

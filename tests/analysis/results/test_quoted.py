@@ -7,6 +7,7 @@ from analysis.results.__main__ import QUOTING, quoted
 from analysis.results.findings import open_report
 from analysis.results.quoted import END, START, page_quoting, preset_quoting
 from analysis.runs.sources import RECORDED
+from analysis.verdicts.plan import CLAIMS
 from analysis.verdicts.verdict import UNDECIDED, Size
 
 PRESET = """# @package _global_
@@ -33,7 +34,7 @@ def test_the_repository_quotes_its_recorded_results():
 def test_what_stands_between_the_marks_is_written_again():
     page = f"Before.\n\n{START}\nold 12\n{END}\n\nAfter.\n"
     text = page_quoting(page, without_runs(), ["accuracy", "sqrt_large"])
-    assert text.startswith(f"Before.\n\n{START}\n29 claims: ")
+    assert text.startswith(f"Before.\n\n{START}\n{len(CLAIMS)} claims: ")
     assert text.endswith(f"{END}\n\nAfter.\n")
     assert "old 12" not in text
     assert "- **Not testable here**: Training with Adam reaches" in text
