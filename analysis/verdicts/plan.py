@@ -10,8 +10,8 @@ leaves it decided. Where `sign` says so, the co-primary score must also point th
 
 The second stage (`rules_again`) was added after the third look, before any run of it. It asks four
 claims about 64 nodes again: three that Holm's correction alone left undecided, and the published
-one that square-root scaling wins. They were chosen by what the first stage showed, so only fresh seeds
-count, by the same rules, in a family of their own.
+one that square-root scaling wins. They were chosen by what the first stage showed, so only fresh
+seeds count, by the same rules, in a family of their own.
 """
 
 from __future__ import annotations
