@@ -62,9 +62,9 @@ _PLAN: Final = (
             " three that Holm's correction alone had left undecided, and the published one that"
             " square-root scaling wins. They were chosen by looking, so only 16 fresh seeds count"
             " (`rules_again`), in a family of their own. The rules are the same, and were committed"
-            " before the first of these runs (984d442, 2026-11-26 13:51 UTC). The verdicts of the first stage stand as they were. A"
-            " fourth claim that only the correction left undecided, about 4 and 16 nodes, was not"
-            " asked again: its runs take longest.",
+            " before the first of these runs (984d442, 2026-11-26 13:51 UTC). The verdicts of the"
+            " first stage stand as they were. A fourth claim that only the correction left"
+            " undecided, about 4 and 16 nodes, was not asked again: its runs take longest.",
         )
     ),
 )
