@@ -42,7 +42,7 @@ def latest_of_each_point(runs: Runs) -> Runs:
 
 
 def recipe_labels(table: pd.DataFrame) -> pd.Series:
-    """Short name of each row's recipe: only what varies over the table, `sqrt, warm-up` say.
+    """Short name of each row's recipe: only what varies over the table, `square root, warm-up` say.
 
     A detail that follows from what is named already, an optimizer's argument say, is left out.
     Aligned with `table`; the optimizer where nothing varies.
@@ -70,7 +70,7 @@ def _word(column: str, value: object, name_warmup: bool) -> str:
     if column == "cooldown":
         return "no cooldown" if value == "none" else f"cooldown {value}"
     if column == "lr_rule":
-        return "unscaled" if value == "none" else str(value)
+        return {"none": "unscaled", "sqrt": "square root"}.get(str(value), str(value))
     if column == "lr_base":
         return f"lr {value:.3g}"
     if column == "local_batch_size":

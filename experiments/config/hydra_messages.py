@@ -246,9 +246,11 @@ def apply_pair(composed: DictConfig, schema: Schema, overrides: Sequence[str] = 
     for key, value in pair.items():
         name = str(key)
         _require_known(name, schema)
-        if name in given:
+        # A choice of a group, `optimizer=adam`, is known by the name that it sets.
+        same = next((one for one in (name, name.removesuffix(".name")) if one in given), None)
+        if same is not None:
             raise InputError(
-                f"{given[name]} has no effect: sweep.pair sets {name} of each point; to choose"
+                f"{given[same]} has no effect: sweep.pair sets {name} of each point; to choose"
                 f" points give sweep.pair itself, as 'sweep.pair={{{name}:VALUE,...}},...'"
             )
         OmegaConf.update(composed, name, value)

@@ -251,7 +251,7 @@ def test_recipes_have_one_panel_per_node_count(study):
     titles = [ax.get_title(loc="left") for ax in figure.axes]
     assert titles == ["1 node", "2 nodes", "8 nodes"]
     named = [one.get_label() for one in figure.axes[2].lines]
-    assert [name for name in named if not name.startswith("_")] == ["linear", "sqrt"]
+    assert [name for name in named if not name.startswith("_")] == ["linear", "square root"]
 
 
 def test_two_rates_at_a_node_count_are_no_scan(study):

@@ -36,3 +36,16 @@ def test_an_option_that_a_pair_overrides_is_refused_in_one_line(tmp_path):
     assert twice.stderr.count("\n") == 1
     once = subprocess.run([*command, "cluster.ranks=1"], capture_output=True, text=True)
     assert once.returncode == 0, once.stderr
+
+
+def test_so_is_the_choice_of_a_group_that_a_pair_overrides(tmp_path):
+    """Of what a pair leaves alone a group may still be chosen."""
+    common = ["-m", "budget.steps=1", "sweep.dry_run=true", f"runs_dir={tmp_path}"]
+    command = [sys.executable, "-m", "experiments.train", *common]
+    pair = "sweep.pair={optimizer.name:sgd,model.depth:2},{optimizer.name:lamb,model.depth:3}"
+    refused = subprocess.run([*command, pair, "optimizer=adam"], capture_output=True, text=True)
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("error: optimizer=adam has no effect: sweep.pair sets")
+    assert refused.stderr.count("\n") == 1
+    done = subprocess.run([*command, pair, "model=micro"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
