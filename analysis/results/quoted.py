@@ -18,7 +18,7 @@ from analysis.verdicts.words import headline
 START: Final = "<!-- results: written by `nox -s figures` -->"
 END: Final = "<!-- /results -->"
 _FOUND: Final = "# Found:"
-_WIDTH: Final = 110
+_PAGE_WIDTH, _PRESET_WIDTH = 160, 110
 
 
 def counted(verdicts: Iterable[Verdict]) -> str:
@@ -38,7 +38,7 @@ def page_quoting(text: str, verdicts: Mapping[str, Verdict], headlines: Iterable
     counts = f"{len(verdicts)} claims: {counted(verdicts.values())}."
     said = (headline(verdicts[key]) for key in headlines)
     lines = [f"{counts} In parentheses: 95 % intervals.", ""]
-    lines += [_wrapped(f"- {one}", "  ") for one in said]
+    lines += [_wrapped(f"- {one}", "  ", _PAGE_WIDTH) for one in said]
     block = "\n".join([START, *lines, END])
     return re.sub(f"{re.escape(START)}.*?{re.escape(END)}", lambda _: block, text, flags=re.DOTALL)
 
@@ -53,11 +53,11 @@ def preset_quoting(text: str, preset: str, verdicts: Mapping[str, Verdict]) -> s
         found = []
     else:
         outcome = "; ".join(f"{verdicts[key].verdict} `{key}`" for key in keys)
-        found = _wrapped(f"{_FOUND} {outcome}. See RESULTS.md.", "# ").splitlines()
+        found = _wrapped(f"{_FOUND} {outcome}. See RESULTS.md.", "# ", _PRESET_WIDTH).splitlines()
     return "\n".join([*lines[:start], *found, *lines[end:]]) + "\n"
 
 
-def _wrapped(text: str, indent: str) -> str:
+def _wrapped(text: str, indent: str, width: int) -> str:
     return textwrap.fill(
-        text, _WIDTH, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False
+        text, width, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False
     )

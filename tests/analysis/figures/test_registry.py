@@ -175,7 +175,7 @@ def test_scores_show_the_mean_of_the_best_recipe_and_mark_emulation(study):
         node_color(n) for n in sorted(published.f1_against_hours()["nodes"].unique())
     ]
     assert "2 on emulated nodes" in said(drawing)
-    assert "Recipe at every node count: sqrt." in said(drawing)
+    assert "Recipe at every node count: square root." in said(drawing)
     assert "F1 is `validation/f1`" in said(drawing)
 
 
@@ -380,8 +380,8 @@ def test_noise_scale_follows_the_history(study):
 def test_segmentation_errors_are_means_over_seeds_above_the_published_ones(study):
     drawing = evaluation(study)
     are, share, parts, published_are, *_ = drawing.figure.axes
-    assert line(are, "8 sqrt").get_ydata() == pytest.approx(1 - 0.111 * np.arange(1, 9))
-    assert line(are, "8 sqrt").get_linestyle() == "--"
+    assert line(are, "8 square root").get_ydata() == pytest.approx(1 - 0.111 * np.arange(1, 9))
+    assert line(are, "8 square root").get_linestyle() == "--"
     assert line(share, "1 linear").get_ydata() == pytest.approx(np.arange(1, 9) / 10)
     assert len(parts.lines) == 2 * 6, "a mean over seeds per part and recipe"
     assert parts.lines[0].get_ydata()[0] == pytest.approx(3.75)
