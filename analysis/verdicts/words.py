@@ -118,16 +118,16 @@ SENTENCES: Final[Mapping[str, Wording]] = {
     "linear_dies_again": Wording(
         "On 16 fresh seeds at 64 nodes, linear scaling dies where square-root scaling lives: {died}"
         " of {of} runs against {other_died} of {other_of}.",
-        "On 16 fresh seeds at 64 nodes, linear scaling with warm-up lives as square-root scaling"
-        " does: {died} of {of} runs died against {other_died} of {other_of}.",
+        "On 16 fresh seeds at 64 nodes, linear scaling with its warm-up mostly lives: {died} of {of}"
+        " runs died, with square-root scaling {other_died} of {other_of}.",
         "On 16 fresh seeds at 64 nodes, linear scaling may die more often than square-root scaling:"
         " {died} of {of} runs against {other_died} of {other_of}.",
     ),
     "linear_dies_base_again": Wording(
         "On 16 fresh seeds at 64 nodes, linear scaling dies from the tuned base rate and lives from"
         " a quarter of it: {died} of {of} runs against {other_died} of {other_of}.",
-        "On 16 fresh seeds at 64 nodes, linear scaling lives from the tuned base rate as from a"
-        " quarter of it: {died} of {of} runs died against {other_died} of {other_of}.",
+        "On 16 fresh seeds at 64 nodes, linear scaling mostly lives from the tuned base rate, too:"
+        " {died} of {of} runs died, from a quarter of it {other_died} of {other_of}.",
         "On 16 fresh seeds at 64 nodes, linear scaling may die more often from the tuned base rate"
         " than from a quarter of it: {died} of {of} runs against {other_died} of {other_of}.",
     ),
