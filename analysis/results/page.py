@@ -54,9 +54,9 @@ _PLAN: Final = (
             " voxel object, so `fib25_rules` was not run, as planned.",
             "**Looks.** One look was planned, this is the fourth. Scores were seen as runs ended,"
             " and this page was written with five seeds of the rules and three or four of the other"
-            " parts, then twice with more of the seeds that are in now. Planned seeds were run after"
-            " each look. None was added to the first stage and no rule was changed, but a p-value near"
-            " 0.05 should be read with these looks in mind.",
+            " parts, then twice with more of the seeds that are in now. Planned seeds were run"
+            " after each look. None was added to the first stage and no rule was changed, but a"
+            " p-value near 0.05 should be read with these looks in mind.",
             "**Second stage.** After the third look four claims about 64 nodes were asked again:"
             " three that Holm's correction alone had left undecided, and the published one that"
             " square-root scaling wins. They were chosen by looking, so only 16 fresh seeds count"

@@ -118,8 +118,8 @@ SENTENCES: Final[Mapping[str, Wording]] = {
     "linear_dies_again": Wording(
         "On 16 fresh seeds at 64 nodes, linear scaling dies where square-root scaling lives: {died}"
         " of {of} runs against {other_died} of {other_of}.",
-        "On 16 fresh seeds at 64 nodes, linear scaling with its warm-up mostly lives: {died} of {of}"
-        " runs died, with square-root scaling {other_died} of {other_of}.",
+        "On 16 fresh seeds at 64 nodes, linear scaling with its warm-up mostly lives: {died} of"
+        " {of} runs died, with square-root scaling {other_died} of {other_of}.",
         "On 16 fresh seeds at 64 nodes, linear scaling may die more often than square-root scaling:"
         " {died} of {of} runs against {other_died} of {other_of}.",
     ),
