@@ -126,7 +126,9 @@ def test_the_variable_of_the_environment_names_the_experiment(store, monkeypatch
 def test_a_recorded_study_is_an_experiment_too():
     recorded = open_report(str(RECORDED), "strong_scaling").own.runs.table
     assert set(recorded["nodes"]) == {1, 2}
-    with pytest.raises(InputError, match=r"no experiment .mine. in .*there are: data_cost"):
+    with pytest.raises(
+        InputError, match=r"no experiment .mine. in .*there are: bfloat16, data_cost"
+    ):
         open_report(str(RECORDED), "mine")
 
 
