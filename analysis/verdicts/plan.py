@@ -16,7 +16,8 @@ seeds count, by the same rules, in a family of their own.
 
 from __future__ import annotations
 
-from typing import Final
+from dataclasses import replace
+from typing import Any, Final
 
 from analysis.verdicts.claim import Claim, above, below, within
 from ffn_core.metric_names import AVERAGED_AUC, AVERAGED_F1
@@ -68,7 +69,7 @@ FRESH_SEEDS: Final = 16
 
 _LINEAR_FIRST: Final = "linear scaling with warm-up up to 16 nodes, square-root scaling beyond"
 
-CLAIMS: Final = (
+_FIRST_STAGE: Final = (
     Claim(
         "rate_growth",
         "The best learning rate grows like the square root of the nodes rather than linearly",
@@ -351,56 +352,39 @@ CLAIMS: Final = (
         spread=0.04,
         sign=True,
     ),
-    Claim(
-        "sqrt_large_again",
-        "Asked again: square-root scaling wins over linear scaling at 64 nodes",
-        _LINEAR_FIRST,
-        "second stage",
-        ("rules_again",),
-        "F1 of square-root minus F1 of linear scaling at 64 nodes, surviving pairs, fresh seeds",
-        above(0.0, MATTERS),
-        _AGAIN,
+)
+
+
+def _again(key: str, **known: Any) -> Claim:
+    """A claim of the first stage, asked of fresh seeds by the same rule."""
+    (first,) = (claim for claim in _FIRST_STAGE if claim.key == key)
+    return replace(
+        first,
+        key=f"{key}_again",
+        claim=f"Asked again: {first.claim[0].lower()}{first.claim[1:]}",
+        part="second stage",
+        studies=("rules_again",),
+        family=_AGAIN,
         seeds=FRESH_SEEDS,
+        **known,
+    )
+
+
+_SECOND_STAGE: Final = (
+    _again(
+        "sqrt_large",
+        measure="F1 of square-root minus F1 of linear scaling at 64 nodes, surviving pairs, fresh"
+        " seeds",
         spread=0.09,
-        sign=True,
     ),
-    Claim(
-        "linear_dies_again",
-        "Asked again: at 64 nodes linear scaling dies where square-root scaling does not",
-        _LINEAR_FIRST,
-        "second stage",
-        ("rules_again",),
-        "share of linear runs that died minus that of square-root runs, at 64 nodes, warmed up",
-        above(0.0, MANY_DEATHS),
-        _AGAIN,
-        seeds=FRESH_SEEDS,
-        deaths=True,
-    ),
-    Claim(
-        "linear_dies_base_again",
-        "Asked again: linear runs at 64 nodes die from the tuned base rate and not from a quarter"
-        " of it",
-        _LINEAR_FIRST,
-        "second stage",
-        ("rules_again",),
-        "share of linear runs at 64 nodes that died: tuned base minus a quarter of it",
-        above(0.0, MANY_DEATHS),
-        _AGAIN,
-        seeds=FRESH_SEEDS,
-        deaths=True,
-    ),
-    Claim(
-        "warmup_deaths_again",
-        "Asked again: without warm-up linear scaling dies where it survives with it (64 nodes)",
-        "warm-up is needed for large batches",
-        "second stage",
-        ("rules_again",),
-        "share of linear runs that died at 64 nodes: without minus with warm-up",
-        above(0.0, MANY_DEATHS),
-        _AGAIN,
-        seeds=FRESH_SEEDS,
-        deaths=True,
-    ),
+    _again("linear_dies"),
+    _again("linear_dies_base"),
+    _again("warmup_deaths"),
+)
+
+CLAIMS: Final = (
+    *_FIRST_STAGE,
+    *_SECOND_STAGE,
     Claim(
         "coupling",
         "Training synchronously costs two real ranks at most a tenth of their throughput",
