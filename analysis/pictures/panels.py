@@ -59,7 +59,7 @@ def section_figure(
     height, width = segmentation.shape
     stretch = voxel_nm[1] / voxel_nm[2]
     figure = Figure(
-        figsize=(PANEL_IN * len(panels), PANEL_IN * stretch * height / width + 0.35),
+        figsize=(PANEL_IN * len(panels), max(PANEL_IN * stretch * height / width, 1.0) + 0.35),
         layout="constrained",
     )
     for axes, (title, picture) in zip(
@@ -71,8 +71,9 @@ def section_figure(
         axes.spines[:].set_visible(False)
         axes.set_xticks([0, width - 1])
         axes.set_yticks([0, height - 1])
-    figure.axes[0].set_xlabel("x (voxels)", labelpad=-4)
-    figure.axes[0].set_ylabel(f"y (voxels), section z = {z}", labelpad=-8)
+    # Beside x there is room, however flat the section is.
+    figure.axes[0].set_xlabel(f"x (voxels), section z = {z}", labelpad=-4)
+    figure.axes[0].set_ylabel("y (voxels)")
     return figure
 
 

@@ -131,7 +131,7 @@ def rule_differences(studies: Studies, metric: str = PRIMARY) -> Drawing:
     # Below the panels: intervals of few seeds leave no corner free.
     handles = [h for ax in (rules, warmup) for h in ax.get_legend_handles_labels()[0]]
     legend_below(figure, [*handles, _seed_handle(2.5)])
-    rules.set_title("linear minus sqrt")
+    rules.set_title("linear minus square root")
     warmup.set_title("warm-up minus none")
     return Drawing(
         figure,
