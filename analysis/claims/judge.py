@@ -8,6 +8,7 @@ from typing import Any, Final
 import pandas as pd
 
 from analysis.claims import (
+    asked_again,
     crossover,
     data_cost,
     efficiency,
@@ -30,10 +31,15 @@ FINDERS: Final[Mapping[str, Any]] = {
     **optimizers.FINDERS,
     **segmentation.FINDERS,
     **efficiency.FINDERS,
+    **asked_again.FINDERS,
 }
 """What finds the effect of a claim in the studies, by its key."""
 
-COSTED: Final[Mapping[str, data_cost.Costed]] = {**data_cost.FINDERS, **growing.FINDERS}
+COSTED: Final[Mapping[str, data_cost.Costed]] = {
+    **data_cost.FINDERS,
+    **growing.FINDERS,
+    **asked_again.COSTED,
+}
 """The same of claims about the cost of the target score, which the pilot sets."""
 
 

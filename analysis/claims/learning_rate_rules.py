@@ -18,14 +18,12 @@ from ffn_core.metric_names import BASELINE_F1
 STUDY: Final = "rules"
 LOW_BASE: Final = "rules_low_base"
 COLD: Final = "no_warmup"
-AGAIN: Final = "rules_again"
 GATE: Final = "fib25_gate"
 REAL: Final = "fib25_rules"
 
 _LARGER: Final = "a larger network or more FOVs: no run beats calling every voxel object"
 
 Contrast = Callable[[pd.DataFrame, pd.DataFrame], Finding]
-Find = Callable[[Studies], Finding]
 
 
 def linear_small(studies: Studies) -> Finding:
@@ -123,22 +121,7 @@ def _passed(gate: pd.DataFrame) -> bool:
     return bool((gate["score"] > gate["baseline"]).any())
 
 
-def _again(find: Find) -> Find:
-    """The same question to the second stage, whose one study holds the parts of three."""
-
-    def found(studies: Studies) -> Finding:
-        if AGAIN not in studies or studies[AGAIN].table.empty:
-            return no_runs(AGAIN)
-        runs = studies[AGAIN]
-        warm = runs.table["warmup"] != "none"
-        full = runs.table["lr_base"] == runs.table["lr_base"].max()
-        parts = {STUDY: warm & full, LOW_BASE: warm & ~full, COLD: ~warm}
-        return find({name: runs.select(part) for name, part in parts.items() if part.any()})
-
-    return found
-
-
-FINDERS: Final[Mapping[str, Find]] = {
+FINDERS: Final[Mapping[str, Callable[[Studies], Finding]]] = {
     one.__name__: one
     for one in (
         linear_small,
@@ -153,9 +136,6 @@ FINDERS: Final[Mapping[str, Find]] = {
         real_gate,
         sqrt_large_real,
     )
-} | {
-    f"{one.__name__}_again": _again(one)
-    for one in (sqrt_large, linear_dies, linear_dies_base, warmup_deaths)
 }
 
 

@@ -33,7 +33,7 @@ STORE = None
 report = open_report(STORE, EXPERIMENT)
 
 # %%
-report.runs_shown("rules", "rules_low_base", "no_warmup", "rules_again")
+report.runs_shown("rules", "rules_low_base", "no_warmup", "rules_again", "rules_small_again")
 
 # %% [markdown]
 # ## Method
@@ -105,6 +105,17 @@ report.findings(
 
 # %%
 report.evidence("warmup_deaths_again")
+
+# %% [markdown]
+# ## Finding: the third stage
+#
+# The claim about few nodes was asked again on 12 fresh seeds.
+
+# %%
+report.findings("linear_small_again")
+
+# %%
+report.evidence("linear_small_again")
 
 # %% [markdown]
 # ## Along training

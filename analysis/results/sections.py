@@ -35,7 +35,7 @@ SECTIONS = (
         "learning_rate_rules",
         "Learning-rate rules and warm-up",
         "Which rule should set the learning rate at which node count, and does it need a warm-up?",
-        ("rules", "rules_low_base", "no_warmup", "rules_again"),
+        ("rules", "rules_low_base", "no_warmup", "rules_again", "rules_small_again"),
         (
             ("final_scores", None),
             ("rule_differences", None),
@@ -57,6 +57,7 @@ SECTIONS = (
             "linear_dies_again",
             "linear_dies_base_again",
             "warmup_deaths_again",
+            "linear_small_again",
         ),
     ),
     Section(
@@ -78,7 +79,7 @@ SECTIONS = (
         "Batch size and the gradient noise scale",
         "What does a large batch cost in data, what does it save in time, and can that be predicted"
         " from the gradient noise?",
-        ("data_cost", "growing_batch"),
+        ("data_cost", "growing_batch", "data_cost_again"),
         (
             ("data_and_time", None),
             ("cost_to_target", "data_cost"),
@@ -92,15 +93,16 @@ SECTIONS = (
             "noise_predicts_critical_batch",
             "growing_batch_data",
             "growing_batch_time",
+            "large_batch_time_again",
         ),
     ),
     Section(
         "optimizers",
         "Optimizers",
         "Which optimizer is best at the large batch, each at its own rate?",
-        ("tune_optimizers", "optimizers_tuned"),
+        ("tune_optimizers", "optimizers_tuned", "optimizers_again"),
         (("optimizers", None),),
-        ("adam_best", "adaptive_survive"),
+        ("adam_best", "adaptive_survive", "adam_best_again", "adaptive_survive_again"),
     ),
     Section(
         "scaling",

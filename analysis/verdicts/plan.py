@@ -8,17 +8,14 @@ One look, at the end. A claim is decided where the whole 95 % Student t interval
 seeds lies in the region that supports or that refutes it, and Holm's correction over its family
 leaves it decided. Where `sign` says so, the co-primary score must also point the same way.
 
-The second stage (`rules_again`) was added after the third look, before any run of it. It asks four
-claims about 64 nodes again: three that Holm's correction alone left undecided, and the published
-one that square-root scaling wins. They were chosen by what the first stage showed, so only fresh
-seeds count, by the same rules, in a family of their own.
+Later stages ask some claims again of fresh seeds: see `analysis.verdicts.asked_again`.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
+from analysis.verdicts.asked_again import second_stage, third_stage
 from analysis.verdicts.claim import Claim, above, below, within
 from ffn_core.metric_names import AVERAGED_AUC, AVERAGED_F1
 
@@ -64,8 +61,6 @@ _OPTIMIZERS: Final = "optimizers"
 _SEGMENTATION: Final = "segmentation"
 _REAL: Final = "real data"
 _SCALING: Final = "scaling"
-_AGAIN: Final = "second stage"
-FRESH_SEEDS: Final = 16
 
 _LINEAR_FIRST: Final = "linear scaling with warm-up up to 16 nodes, square-root scaling beyond"
 
@@ -354,37 +349,10 @@ _FIRST_STAGE: Final = (
     ),
 )
 
-
-def _again(key: str, **known: Any) -> Claim:
-    """A claim of the first stage, asked of fresh seeds by the same rule."""
-    (first,) = (claim for claim in _FIRST_STAGE if claim.key == key)
-    return replace(
-        first,
-        key=f"{key}_again",
-        claim=f"Asked again: {first.claim[0].lower()}{first.claim[1:]}",
-        part="second stage",
-        studies=("rules_again",),
-        family=_AGAIN,
-        seeds=FRESH_SEEDS,
-        **known,
-    )
-
-
-_SECOND_STAGE: Final = (
-    _again(
-        "sqrt_large",
-        measure="F1 of square-root minus F1 of linear scaling at 64 nodes, surviving pairs, fresh"
-        " seeds",
-        spread=0.09,
-    ),
-    _again("linear_dies"),
-    _again("linear_dies_base"),
-    _again("warmup_deaths"),
-)
-
 CLAIMS: Final = (
     *_FIRST_STAGE,
-    *_SECOND_STAGE,
+    *second_stage(_FIRST_STAGE),
+    *third_stage(_FIRST_STAGE),
     Claim(
         "coupling",
         "Training synchronously costs two real ranks at most a tenth of their throughput",

@@ -139,6 +139,37 @@ SENTENCES: Final[Mapping[str, Wording]] = {
         "On 16 fresh seeds at 64 nodes, linear scaling may need its warm-up: {died} of {of} runs"
         " died without it, {other_died} of {other_of} with it.",
     ),
+    "linear_small_again": Wording(
+        "On 12 fresh seeds at 4 and 16 nodes, linear scaling beats square-root scaling by {effect}"
+        " in F1.",
+        "On 12 fresh seeds at 4 and 16 nodes, linear scaling is no better than square-root scaling:"
+        " it differs by {effect} in F1.",
+        "On 12 fresh seeds at 4 and 16 nodes, the runs cannot tell linear from square-root scaling:"
+        " they differ by {effect} in F1.",
+    ),
+    "large_batch_time_again": Wording(
+        "On 8 fresh seeds, large batches save time, as modeled: 1 node takes {effect} times as long"
+        " as 64 to the same F1.",
+        "On 8 fresh seeds, large batches save no time, as modeled: 1 node takes {effect} times as"
+        " long as 64 to the same F1.",
+        "On 8 fresh seeds, large batches may save time, as modeled: 1 node takes {effect} times as"
+        " long as 64 to the same F1.",
+    ),
+    "adam_best_again": Wording(
+        "On 10 fresh seeds at 64 nodes, Adam is among the best optimizers: it differs by {effect}"
+        " in F1 from the rival that it beats least.",
+        "On 10 fresh seeds at 64 nodes, Adam is not among the best optimizers: it differs by"
+        " {effect} in F1 from the best, {optimizer}.",
+        "On 10 fresh seeds at 64 nodes, Adam may be among the best optimizers: it differs by"
+        " {effect} in F1 from the rival that it beats least.",
+    ),
+    "adaptive_survive_again": Wording(
+        "On 10 fresh seeds at 64 nodes, adaptive optimizers beat momentum by {effect} in F1.",
+        "On 10 fresh seeds at 64 nodes, adaptive optimizers are no better than momentum: they"
+        " differ by {effect} in F1.",
+        "On 10 fresh seeds at 64 nodes, adaptive optimizers may beat momentum: they differ by"
+        " {effect} in F1.",
+    ),
     "coupling": Wording(
         "Two coupled ranks keep {effect} of the throughput of two uncoupled ones.",
         "Two coupled ranks lose more than a tenth: they keep {effect} of the throughput of two"

@@ -1,14 +1,17 @@
 """What the pilot sets: best rates by a vertex, and the target."""
 
+import re
 from itertools import product
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from analysis.claims.optimizers import RIVALS
 from analysis.claims.pilot import TOO_FEW, best_rates, target
 from analysis.models.rate_scans import AT_HIGHEST, AT_LOWEST, FLAT, INSIDE
 from analysis.runs.presets import CONF, tuned_values
+from analysis.runs.sources import RECORDED, load_studies
 from analysis.tuned import main, tuned, with_values
 from ffn_core.errors import InputError
 
@@ -119,3 +122,13 @@ def test_a_store_without_a_pilot(make_runs, tmp_path, capsys):
     make_runs(({}, {})).to_parquet(tmp_path / "study")
     assert main(["--store", str(tmp_path)]) == 2
     assert "no finished point of tune_rates" in capsys.readouterr().err
+
+
+def test_the_third_stage_has_the_rates_of_the_recorded_pilot():
+    values, _ = tuned(load_studies(str(RECORDED)))
+    preset = (CONF / "experiment" / "optimizers_again.yaml").read_text()
+    pairs = re.findall(r"optimizer\.name:(\w+)[^\n]*base:([^}]+)\}", preset)
+    assert {name: float(rate) for name, rate in pairs} == {
+        name: float(f"{values[f'{prefix}_64']:.4g}")
+        for name, prefix in [("adam", "rate"), *((one, one) for one in RIVALS)]
+    }

@@ -29,6 +29,7 @@ from analysis.claims.judge import (
 from analysis.claims.segmentation import in_common
 from analysis.models.simulated_targets import Simulation
 from analysis.runs.runs import Runs
+from analysis.verdicts.asked_again import SECOND, THIRD
 from analysis.verdicts.plan import BY_KEY, CLAIMS
 from analysis.verdicts.scored_runs import ended, scored_points
 from analysis.verdicts.verdict import (
@@ -119,10 +120,6 @@ def test_rules_as_published(make_rules):
         "warmup_deaths": SUPPORTED,
         "real_gate": NOT_RUN,
         "sqrt_large_real": NOT_RUN,
-        "sqrt_large_again": NOT_RUN,
-        "linear_dies_again": NOT_RUN,
-        "linear_dies_base_again": NOT_RUN,
-        "warmup_deaths_again": NOT_RUN,
     }
     for key, size in (("linear_small", 0.1), ("sqrt_large", 0.1), ("unscaled_as_good", -0.2)):
         effect = found[key].effect
@@ -160,7 +157,7 @@ def test_the_second_stage_is_judged_by_its_own_seeds(make_again, make_rules):
         return None if dies else {"linear": 0.6, "sqrt": 0.7}[rule]
 
     found = verdicts(make_again(score))
-    said = {key: found[key].verdict for key in found if key.endswith("_again")}
+    said = {one.key: found[one.key].verdict for one in CLAIMS if one.family == SECOND}
     assert said == {
         "sqrt_large_again": SUPPORTED,
         "linear_dies_again": REFUTED,
@@ -446,6 +443,33 @@ def test_optimizers_that_died_are_counted(make_runs):
     row = table.set_index(["nodes", "optimizer"]).loc[(64, "momentum")]
     assert row[["died", "of"]].tolist() == [5, 5]
     assert found.verdict == UNDECIDED
+
+
+def test_the_third_stage_is_judged_as_the_first_but_by_its_own_studies(make_rules, make_runs):
+    first = {
+        **make_rules(as_published),
+        **costs(make_runs, Simulation(50.0)),
+        **optimizer_study(make_runs, SCORES),
+    }
+    names = {
+        "rules": "rules_small_again",
+        "data_cost": "data_cost_again",
+        "optimizers_tuned": "optimizers_again",
+    }
+    once = verdicts(first, 0.75)
+    third = [claim.key for claim in CLAIMS if claim.family == THIRD]
+    assert len(third) == 4
+    assert {once[key].verdict for key in third} == {NOT_RUN}
+    again = verdicts({names[name]: first[name] for name in names}, 0.75)
+    for key in third:
+        before = once[key.removesuffix("_again")]
+        assert (again[key].verdict, again[key].effect) == (before.verdict, before.effect)
+        assert again[key].verdict == SUPPORTED
+        assert again[key].rule == before.rule
+    assert {one.verdict for key, one in again.items() if not key.endswith("_again")} <= {
+        NOT_RUN,
+        NOT_TESTABLE,
+    }
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ def test_notebook_runs_from_a_store_of_ones_own(store, tmp_path, monkeypatch):
     )
     assert "**Not run yet**" in without
     text = str(outputs(notebook))
-    replaced = "`rules`, `rules_low_base`, `no_warmup`, `rules_again`"
+    replaced = "`rules`, `rules_low_base`, `no_warmup`, `rules_again`, `rules_small_again`"
     assert f"`demo_sweep`, in place of {replaced}: 12 of 13 points finished" in text
     assert "sqrt against linear: +0.080" in text
     assert "learning_rate.base=3e-4,1e-3,3e-3" in text  # no scan of rates is there

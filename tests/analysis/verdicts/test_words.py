@@ -51,7 +51,7 @@ def test_effects_have_the_digits_that_their_interval_tells(size, bound, text):
 def test_every_headline_reads_whatever_comes_out(key, outcome):
     assert key in BY_KEY
     assert set(HEADLINES) <= set(SENTENCES)
-    row = pd.DataFrame([{"died": 7, "of": 8, "other_died": 1, "other_of": 8}])
+    row = pd.DataFrame([{"died": 7, "of": 8, "other_died": 1, "other_of": 8, "optimizer": "lamb"}])
     said = headline(verdict(key, verdict=outcome, effect=Size(0.5, 0.4, 0.6, 8), evidence=row))
     verdict_said = outcome if outcome == UNDECIDED else f"claim {outcome}"
     assert said.endswith(f". *{verdict_said.capitalize()}.*")
