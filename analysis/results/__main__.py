@@ -24,7 +24,7 @@ from analysis.results.page import page
 from analysis.results.quoted import page_quoting, preset_quoting
 from analysis.runs.presets import CONF
 from analysis.runs.sources import RECORDED, default_store, files_of
-from analysis.verdicts.words import HEADLINES, decided
+from analysis.verdicts.words import decided, opening
 from ffn_core.command import command
 from ffn_core.errors import InputError, in_one_line
 from ffn_core.files import REPOSITORY, whole_file
@@ -37,15 +37,20 @@ GALLERY: Final = REPOSITORY / "analysis" / "gallery"
 SEGMENTED: Final = RECORDED / "proofs" / "fib25_segmentation.json"
 """Segmentations of FIB-25 by the published network."""
 
-QUOTING: Final = tuple(REPOSITORY / name for name in ("README.md", "docs/results.md"))
+README: Final = REPOSITORY / "README.md"
+QUOTING: Final = (README, REPOSITORY / "docs" / "results.md")
 """Pages that quote the results."""
 
 
 def quoted(findings: Findings) -> dict[Path, str]:
     """README, docs and presets with what they quote, of those in which it changes."""
     verdicts = findings.verdicts
-    keys = decided(verdicts) or HEADLINES
-    written = {path: page_quoting(path.read_text(), verdicts, keys) for path in QUOTING}
+    first = opening(verdicts)
+    every = list(dict.fromkeys([*first, *decided(verdicts)]))
+    written = {
+        path: page_quoting(path.read_text(), verdicts, first if path == README else every)
+        for path in QUOTING
+    }
     for path in sorted((CONF / "experiment").glob("*.yaml")):
         written[path] = preset_quoting(path.read_text(), path.stem, verdicts)
     return {path: text for path, text in written.items() if text != path.read_text()}

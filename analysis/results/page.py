@@ -20,11 +20,12 @@ from analysis.verdicts.scored_runs import SCORE
 from analysis.verdicts.seed_intervals import METHOD
 from analysis.verdicts.verdict import MODELED, Verdict
 from analysis.verdicts.words import (
-    HEADLINES,
     decided,
     effect_text,
     headline,
     leaning,
+    newest,
+    opening,
 )
 
 COMMAND: Final = "nox -s figures"
@@ -126,18 +127,27 @@ def _head() -> str:
 
 def _opening(findings: Findings) -> str:
     """What came out of the questions that a reader comes with, and what else is decided."""
-    keys = dict.fromkeys([*HEADLINES, *decided(findings.verdicts)])
-    lines = [f"- {headline(findings.verdicts[key])}" for key in keys]
-    parts = ["## Findings", "In parentheses: 95 % intervals.", "\n".join(lines)]
-    return "\n\n".join([*parts, *leanings(findings.verdicts.values())])
+    verdicts = findings.verdicts
+    first = opening(verdicts)
+    parts = ["## Findings", "In parentheses: 95 % intervals.", _headlines(verdicts, first)]
+    if others := [key for key in decided(verdicts) if key not in first]:
+        parts += ["Also decided:", _headlines(verdicts, others)]
+    return "\n\n".join([*parts, *leanings(verdicts)])
 
 
-def leanings(verdicts: Iterable[Verdict]) -> list[str]:
-    """Claims that only the correction for their number leaves undecided, with their effects."""
+def _headlines(verdicts: Mapping[str, Verdict], keys: Iterable[str]) -> str:
+    return "\n".join(f"- {headline(verdicts[key])}" for key in keys)
+
+
+def leanings(verdicts: Mapping[str, Verdict]) -> list[str]:
+    """Claims that only the correction for their number leaves undecided, with their effects.
+
+    Not those that were asked again.
+    """
     lines = [
         f"- {capitalized(leaning(one))} by itself, {effect_text(one)}: {one.claim}."
-        for one in verdicts
-        if leaning(one)
+        for key, one in verdicts.items()
+        if leaning(one) and newest(verdicts, key) == key
     ]
     said = (
         "Some claims would be decided if each had been the only one asked. With so many, chance"

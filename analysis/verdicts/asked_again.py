@@ -24,6 +24,8 @@ from analysis.verdicts.claim import Claim
 
 SECOND: Final = "second stage"
 THIRD: Final = "third stage"
+SUFFIX: Final = "_again"
+"""Of the key of a claim that is asked again."""
 
 
 def second_stage(first: Sequence[Claim]) -> tuple[Claim, ...]:
@@ -68,7 +70,7 @@ def _again(first: Sequence[Claim], key: str, stage: str, **known: Any) -> Claim:
     sentence = one.claim if one.claim.startswith("Adam ") else one.claim[0].lower() + one.claim[1:]
     return replace(
         one,
-        key=f"{key}_again",
+        key=key + SUFFIX,
         claim=f"Asked again: {sentence}",
         part=stage,
         family=stage,

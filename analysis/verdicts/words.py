@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from analysis.text import capitalized
+from analysis.verdicts.asked_again import SUFFIX
 from analysis.verdicts.verdict import (
     ALONE,
     MEASURED,
+    NOT_RUN,
     NOT_TESTABLE,
     REFUTED,
     SUPPORTED,
@@ -201,6 +203,17 @@ def headline(verdict: Verdict) -> str:
 def decided(verdicts: Mapping[str, Verdict]) -> list[str]:
     """Keys of the claims that are supported or refuted."""
     return [key for key, one in verdicts.items() if one.verdict in DECIDED]
+
+
+def newest(verdicts: Mapping[str, Verdict], key: str) -> str:
+    """The key of a claim, or of the same claim asked again where runs have answered that."""
+    later = verdicts.get(key + SUFFIX)
+    return key if later is None or later.verdict == NOT_RUN else later.key
+
+
+def opening(verdicts: Mapping[str, Verdict]) -> list[str]:
+    """Keys of what a page about the results opens with: `HEADLINES`, each as asked last."""
+    return [newest(verdicts, key) for key in HEADLINES]
 
 
 def leaning(verdict: Verdict) -> str:

@@ -135,12 +135,14 @@ def test_tables_and_captions_in_markdown():
 
 def test_what_only_the_number_of_claims_leaves_undecided_is_named():
     verdicts = {one.key: one for one in judge({})}
-    assert leanings(verdicts.values()) == []
+    assert leanings(verdicts) == []
     alone = replace(verdicts["linear_dies"], verdict=UNDECIDED, needs=f"refuted {ALONE}")
-    said, lines = leanings((verdicts | {"linear_dies": alone}).values())
+    said, lines = leanings(verdicts | {"linear_dies": alone})
     assert said.startswith("Some claims would be decided if")
     assert lines.startswith("- Refuted by itself, -: At 64 nodes linear scaling dies where")
     assert "\n" not in lines
+    later = replace(verdicts["linear_dies_again"], verdict=UNDECIDED)
+    assert leanings(verdicts | {"linear_dies": alone, later.key: later}) == []
 
 
 def test_command_writes_page_figures_and_verdicts(studies, tmp_path, capsys):

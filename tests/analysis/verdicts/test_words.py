@@ -16,6 +16,8 @@ from analysis.verdicts.words import (
     effect_text,
     headline,
     leaning,
+    newest,
+    opening,
     sentence,
 )
 
@@ -91,3 +93,12 @@ def test_a_sentence_has_measure_effect_and_what_is_missing():
     known = verdict(verdict=UNDECIDED, effect=Size(0.07, 0.0, 0.14, 7), needs="about 9 seeds")
     said = f"**Undecided**: {claim.claim}. {claim.measure}: 0.070 (0.000 to 0.140). About 9 seeds."
     assert sentence(known) == said
+
+
+def test_pages_open_with_each_question_as_asked_last():
+    assert opening(WITHOUT_RUNS) == list(HEADLINES)
+    later = verdict("sqrt_large_again", verdict=UNDECIDED)
+    asked = WITHOUT_RUNS | {later.key: later}
+    assert newest(asked, "sqrt_large") == "sqrt_large_again"
+    assert newest(asked, "warmup_deaths") == "warmup_deaths"
+    assert opening(asked)[:3] == ["linear_small", "sqrt_large_again", "warmup_deaths"]
