@@ -20,7 +20,7 @@ from typing import Final
 
 from analysis.claims.judge import verdict_table
 from analysis.results.findings import Findings, open_report
-from analysis.results.page import page
+from analysis.results.page import Given, page
 from analysis.results.quoted import page_quoting, preset_quoting
 from analysis.runs.presets import CONF
 from analysis.runs.sources import RECORDED, default_store, files_of
@@ -87,7 +87,8 @@ def _write(arguments: argparse.Namespace) -> int:
     findings = open_report(arguments.store)
     outputs.check([arguments.page, arguments.verdicts])
     figures, gallery = (_link(arguments.page, place) for place in (folder, GALLERY))
-    text, pictures = page(findings, figures, read_json(SEGMENTED), gallery)
+    written = (_written(RECORDED / name) for name in ("plan.md", "first_edition.md"))
+    text, pictures = page(findings, figures, Given(read_json(SEGMENTED), gallery, *written))
     outputs.check([folder / name for name in pictures])
     for stale in folder.glob("*.png"):
         if stale.name not in pictures:
@@ -108,6 +109,11 @@ def _write(arguments: argparse.Namespace) -> int:
     counts = ", ".join(f"{n} {verdict}" for verdict, n in table["verdict"].value_counts().items())
     print(f"{arguments.page}: {len(pictures)} figures, {len(table)} claims: {counts}")
     return 0
+
+
+def _written(path: Path) -> str:
+    """A part of the page that is written by hand, without the comment at its head."""
+    return path.read_text().partition("-->")[2].strip()
 
 
 def _link(page_file: Path, folder: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import pandas as pd
@@ -16,6 +17,8 @@ from analysis.results.sections import SECTIONS, Section
 from analysis.results.shown import Picture
 from analysis.results.tables import segmentation_rows
 from analysis.text import capitalized, markdown_table
+from analysis.verdicts.asked_again import SUFFIX
+from analysis.verdicts.plan import BY_KEY
 from analysis.verdicts.scored_runs import SCORE
 from analysis.verdicts.seed_intervals import METHOD
 from analysis.verdicts.verdict import MODELED, Verdict
@@ -30,88 +33,40 @@ from analysis.verdicts.words import (
 
 COMMAND: Final = "nox -s figures"
 NOTEBOOKS: Final = "analysis/notebooks"
-_PLAN: Final = (
-    "The plan, `analysis/verdicts/plan.py`, is that of commit 630b24f (2026-11-25 19:41 UTC). The"
-    " first run of the pilot ended at 20:31, the first of the other parts at 21:31. What"
-    " decides a claim has not changed since. What came out otherwise than planned:",
-    "\n".join(
-        f"- {one}"
-        for one in (
-            "**Seeds.** Two cores did not suffice for all seeds in the time there was. Rules,"
-            " warm-up, data cost, growing batch and segmentation have all of theirs; so has base"
-            " rate on 64. The rest has one to five. The table below and its notes say which.",
-            "**Target.** The pilot's run on 64 nodes had not passed calling every voxel object half"
-            " way through, so the rule for the target gave none. A second rule was added from the"
-            " pilot alone: the lowest multiple of 0.01 above that baseline. No run that the target"
-            " judges had been looked at.",
-            "**Optimizers.** They were tuned and compared on 64 nodes only, which is where both"
-            " claims ask; the 4 nodes of the plan were left out for time.",
-            "**Adagrad.** All its runs died at its tuned rate, the highest of the pilot's grid. The"
-            " rule gives no verdict on either claim about optimizers then. The numbers of the"
-            " others stand below.",
-            "**FIB-25.** The presets of part 7 could not start as first written, because they"
-            " asked for held-out synthetic volumes. They now hold out a fifth of the real volume."
-            " The gate (`fib25_gate`) ran two of its three rates. Neither run beat calling every"
-            " voxel object, so `fib25_rules` was not run, as planned.",
-            "**Looks.** One look was planned, this is the fourth. Scores were seen as runs ended,"
-            " and this page was written with five seeds of the rules and three or four of the other"
-            " parts, then twice with more of the seeds that are in now. Planned seeds were run"
-            " after each look. None was added to the first stage and no rule was changed, but a"
-            " p-value near 0.05 should be read with these looks in mind.",
-            "**Second stage.** After the third look four claims about 64 nodes were asked again:"
-            " three that Holm's correction alone had left undecided, and the published one that"
-            " square-root scaling wins. They were chosen by looking, so only 16 fresh seeds count"
-            " (`rules_again`), in a family of their own. The rules are the same, and were committed"
-            " before the first of these runs (984d442, 2026-11-26 13:51 UTC). The verdicts of the"
-            " first stage stand as they were.",
-            "**Third stage.** After the fourth look four more claims were asked again, those that"
-            " two cores could be expected to decide in two hours: linear against square-root"
-            " scaling at 4 and 16 nodes (`rules_small_again`, 12 seeds), the time that large"
-            " batches save (`data_cost_again`, 8 seeds, 64 nodes with three times the FOVs), and"
-            " the two about optimizers (`optimizers_again`, 10 seeds). For the last, tuning seed"
-            " 102 of the pilot was run first on 64 nodes, and the rates were set from both seeds."
-            " Again the seeds are fresh, the rules the same, and the family is one of its own;"
-            " again all was committed before the first of these runs. Three stages give chance"
-            " three tries: each holds its false decisions to 5 %, all together to about 15 %.",
-        )
-    ),
-)
-"""Written by hand."""
-
-_FIRST_EDITION: Final = (
-    "This study replaces a first edition of November 2026 (18 claims: 8 supported, 1 refuted, 9"
-    " undecided), whose page and tables are in the history up to commit 93a8f6d. It scored the raw"
-    " weights by F1 at a threshold of 0.9, a score that swung by 0.16 within a run. Most of its"
-    " scores lay below that of calling every voxel object, and the rates that it tried grew with"
-    " the nodes. What it decided rested on the calibration of the networks more than on what they"
-    " had learned, so its numbers should not be quoted.",
-    "Its study `checkpoints` (network `tiny`, 48,000 FOVs, 4 and 64 nodes, three seeds) is replaced"
-    " by `segments`. It found an adapted Rand error that fell along training by 0.071 (95 %"
-    " interval 0.015 to 0.143), and a difference between 4 and 64 nodes of 0.011 (-0.163 to 0.187)."
-    " That error was taken over the whole foreground, of which more than half was left"
-    " unsegmented.",
-)
-"""Written by hand: the tables it speaks of are gone."""
 
 
-def page(
-    findings: Findings, figures: str, published: Mapping[str, Any], gallery: str
-) -> tuple[str, dict[str, bytes]]:
+@dataclass(frozen=True)
+class Given:
+    """What the page does not compute.
+
+    Attributes:
+        published: recorded segmentations by the published network, the whole volume first.
+        gallery: folder of pictures that are not drawn here, as the page links to them.
+        plan: what came out otherwise than planned.
+        first_edition: of the study: what it was, and why it was replaced.
+    """
+
+    published: Mapping[str, Any]
+    gallery: str
+    plan: str
+    first_edition: str
+
+
+def page(findings: Findings, figures: str, given: Given) -> tuple[str, dict[str, bytes]]:
     """The page, and the pictures it draws by file name.
 
     Args:
         findings: the studies.
         figures: folder of the pictures as the page links to them.
-        published: recorded segmentations by the published network, the whole volume first.
-        gallery: folder of pictures that are not drawn here, as the page links to them.
+        given: what stands on it besides.
     """
     pictures: dict[str, bytes] = {}
-    verdicts = list(findings.verdicts.values())
-    parts = [_head(), _opening(findings), _verdicts(verdicts), _planned(), _ran(findings)]
+    parts = [_head(), _opening(findings), _verdicts(findings.verdicts)]
+    parts += ["## The plan, and what came out otherwise", given.plan, _ran(findings)]
     parts += [_section(findings, section, figures, pictures) for section in SECTIONS]
     parts.append(_precision(findings))
-    parts.append(_published_network(published, gallery))
-    parts.append(_first_edition())
+    parts.append(_published_network(given.published, given.gallery))
+    parts += ["## The first edition", given.first_edition]
     return "\n\n".join(parts) + "\n", pictures
 
 
@@ -213,10 +168,14 @@ def _machine(facts: Mapping[str, Any]) -> str:
     )
 
 
-def _verdicts(verdicts: list[Verdict]) -> str:
+def _verdicts(known: Mapping[str, Verdict]) -> str:
+    # A claim that was asked again stands below its first verdict.
+    first = (key for key in known if not key.endswith(SUFFIX))
+    keys = [key for one in first for key in (one, one + SUFFIX) if key in known]
+    verdicts = [known[key] for key in keys]
     rows = [
         {
-            "claim": one.claim,
+            "claim": _asked_again(one) if one.key.endswith(SUFFIX) else one.claim,
             "verdict": f"**{one.verdict}**",
             "effect (95 % interval)": effect_text(one) + _modeled(one),
             "adjusted p": one.adjusted,
@@ -236,6 +195,10 @@ def _verdicts(verdicts: list[Verdict]) -> str:
             f"from which the judge reads</summary>\n\n{markdown_table(plan_table())}\n\n</details>",
         ]
     )
+
+
+def _asked_again(verdict: Verdict) -> str:
+    return f"\u2013 asked again on {BY_KEY[verdict.key].seeds} fresh seeds"
 
 
 def _section(findings: Findings, section: Section, figures: str, pictures: dict[str, bytes]) -> str:
@@ -261,10 +224,6 @@ def _section(findings: Findings, section: Section, figures: str, pictures: dict[
         if not evidence.empty:
             parts.append(_folded(findings.verdicts[key]))
     return "\n\n".join(parts)
-
-
-def _planned() -> str:
-    return "\n\n".join(["## The plan, and what came out otherwise", *_PLAN])
 
 
 def _precision(findings: Findings) -> str:
@@ -299,10 +258,6 @@ def _published_network(known: Mapping[str, Any], gallery: str) -> str:
             " also names the libraries: `analysis/recorded/proofs/fib25_segmentation.json`.",
         ]
     )
-
-
-def _first_edition() -> str:
-    return "\n\n".join(["## The first edition", *_FIRST_EDITION])
 
 
 def _modeled(verdict: Verdict) -> str:
