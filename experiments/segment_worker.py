@@ -25,9 +25,8 @@ from pathlib import Path
 from experiments.config.trained_network import load_network
 from experiments.launch.rank_numbers import local_rank_of, ranks_here
 from experiments.reporting.exit_codes import EXIT_FAILED, EXIT_INPUT, EXIT_STOPPED
-from experiments.segment.flooding import Worker
+from experiments.segment.flooding import Task, Worker, task_of
 from experiments.segment.segmentation_files import leave_failure, load_config, read_todo
-from experiments.segment.tasks import Task, task_of
 from ffn_core.command import command
 from ffn_core.devices.placement import place
 from ffn_core.errors import InputError

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from experiments.reporting.run_files import Record
-from experiments.reporting.score_history import score_line
 from ffn_core import metric_names as names
 from ffn_core.parallel_efficiency import overall_rate
 
@@ -88,3 +87,14 @@ def description(
         f"A step of its metrics is one FOV, summed over nodes. Files: `{tags.get(names.RUN_DIR)}`.",
     ]
     return "\n\n".join(filter(None, lines))
+
+
+def score_line(summary: dict[str, Any] | None) -> str:
+    """The summary of a run's score in words, as `ScoreHistory` gives it; empty without one."""
+    if summary is None:
+        return ""
+    return (
+        f"{summary['name']} {summary[names.SCORE_FINAL]:.3f}, mean of the last "
+        f"{summary['evaluations']}; best {summary[names.SCORE_BEST]:.3f} "
+        f"at {summary[names.SCORE_BEST_FOVS]:,.0f} FOVs"
+    )

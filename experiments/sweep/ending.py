@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from experiments.reporting.mlflow_store import StoreError
 from experiments.reporting.mlflow_view import address_of, charts_page, table_page
-from experiments.reporting.score_history import score_line
+from experiments.reporting.point_summary import score_line
 from experiments.reporting.store_calls import StoreCalls
 from experiments.sweep.parent import POINTS, SHOWN, PointResult, best_first
 from ffn_core import metric_names as names

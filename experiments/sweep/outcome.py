@@ -8,8 +8,7 @@ from pathlib import Path
 from experiments.reporting import run_files
 from experiments.reporting.exit_codes import EXIT_DIVERGED, EXIT_INPUT
 from experiments.reporting.mlflow_sync import MlflowSync, RunIdentity
-from experiments.reporting.point_summary import description, results_shown
-from experiments.reporting.score_history import score_line
+from experiments.reporting.point_summary import description, results_shown, score_line
 from ffn_core.errors import InputError
 from ffn_core.metric_names import BASELINE_F1, COURSE, LOSS, OUTCOME, REASON
 from ffn_core.scores.course import Course, course_of

@@ -1,14 +1,17 @@
-"""How far a sweep is and how long it will take, from how far each of its points is. Pure."""
+"""How far a sweep is and how long it will take, and the line of the terminal that says so."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.config.schema import Config
 from experiments.reporting.progress import SweepProgress
-from experiments.sweep.outcome import FAILURES
+from experiments.reporting.terminal import Terminal
+from experiments.sweep.outcome import FAILURES, Outcome
+from experiments.sweep.point import Point
 
 TRUSTED_S = 10.0
 """From when on the time left is said: before, most of what was seen is ranks that start."""
@@ -90,3 +93,54 @@ class SweepPace:
         elapsed_s = now_s - self._begun_s
         left_s = left / done * elapsed_s if done > 0 and elapsed_s >= TRUSTED_S else None
         return SweepProgress(len(points), ended, self._failed, left_s if left else None)
+
+
+class PointWatcher:
+    """Says that points are being stopped."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        self._terminal = terminal
+
+    def look(self, running: Sequence[Point]) -> None:
+        """Nothing is shown but the points' own bars."""
+
+    def stopping(self, running: Sequence[Point]) -> None:
+        """Say what happens now, and what a second Ctrl-C does."""
+        if running:
+            names = ", ".join(point.name for point in running)
+            self._terminal.say(
+                f"stopping: {names} will end after saving a checkpoint (press Ctrl-C again to end "
+                "at once and lose the steps since the last one)"
+            )
+
+
+class SweepWatcher(PointWatcher):
+    """Keeps the line of a sweep up to date as well."""
+
+    def __init__(self, terminal: Terminal, points: Mapping[Path, Config]) -> None:
+        """Begin with the points of the sweep by their directories."""
+        super().__init__(terminal)
+        work = dict(zip(points, work_of(list(points.values())), strict=True))
+        self._pace = SweepPace(work, time.monotonic())
+        self._begun: set[Path] = set()
+        self._show()
+
+    def look(self, running: Sequence[Point]) -> None:
+        """Take in how far the points are."""
+        for point in running:
+            if point.run_dir not in self._begun:
+                self._begun.add(point.run_dir)
+                self._pace.begin(point.run_dir, point.share_before)
+            self._pace.see(point.run_dir, point.share)
+        self._show()
+
+    def ended(self, outcome: Outcome) -> None:
+        """Take in how a point ended; a log gets a line for it."""
+        self._pace.end(outcome.run_dir, outcome.outcome)
+        self._show()
+        # Points that were complete before come in a row: the line after the last of them says all.
+        if not self._terminal.moves and outcome.outcome != "skipped":
+            self._terminal.say(str(self._terminal.sweep))
+
+    def _show(self) -> None:
+        self._terminal.sweep = self._pace.progress(time.monotonic())

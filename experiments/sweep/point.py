@@ -23,12 +23,11 @@ from experiments.launch.ranks import Ranks
 from experiments.launch.volumes import changed_data
 from experiments.reporting.exit_codes import EXIT_STOPPED
 from experiments.reporting.mlflow_sync import MlflowSync, RunIdentity
-from experiments.reporting.point_summary import settings_shown
+from experiments.reporting.point_summary import score_line, settings_shown
 from experiments.reporting.progress import share_done
 from experiments.reporting.provenance import provenance
 from experiments.reporting.redaction import redacted
 from experiments.reporting.run_files import RunDirectory
-from experiments.reporting.score_history import score_line
 from experiments.reporting.terminal import PointBar, Terminal
 from experiments.sweep.outcome import STAGE_DONE, Outcome, conclude, send_outcome
 from ffn_core import metric_names as names

@@ -17,8 +17,8 @@ from typing import Protocol
 from experiments.config.schema import Config
 from experiments.reporting.terminal import Terminal
 from experiments.sweep.outcome import Outcome
+from experiments.sweep.pace import PointWatcher
 from experiments.sweep.point import Point
-from experiments.sweep.watcher import PointWatcher
 
 POLL_S = 0.1
 

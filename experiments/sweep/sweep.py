@@ -23,6 +23,7 @@ from experiments.sweep import ending
 from experiments.sweep.dry_run import SweepPlan
 from experiments.sweep.efficiency import COLUMNS, TABLE, SweepScaling, send
 from experiments.sweep.outcome import FAILURES, Outcome
+from experiments.sweep.pace import PointWatcher, SweepWatcher
 from experiments.sweep.parent import (
     REPORT,
     LateRun,
@@ -34,7 +35,6 @@ from experiments.sweep.parent import (
 from experiments.sweep.point import Point
 from experiments.sweep.scheduler import carry_out
 from experiments.sweep.slurm_submit import submit_point
-from experiments.sweep.watcher import PointWatcher, SweepWatcher
 from ffn_core.errors import InputError, in_one_line
 from ffn_core.files import digest
 from ffn_core.runtime import absolute_uri

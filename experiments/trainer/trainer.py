@@ -10,9 +10,9 @@ from experiments.config.schema import Config
 from experiments.data.dataset import canvas_sources
 from experiments.launch.stop_request import StopRequest
 from experiments.reporting.run_files import Recorder, RunDirectory
-from experiments.reporting.score_history import ScoreHistory
 from experiments.trainer.checkpointing import Checkpointer, diverged
 from experiments.trainer.metrics import Meter
+from experiments.trainer.score_history import ScoreHistory
 from experiments.trainer.timing import REDUCE, TrainingClock
 from experiments.trainer.validator import Validator
 from ffn_core import metric_names as names

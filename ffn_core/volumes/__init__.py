@@ -7,7 +7,6 @@ described.
 """
 
 from ffn_core.files import whole_file
-from ffn_core.volumes.downsampling import downsample, downsample_image, downsample_labels
 from ffn_core.volumes.hdf5 import BodyVolume, Hdf5Volume, split_spec
 from ffn_core.volumes.opening import (
     DEFAULT_CACHE_BYTES,
@@ -34,6 +33,9 @@ from ffn_core.volumes.rules import IDS, INTENSITIES, UnusableVoxels
 from ffn_core.volumes.stacks import StackVolume
 from ffn_core.volumes.stores import StoreVolume
 from ffn_core.volumes.traversal import (
+    downsample,
+    downsample_image,
+    downsample_labels,
     image_statistics,
     iter_blocks,
     iter_slabs,

@@ -29,11 +29,10 @@ from experiments.reporting.mlflow_sync import LINK, MlflowSync, RunIdentity
 from experiments.reporting.terminal import Terminal
 from experiments.segment import segmentation_files
 from experiments.segment.config import ResolvedSegment, SegmentConfig
-from experiments.segment.flooding import Worker
+from experiments.segment.flooding import Task, Worker
 from experiments.segment.neuroglancer import exported as exported_layers
 from experiments.segment.pipeline import carry_out, segment
 from experiments.segment.resolve import resolve
-from experiments.segment.tasks import Task
 from ffn_core.errors import InputError
 from ffn_core.files import REPOSITORY
 from ffn_core.inference.forward import make_forward

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from experiments.data import fib25
+from experiments.data import fetch as fetching
 from experiments.data.__main__ import main
 from experiments.data.download import download
-from experiments.data.fib25 import Sample, fetch_from_bucket, fetch_from_repository
+from experiments.data.fetch import Sample, fetch_from_bucket, fetch_from_repository
 from ffn_core.errors import InputError
 
 
@@ -187,7 +187,7 @@ def sample(tmp_path, server) -> Sample:
         content = (tmp_path / "section.png").read_bytes()
         server.files[f"/git/s/grayscale_maps/iso.{number}.png"] = content
     arrays = {"raw": raw, "stack": stack, "transforms": transforms}
-    return Sample("s", files, range(9, 12), {k: fib25._digest(a) for k, a in arrays.items()})
+    return Sample("s", files, range(9, 12), {k: fetching._digest(a) for k, a in arrays.items()})
 
 
 def contents(folder: Path) -> dict[str, np.ndarray]:
@@ -285,4 +285,4 @@ def test_the_real_sample(server, tmp_path, shared_dir, capsys):
     assert main(["fetch", "fib25", "--out", str(tmp_path), "--url-base", server.url]) == 0
     assert f"{tmp_path}/training_sample2/grayscale_maps.h5:raw" in capsys.readouterr().out
     with h5py.File(tmp_path / "training_sample2" / "grayscale_maps.h5") as file:
-        assert fib25._digest(file["raw"][...]) == fib25.TRAINING_SAMPLE2.arrays["raw"]
+        assert fetching._digest(file["raw"][...]) == fetching.TRAINING_SAMPLE2.arrays["raw"]

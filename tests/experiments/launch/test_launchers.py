@@ -23,8 +23,8 @@ from experiments.launch.launchers import (
 )
 from experiments.launch.rank_numbers import rank_of, ranks_here
 from experiments.segment.config import ResolvedRegion, ResolvedSegment
+from experiments.segment.flooding import Task, task_of
 from experiments.segment.processes import worker_commands
-from experiments.segment.tasks import Task, task_of
 from experiments.sweep.slurm_job import inside_job
 from ffn_core.errors import InputError
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from experiments.launch.rank_logs import KILLED, reason_of, without_prefix
+from experiments.launch.ranks import KILLED, reason_of, without_prefix
 
 HOROVODRUN = """\
 [0]<stderr>:Traceback (most recent call last):

@@ -2,7 +2,7 @@ import itertools
 
 import pytest
 
-from experiments.segment.tasks import Task, task_of
+from experiments.segment.flooding import Task, task_of
 from ffn_core.errors import InputError
 
 

@@ -2,7 +2,8 @@ import json
 
 import pytest
 
-from experiments.reporting.score_history import ScoreHistory, score_line
+from experiments.reporting.point_summary import score_line
+from experiments.trainer.score_history import ScoreHistory
 
 VALUES = {1000: 0.5, 2000: 0.9, 3000: 0.6, 4000: 0.7, 5000: 0.9}
 

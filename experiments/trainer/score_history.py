@@ -79,14 +79,3 @@ class ScoreHistory:
 
     def _better(self, value: float, than: float) -> bool:
         return value < than if self._falling else value > than
-
-
-def score_line(summary: dict[str, Any] | None) -> str:
-    """`ScoreHistory.summary` in words; empty without one."""
-    if summary is None:
-        return ""
-    return (
-        f"{summary['name']} {summary[SCORE_FINAL]:.3f}, mean of the last "
-        f"{summary['evaluations']}; best {summary[SCORE_BEST]:.3f} "
-        f"at {summary[SCORE_BEST_FOVS]:,.0f} FOVs"
-    )
