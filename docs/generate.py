@@ -144,7 +144,7 @@ def metrics_page() -> str:
 
 def exit_codes_page() -> str:
     """The exit codes with their meaning."""
-    text = (REPOSITORY / "experiments/reporting/exit_codes.py").read_text()
+    text = (REPOSITORY / "ffn_core/exit_codes.py").read_text()
     found = re.findall(r'^EXIT_(\w+) = (\d+)\n"""(.*?)"""', text, re.MULTILINE | re.DOTALL)
     rows = [f"| {code} | {name.lower()} | {cell(what)} |" for name, code, what in found]
     return "\n".join(
@@ -165,13 +165,14 @@ def exit_codes_page() -> str:
 def run_directory_page() -> str:
     """The files of a run, and what is in them."""
     from experiments.reporting import run_files
+    from experiments.reporting.records import Record
 
     lines = (run_files.__doc__ or "").splitlines()
     rows: list[str] = []
     for line in lines:
         if match := re.match(r"``(.+?)`` +(.*)", line):
             rows.append(f"| `{match[1]}` | {cell(match[2])} |")
-    record = attribute_texts(run_files.Record)
+    record = attribute_texts(Record)
     fields = [f"| `{name}` | {cell(text)} |" for name, text in record.items()]
     return "\n".join(
         [

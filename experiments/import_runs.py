@@ -15,12 +15,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.reporting import run_files
-from experiments.reporting.exit_codes import EXIT_FAILED, EXIT_INPUT
 from experiments.reporting.terminal import Terminal
 from experiments.sweep.efficiency import SweepScaling
 from experiments.sweep.outcome import find_runs, import_run
 from ffn_core.command import command
 from ffn_core.errors import InputError, in_one_line
+from ffn_core.exit_codes import EXIT_FAILED, EXIT_INPUT
 from ffn_core.limits.arguments import CommandParser
 from ffn_core.runtime import absolute_uri
 

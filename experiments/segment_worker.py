@@ -9,7 +9,7 @@ subvolume that was left to do when `experiments.segment` last looked. Subvolumes
 each other, so the result does not depend on n, and a task that was killed continues from its last
 saved state when started again.
 
-Exit codes are those of `experiments.reporting.exit_codes`; ``failure.json`` holds the reason of
+Exit codes are those of `ffn_core.exit_codes`; ``failure.json`` holds the reason of
 the first task that failed.
 """
 
@@ -24,12 +24,12 @@ from pathlib import Path
 
 from experiments.config.trained_network import load_network
 from experiments.launch.rank_numbers import local_rank_of, ranks_here
-from experiments.reporting.exit_codes import EXIT_FAILED, EXIT_INPUT, EXIT_STOPPED
 from experiments.segment.flooding import Task, Worker, task_of
 from experiments.segment.segmentation_files import leave_failure, load_config, read_todo
 from ffn_core.command import command
 from ffn_core.devices.placement import place
 from ffn_core.errors import InputError
+from ffn_core.exit_codes import EXIT_FAILED, EXIT_INPUT, EXIT_STOPPED
 from ffn_core.limits.arguments import CommandParser, add_whole
 from ffn_core.limits.ranges import MOST_NODES, Range
 from ffn_core.runtime import configure_tensorflow, import_little, threads_per_rank

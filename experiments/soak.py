@@ -20,11 +20,11 @@ from typing import Any
 from experiments.benchmarks.leaks import judge, soak_config, watch
 from experiments.launch.rank_numbers import require_no_launcher
 from experiments.reporting import run_files
-from experiments.reporting.exit_codes import EXIT_FAILED, EXIT_INPUT
 from experiments.reporting.provenance import provenance
 from experiments.reporting.terminal import Terminal
 from ffn_core.command import command
 from ffn_core.errors import InputError, in_one_line
+from ffn_core.exit_codes import EXIT_FAILED, EXIT_INPUT
 from ffn_core.files.outputs import new_folder
 from ffn_core.limits.arguments import CommandParser, add_real, add_whole
 from ffn_core.limits.ranges import MOST_SECONDS, MOST_THREADS, Range

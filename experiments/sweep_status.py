@@ -21,13 +21,13 @@ from experiments.config.presets import forgotten_multirun
 from experiments.config.schema import Config
 from experiments.launch import slurm
 from experiments.launch.slurm import job_ids
-from experiments.reporting.exit_codes import EXIT_FAILED, EXIT_INPUT, EXIT_STOPPED
 from experiments.reporting.progress import duration
 from experiments.reporting.terminal import Terminal
 from experiments.sweep.pace import work_of
 from experiments.sweep.status import DAMAGED, locked_inodes, point_state, sweep_left_s
 from ffn_core.command import command
 from ffn_core.errors import InputError
+from ffn_core.exit_codes import EXIT_FAILED, EXIT_INPUT, EXIT_STOPPED
 
 FINISHED = ("finished", "diverged")
 

@@ -15,10 +15,10 @@ from omegaconf import DictConfig
 
 from experiments.config.hydra_app import in_multirun, run_app, to_config
 from experiments.config.presets import forgotten_multirun, preset_name, preset_question
-from experiments.reporting.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED
 from experiments.reporting.terminal import Terminal
 from experiments.sweep.sweep import Sweep
 from ffn_core.command import command
+from ffn_core.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED
 
 
 @command

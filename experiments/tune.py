@@ -12,7 +12,6 @@ from __future__ import annotations
 import sys
 
 from experiments.config.hydra_app import run_section_app
-from experiments.reporting.exit_codes import EXIT_FAILED
 from experiments.reporting.terminal import Terminal
 from experiments.throughput.tuning import (
     TuneConfig,
@@ -20,6 +19,7 @@ from experiments.throughput.tuning import (
     tune,
 )
 from ffn_core.command import command
+from ffn_core.exit_codes import EXIT_FAILED
 
 
 @command

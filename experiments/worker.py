@@ -1,6 +1,6 @@
 """One rank: ``python -m experiments.worker RUN_DIR``, started by a launcher.
 
-Exit codes are those of `experiments.reporting.exit_codes`. ``failure.json`` holds the reason of
+Exit codes are those of `ffn_core.exit_codes`. ``failure.json`` holds the reason of
 the first rank that failed.
 """
 
@@ -21,9 +21,10 @@ from experiments.launch.elastic import AGAIN, compute_threads, start_over
 from experiments.launch.rank_numbers import rank_of, ranks_here
 from experiments.launch.stop_request import StopRequest
 from experiments.reporting import run_files
-from experiments.reporting.exit_codes import EXIT_DIVERGED, EXIT_FAILED, EXIT_INPUT, EXIT_STOPPED
+from experiments.trainer.recorder import FileRecorder, NullRecorder, Recorder
 from ffn_core.devices.placement import Device, place, warn_of_shared_gpus
 from ffn_core.errors import DivergedError, InputError
+from ffn_core.exit_codes import EXIT_DIVERGED, EXIT_FAILED, EXIT_INPUT, EXIT_STOPPED
 from ffn_core.runtime import (
     configure_tensorflow,
     import_little,
@@ -69,9 +70,7 @@ def run_rank(run_dir: Path) -> int:
         run_files.RunDirectory(run_dir).write_device(device.described())
         for warning in _warnings(config, device, topology.local_size):
             print(f"warning: {warning}", file=sys.stderr, flush=True)
-    recorder: run_files.Recorder = (
-        run_files.NullRecorder() if topology.rank else run_files.FileRecorder(run_dir)
-    )
+    recorder: Recorder = NullRecorder() if topology.rank else FileRecorder(run_dir)
     watched = cluster.stall_timeout_s and not collectives.alone
     with (
         Watchdog(run_dir, collectives, cluster.stall_timeout_s, on_stall)

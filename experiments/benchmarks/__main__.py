@@ -25,11 +25,11 @@ from experiments.benchmarks.precision import precision
 from experiments.benchmarks.ratio import COLUMNS, Ratio, markdown, row
 from experiments.benchmarks.runner import Bench
 from experiments.reporting import run_files
-from experiments.reporting.exit_codes import EXIT_INPUT
 from experiments.reporting.provenance import provenance
 from experiments.reporting.terminal import Terminal
 from ffn_core.command import command
 from ffn_core.errors import InputError, in_one_line
+from ffn_core.exit_codes import EXIT_INPUT
 from ffn_core.files.outputs import Outputs, add_overwrite
 from ffn_core.limits.arguments import CommandParser, add_whole
 from ffn_core.limits.ranges import Range

@@ -31,9 +31,9 @@ from experiments.config.options import help_text
 from experiments.config.parsing import from_dict
 from experiments.config.presets import CONF, MULTIRUN, groups_of, with_lists_kept
 from experiments.config.schema import BudgetConfig, Config, DataConfig, ModelConfig
-from experiments.reporting.exit_codes import EXIT_INPUT, EXIT_INTERRUPTED
 from ffn_core.command import version
 from ffn_core.errors import InputError, file_error, in_one_line
+from ffn_core.exit_codes import EXIT_INPUT, EXIT_INTERRUPTED
 
 T = TypeVar("T")
 

@@ -15,9 +15,9 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from experiments.data import coordinates, downsample, fetch, google_ffn, info, plan, synthesize
-from experiments.reporting.exit_codes import EXIT_INPUT
 from ffn_core.command import command
 from ffn_core.errors import InputError, in_one_line
+from ffn_core.exit_codes import EXIT_INPUT
 from ffn_core.limits.arguments import CommandParser
 from ffn_core.runtime import before_tensorflow
 

@@ -19,6 +19,7 @@ from experiments.config.naming import run_directory, run_name
 from experiments.config.schema import Config
 from experiments.config.stages import stage_at
 from experiments.reporting import run_files
+from experiments.reporting.records import write_records
 from ffn_core.errors import InputError
 from ffn_core.files import whole_file
 from ffn_core.metric_names import SCORE
@@ -211,7 +212,7 @@ def _extend(shorter: EarlierRun, run_dir: Path) -> None:
         metrics = {k: v for k, v in record.metrics.items() if not k.startswith(SCORE)}
         records.append(replace(record, metrics=metrics))
     with whole_file(run_dir / run_files.METRICS) as partial:
-        run_files.write_records(partial, records)
+        write_records(partial, records)
     _write_lineage(shorter.lineage(EXTENDED), run_dir)
     target = run_dir / run_files.CHECKPOINTS / shorter.checkpoint.name
     hidden = target.with_name(f".{target.name}.partial")

@@ -25,8 +25,8 @@ from mlflow.tracking import MlflowClient
 from sqlalchemy.exc import SQLAlchemyError
 
 from experiments.reporting.mlflow_view import experiment_tags, run_page
+from experiments.reporting.records import Record
 from experiments.reporting.redaction import redacted_text
-from experiments.reporting.run_files import Record
 from ffn_core import metric_names as names
 from ffn_core.errors import file_error
 from ffn_core.files import digest, inside

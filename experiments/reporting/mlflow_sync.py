@@ -11,8 +11,8 @@ from typing import Any
 
 from experiments.reporting import run_files
 from experiments.reporting.mlflow_store import Store, StoreError
+from experiments.reporting.records import Record, parse
 from experiments.reporting.redaction import redacted_text
-from experiments.reporting.run_files import Record
 from experiments.reporting.store_calls import PATIENCE_S, Call, calls_to, reason
 from ffn_core import metric_names as names
 from ffn_core.errors import InputError
@@ -169,7 +169,7 @@ class MlflowSync:
         self._offsets[name] += len(whole)
         self._lines[name] += whole.count(b"\n")
         try:
-            return run_files.parse(whole, path, before)
+            return parse(whole, path, before)
         except InputError as error:
             self._damage = str(error)
             return []

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from experiments.reporting.run_files import Record
+from experiments.reporting.records import Record
 from ffn_core import metric_names as names
 from ffn_core.parallel_efficiency import overall_rate
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from experiments.reporting.run_files import Record
+from experiments.reporting.records import Record
 from ffn_core.metric_names import AVERAGED_F1, THROUGHPUT, VALIDATION_F1
 
 STARTING: Final = "starting ranks"

@@ -24,16 +24,16 @@ line with what to do, and never taken for whole. Those of older versions are rea
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, TypeVar
 
+from experiments.reporting.records import Record, append, read_records
 from ffn_core.errors import InputError
-from ffn_core.files import checked, writing
+from ffn_core.files import checked
 
 T = TypeVar("T")
 
@@ -70,10 +70,6 @@ _REMEDIES: Final = {
     LINEAGE: "remove it: the run no longer says which one it began with, and continues",
     LINK: "remove it: the run is sent to MLflow once more, as another run",
 }
-_RECORDS_REMEDY: Final = (
-    "leave that line empty: its values are missing from then on, and the rest stands; what MLflow "
-    "has of it already is whole there"
-)
 _MISSING_REMEDY: Final = (
     "the weights are whole; bring the file back from a copy or from MLflow's artifacts, or remove "
     "the run directory and train again"
@@ -85,149 +81,6 @@ _NEEDED: Final[Mapping[str, Mapping[str, type]]] = {
     IDENTITY: {"params": dict, "tags": dict},
     LINK: {"run_id": str, "uri": str},
 }
-
-
-@dataclass(frozen=True)
-class Record:
-    """Metrics as of one optimizer step.
-
-    Attributes:
-        step: optimizer steps done.
-        fovs: FOVs processed, summed over nodes.
-        elapsed_s: training wall time, without evaluation and checkpoints.
-        unix_s: when the record was made.
-        metrics: values by name.
-    """
-
-    step: int
-    fovs: int
-    elapsed_s: float
-    unix_s: float
-    metrics: dict[str, float]
-
-
-class Recorder(Protocol):
-    """Where a rank's records go; only those of rank 0 are kept."""
-
-    def record(self, step: int, fovs: int, elapsed_s: float, metrics: dict[str, float]) -> None:
-        """Keep a record."""
-
-    def progress(self, **values: Any) -> None:
-        """Say how far the run is; may be dropped."""
-
-    @property
-    def count(self) -> int:
-        """Records that are kept."""
-
-
-class NullRecorder:
-    """For ranks other than 0."""
-
-    count = 0
-
-    def record(self, step: int, fovs: int, elapsed_s: float, metrics: dict[str, float]) -> None:
-        """Do nothing."""
-
-    def progress(self, **values: Any) -> None:
-        """Do nothing."""
-
-
-class FileRecorder:
-    """Write a run directory. Steps that an interrupted run has recorded already are not repeated.
-
-    A resumed run repeats the steps after its checkpoint exactly: the first record of them stands.
-    """
-
-    def __init__(self, run_dir: Path, progress_every_s: float = 0.25) -> None:
-        self._path = run_dir / METRICS
-        self._directory = RunDirectory(run_dir)
-        self._progress_every_s = progress_every_s
-        self._last_progress = float("-inf")
-        self._count = repair(self._path)
-        records = read_records(self._path)
-        self._last_step = max((record.step for record in records), default=-1)
-
-    @property
-    def count(self) -> int:
-        """Records in the file."""
-        return self._count
-
-    def record(self, step: int, fovs: int, elapsed_s: float, metrics: dict[str, float]) -> None:
-        """Append one line and flush it to the file system."""
-        if step <= self._last_step:
-            return
-        self._last_step = step
-        record = Record(step, fovs, elapsed_s, time.time(), metrics)
-        write_records(self._path, [record], self._count)
-        self._count += 1
-
-    def progress(self, **values: Any) -> None:
-        """Replace the progress file, at most every ``progress_every_s`` seconds."""
-        now = time.monotonic()
-        if now - self._last_progress >= self._progress_every_s:
-            self._last_progress = now
-            with contextlib.suppress(OSError):  # a full disk ends a run where it matters
-                self._directory.write_progress(values)
-
-
-def write_records(path: Path, records: Sequence[Record], after: int = 0) -> None:
-    """Add lines to a file that has ``after`` of them, and flush them to the file system.
-
-    Raises:
-        FileError: It cannot be written.
-    """
-    lines = [checked.to_line(asdict(one), n) for n, one in enumerate(records, after + 1)]
-    with writing(path), path.open("a") as file:
-        file.write("".join(lines))
-
-
-def append(path: Path, record: Record) -> None:
-    """Add one line, after what a crash left of the last one; otherwise as `write_records`."""
-    with writing(path):
-        write_records(path, [record], repair(path))
-
-
-def repair(path: Path) -> int:
-    """Cut a last line off that a crash left incomplete; returns the number of the others."""
-    if not path.is_file():
-        return 0
-    content = path.read_bytes()
-    whole = content.rfind(b"\n") + 1
-    if whole != len(content):
-        with path.open("r+b") as file:
-            file.truncate(whole)
-    return content.count(b"\n")
-
-
-def read_records(path: Path) -> list[Record]:
-    """The complete records of a ``jsonl`` file; none if it is not there.
-
-    Raises:
-        InputError: A record is damaged.
-    """
-    return parse(path.read_bytes(), path) if path.is_file() else []
-
-
-def parse(lines: bytes, path: Path, after: int = 0) -> list[Record]:
-    """Records of complete lines of ``path`` that follow the first ``after``.
-
-    An incomplete last line is left out, and so are empty ones.
-
-    Raises:
-        InputError: A record is damaged.
-    """
-    records = []
-    for number, line in enumerate(lines.split(b"\n")[:-1], after + 1):
-        if not line:
-            continue
-        try:
-            record = Record(**checked.from_line(line.decode(), number))
-            if not isinstance(record.metrics, dict):
-                raise ValueError("metrics have no names")
-        except (ValueError, TypeError) as error:
-            raise checked.damaged(path, f"line {number}: {error}", _RECORDS_REMEDY) from None
-        records.append(record)
-    return records
 
 
 def write_json(path: Path, values: Any, lasting: bool = True) -> None:

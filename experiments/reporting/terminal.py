@@ -19,7 +19,6 @@ from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
-from experiments.reporting.exit_codes import EXIT_INPUT
 from experiments.reporting.progress import (
     STARTING,
     RunProgress,
@@ -27,9 +26,10 @@ from experiments.reporting.progress import (
     bar_lines,
     report_line,
 )
+from experiments.reporting.records import Record
 from experiments.reporting.redaction import redacted_text
-from experiments.reporting.run_files import Record
 from ffn_core.errors import InputError, in_one_line
+from ffn_core.exit_codes import EXIT_INPUT
 
 T = TypeVar("T")
 

@@ -15,13 +15,13 @@ from experiments.config.run_names import named_run, near_names
 from experiments.config.trained_network import training_run
 from experiments.launch.rank_numbers import require_no_launcher
 from experiments.reporting.mlflow_sync import LINK, MlflowSync, RunIdentity
+from experiments.reporting.records import Record
 from experiments.reporting.redaction import MASK
 from experiments.reporting.run_files import (
     CONFIG,
     IDENTITY,
     SEGMENTATION_SCORES,
     SEGMENTATIONS,
-    Record,
     RunDirectory,
     build,
     read_json,

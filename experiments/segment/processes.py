@@ -15,12 +15,12 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from experiments.launch.launchers import Placement, is_direct, launcher_of, start_command
 from experiments.reporting import run_files
-from experiments.reporting.exit_codes import EXIT_INPUT, EXIT_STOPPED
 from experiments.reporting.progress import duration
 from experiments.segment.config import ResolvedSegment
 from experiments.segment.segmentation_files import read_progress, unfinished, write_todo
 from ffn_core.child_process import python_module, start
 from ffn_core.errors import InputError
+from ffn_core.exit_codes import EXIT_INPUT, EXIT_STOPPED
 from ffn_core.files import writing
 
 WORKER = "experiments.segment_worker"

@@ -15,7 +15,8 @@ from pathlib import Path
 from experiments.reporting.mlflow_store import Store
 from experiments.reporting.mlflow_sync import linked_run
 from experiments.reporting.point_summary import efficiency_shown
-from experiments.reporting.run_files import IDENTITY, SCALING, Record, RunDirectory
+from experiments.reporting.records import Record
+from experiments.reporting.run_files import IDENTITY, SCALING, RunDirectory
 from ffn_core import metric_names as names
 from ffn_core.files import whole_file
 from ffn_core.parallel_efficiency import (

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.reporting import run_files
-from experiments.reporting.exit_codes import EXIT_DIVERGED, EXIT_INPUT
 from experiments.reporting.mlflow_sync import MlflowSync, RunIdentity
 from experiments.reporting.point_summary import description, results_shown, score_line
+from experiments.reporting.records import Record
 from ffn_core.errors import InputError
+from ffn_core.exit_codes import EXIT_DIVERGED, EXIT_INPUT
 from ffn_core.metric_names import BASELINE_F1, COURSE, LOSS, OUTCOME, REASON
 from ffn_core.scores.course import Course, course_of
 from ffn_core.scores.roc import CHANCE_AUC
@@ -118,7 +119,7 @@ def send_outcome(sync: MlflowSync, outcome: Outcome) -> bool:
     return sync.finish(_STATUS.get(outcome.outcome, "FAILED"), artifacts, tags, note)
 
 
-def all_records(run: run_files.RunDirectory) -> list[run_files.Record]:
+def all_records(run: run_files.RunDirectory) -> list[Record]:
     """Records of the training and then of its comparison with others; none of damaged files."""
     try:
         return [*run.records(), *run.records(run_files.SCALING)]

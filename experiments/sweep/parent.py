@@ -15,8 +15,9 @@ from experiments.reporting import run_files
 from experiments.reporting.mlflow_store import Store, StoreError
 from experiments.reporting.mlflow_view import charts_page, experiment_tags, run_page, table_page
 from experiments.reporting.point_summary import results_shown, settings_shown
+from experiments.reporting.records import Record
 from experiments.reporting.redaction import redacted_text
-from experiments.reporting.run_files import Record, RunDirectory
+from experiments.reporting.run_files import RunDirectory
 from experiments.reporting.store_calls import Call, StoreCalls
 from experiments.sweep.outcome import Outcome, all_records
 from ffn_core import metric_names as names

@@ -21,7 +21,6 @@ from experiments.launch.lineage import current_stage, lineage_of, take_over
 from experiments.launch.prepare import prepare
 from experiments.launch.ranks import Ranks
 from experiments.launch.volumes import changed_data
-from experiments.reporting.exit_codes import EXIT_STOPPED
 from experiments.reporting.mlflow_sync import MlflowSync, RunIdentity
 from experiments.reporting.point_summary import score_line, settings_shown
 from experiments.reporting.progress import share_done
@@ -33,6 +32,7 @@ from experiments.sweep.outcome import STAGE_DONE, Outcome, conclude, send_outcom
 from ffn_core import metric_names as names
 from ffn_core.devices.host import room_for_ranks
 from ffn_core.errors import InputError, in_one_line
+from ffn_core.exit_codes import EXIT_STOPPED
 from ffn_core.files import folder_of
 from ffn_core.runtime import absolute_uri
 

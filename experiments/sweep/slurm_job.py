@@ -20,17 +20,17 @@ from experiments.config.schema import Config
 from experiments.launch import slurm
 from experiments.launch.launchers import launcher_of
 from experiments.launch.slurm import FOLDER
-from experiments.reporting.exit_codes import (
-    EXIT_DIVERGED,
-    EXIT_FAILED,
-    EXIT_INPUT,
-    EXIT_STOPPED,
-)
 from experiments.reporting.run_files import RunDirectory
 from experiments.reporting.terminal import Terminal
 from experiments.sweep.outcome import STAGE_DONE, Outcome
 from experiments.sweep.scheduler import run_point
 from ffn_core.errors import InputError
+from ffn_core.exit_codes import (
+    EXIT_DIVERGED,
+    EXIT_FAILED,
+    EXIT_INPUT,
+    EXIT_STOPPED,
+)
 from ffn_core.limits.arguments import CommandParser, add_whole
 from ffn_core.limits.ranges import MOST_NODES, Range
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.reporting.run_files import Record
+from experiments.reporting.records import Record
 from experiments.throughput.plan import Shape
 from ffn_core.metric_names import PHASES, SLOWEST_RANK, STEP, STEP_S, time_metric
 from ffn_core.model_size import TRAINING_OVER_FORWARD

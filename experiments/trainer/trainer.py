@@ -9,9 +9,10 @@ from typing import Any
 from experiments.config.schema import Config
 from experiments.data.dataset import canvas_sources
 from experiments.launch.stop_request import StopRequest
-from experiments.reporting.run_files import Recorder, RunDirectory
+from experiments.reporting.run_files import RunDirectory
 from experiments.trainer.checkpointing import Checkpointer, diverged
 from experiments.trainer.metrics import Meter
+from experiments.trainer.recorder import Recorder
 from experiments.trainer.score_history import ScoreHistory
 from experiments.trainer.timing import REDUCE, TrainingClock
 from experiments.trainer.validator import Validator

@@ -12,6 +12,7 @@ import numpy as np
 from virtual_slurm import VirtualSlurm
 
 from experiments.reporting import run_files
+from experiments.reporting.records import read_records
 from ffn_core.training import checkpoint as checkpoints
 
 TINY = [
@@ -126,7 +127,7 @@ def check_same(expected: Path, found: Path) -> None:
     scores = [
         {
             r.step: {k: v for k, v in r.metrics.items() if k.startswith(("validation/", "train/"))}
-            for r in run_files.read_records(d / run_files.METRICS)
+            for r in read_records(d / run_files.METRICS)
         }
         for d in (expected, found)
     ]

@@ -23,7 +23,7 @@ from slurm_proof import TINY, Proof, check, check_same, facts_of, restarts_of, s
 
 from experiments.launch.slurm import job_ids
 from experiments.reporting import run_files
-from experiments.reporting.exit_codes import EXIT_FAILED, EXIT_STOPPED
+from ffn_core.exit_codes import EXIT_FAILED, EXIT_STOPPED
 from ffn_core.metric_names import CONTINUED_FROM, CURRENT_NODES
 
 NODES = (1, 2, 4)

@@ -28,7 +28,8 @@ from experiments.launch import lineage, slurm
 from experiments.reporting import run_files
 from experiments.reporting.mlflow_store import Store
 from experiments.reporting.mlflow_sync import LINK, linked_run
-from experiments.reporting.run_files import Record, RunDirectory
+from experiments.reporting.records import Record
+from experiments.reporting.run_files import RunDirectory
 from experiments.segment import segmentation_files
 from experiments.segment.config import ResolvedRegion, ResolvedSegment
 from experiments.segment.pipeline import EVALUATION_HOLDS, RESULT_HOLDS

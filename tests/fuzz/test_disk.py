@@ -25,7 +25,8 @@ from analysis.recorded import provenance
 from analysis.runs.runs import Runs, runs_from_records
 from experiments.data.cache import write_volumes
 from experiments.reporting.mlflow_store import Store, StoreError
-from experiments.reporting.run_files import Record, RunDirectory
+from experiments.reporting.records import Record
+from experiments.reporting.run_files import RunDirectory
 from experiments.segment import segmentation_files
 from ffn_core.errors import InputError
 from ffn_core.files.outputs import Outputs

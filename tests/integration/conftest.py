@@ -18,6 +18,8 @@ from experiments.launch.prepare import prepare
 from experiments.launch.ranks import Ranks
 from experiments.launch.stop_request import StopRequest
 from experiments.reporting import run_files
+from experiments.reporting.records import read_records
+from experiments.trainer.recorder import FileRecorder
 from ffn_core.training import checkpoint as checkpoints
 
 RUN_LIMIT_S = 120.0
@@ -144,7 +146,7 @@ def train_here() -> Callable[[Config, Path], None]:
         prepared = prepare(config)
         assert prepared.cluster.ranks == 1
         write_config(run_dir, prepared)
-        recorder, alone = run_files.FileRecorder(run_dir), Collectives(Topology(0, 1, 0, 1))
+        recorder, alone = FileRecorder(run_dir), Collectives(Topology(0, 1, 0, 1))
         summary = Trainer(prepared, run_dir, alone, recorder, StopRequest(run_dir)).train()
         assert summary["finished"]
         run_files.write_json(run_dir / run_files.RESULT, {"outcome": "finished"} | summary)
@@ -157,7 +159,7 @@ def losses() -> Callable[[Path], np.ndarray]:
     """Recorded training losses of a run directory."""
 
     def read(run_dir: Path) -> np.ndarray:
-        found = run_files.read_records(run_dir / run_files.METRICS)
+        found = read_records(run_dir / run_files.METRICS)
         return np.array([r.metrics["train/loss"] for r in found if "train/loss" in r.metrics])
 
     return read

@@ -19,9 +19,11 @@ from experiments.launch.lineage import (
 from experiments.launch.prepare import check, prepare
 from experiments.launch.stop_request import StopRequest
 from experiments.reporting import run_files
+from experiments.reporting.records import read_records
 from experiments.reporting.terminal import Terminal
 from experiments.sweep.outcome import STAGE_DONE
 from experiments.sweep.scheduler import run_point
+from experiments.trainer.recorder import FileRecorder
 from experiments.trainer.trainer import Trainer
 from ffn_core.errors import InputError
 from ffn_core.training import checkpoint as checkpoints
@@ -58,7 +60,7 @@ def run(configured):
         said = take_over(config, run_dir)
         for stage in prepared.each_stage():
             write_config(run_dir, stage)
-            recorder = run_files.FileRecorder(run_dir)
+            recorder = FileRecorder(run_dir)
             collectives = Collectives(Topology(0, 1, 0, 1))
             trainer = Trainer(stage, run_dir, collectives, recorder, StopRequest(run_dir))
             summary = trainer.train()
@@ -81,7 +83,7 @@ def newest(run_dir, kind=run_files.CHECKPOINTS):
 
 
 def records(run_dir):
-    return run_files.read_records(run_dir / run_files.METRICS)
+    return read_records(run_dir / run_files.METRICS)
 
 
 def same_numbers(first, second):
@@ -352,7 +354,7 @@ def test_a_stage_that_was_interrupted_goes_on_in_it(run, staged):
     (part / run_files.RESULT).unlink()
     config = load_config(part)
     assert (config.stage, current_stage(config, part)) == (1, 1)
-    recorder, alone = run_files.FileRecorder(part), Collectives(Topology(0, 1, 0, 1))
+    recorder, alone = FileRecorder(part), Collectives(Topology(0, 1, 0, 1))
     Trainer(config, part, alone, recorder, StopRequest(part)).train()
     same_state(part, staged)
     same_numbers(part, staged)
@@ -366,7 +368,7 @@ def test_one_job_carries_out_one_stage_and_no_other(configured, run):
     run_dir = run_directory(config)
     run_dir.mkdir(parents=True, exist_ok=True)
     stage = prepare(config).in_stage(0)
-    recorder, alone = run_files.FileRecorder(run_dir), Collectives(Topology(0, 1, 0, 1))
+    recorder, alone = FileRecorder(run_dir), Collectives(Topology(0, 1, 0, 1))
     summary = Trainer(stage, run_dir, alone, recorder, StopRequest(run_dir)).train()
     assert (summary["finished"], summary["stage_finished"]) == (False, True)
     done = run_point(config, Terminal(), stage=0)

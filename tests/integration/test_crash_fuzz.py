@@ -19,6 +19,7 @@ from mlflow.tracking import MlflowClient
 from experiments.reporting import run_files
 from experiments.reporting.mlflow_sync import LINK, MlflowSync, RunIdentity
 from experiments.reporting.provenance import provenance
+from experiments.reporting.records import read_records
 from ffn_core.training import checkpoint as checkpoints
 
 KILLS = int(os.environ.get("FUZZ_KILLS", "3"))
@@ -108,7 +109,7 @@ def check_what_is_left(run_dir: Path, newest_before: int, report: Report) -> int
     metrics = run_dir / run_files.METRICS
     if metrics.is_file():
         report.cut_lines += not metrics.read_bytes().endswith(b"\n")
-        steps = [record.step for record in run_files.read_records(metrics)]
+        steps = [record.step for record in read_records(metrics)]
         assert steps == sorted(set(steps)), "a record is there twice"
     return newest
 
@@ -158,7 +159,7 @@ def run_to_its_end(start_ranks, config, run_dir: Path) -> None:
 
 
 def check_records(fuzzed: Path, undisturbed: Path) -> None:
-    ours, theirs = (run_files.read_records(d / run_files.METRICS) for d in (fuzzed, undisturbed))
+    ours, theirs = (read_records(d / run_files.METRICS) for d in (fuzzed, undisturbed))
     fovs = [record.fovs for record in ours]
     assert all(a < b for a, b in itertools.pairwise(fovs))
     assert fovs == [record.fovs for record in theirs]
@@ -168,7 +169,7 @@ def check_records(fuzzed: Path, undisturbed: Path) -> None:
 
 def check_store(run_dir: Path, uri: str) -> None:
     """Imported twice, each record is in MLflow once."""
-    fovs = [record.fovs for record in run_files.read_records(run_dir / run_files.METRICS)]
+    fovs = [record.fovs for record in read_records(run_dir / run_files.METRICS)]
     for _ in range(2):
         sync = MlflowSync(uri, run_dir, RunIdentity("fuzz", "fuzzed", {}, {}))
         assert sync.finish("FINISHED", {}, {}), sync.error

@@ -18,7 +18,8 @@ import pytest
 from experiments.data.dataset import canvas_sources
 from experiments.launch.prepare import prepare
 from experiments.reporting import run_files
-from experiments.reporting.exit_codes import EXIT_DIVERGED, EXIT_FAILED, EXIT_INPUT, EXIT_STOPPED
+from experiments.reporting.records import read_records
+from ffn_core.exit_codes import EXIT_DIVERGED, EXIT_FAILED, EXIT_INPUT, EXIT_STOPPED
 from ffn_core.training import checkpoint as checkpoints
 from ffn_core.training.examples import ExampleStream
 
@@ -111,7 +112,7 @@ def test_elastic_ranks_go_on_without_one_and_take_it_in_again(
 
     whole = make_config(budget={"steps": steps}, cluster=cluster | {"ranks": 1}, **sections)
     train(whole, tmp_path / "whole")
-    found = run_files.read_records(disturbed / run_files.METRICS)
+    found = read_records(disturbed / run_files.METRICS)
     assert [r.step for r in found] == sorted({r.step for r in found})
     expected = losses(tmp_path / "whole")
     np.testing.assert_allclose(losses(disturbed), expected[: len(losses(disturbed))], rtol=1e-5)

@@ -14,6 +14,7 @@ from experiments.config.hydra_app import CONF, register_schema, to_config
 from experiments.config.naming import run_directory
 from experiments.reporting import run_files
 from experiments.reporting.mlflow_store import Store
+from experiments.reporting.records import read_records
 from ffn_core.files import REPOSITORY
 from tests.run_commands import Command
 
@@ -77,7 +78,7 @@ def learned(path: Path) -> list[tuple[int, dict[str, float]]]:
     """Step and values of each record, without what depends on the clock."""
     return [
         (r.step, {k: v for k, v in r.metrics.items() if not k.startswith(TIMING)})
-        for r in run_files.read_records(path / run_files.METRICS)
+        for r in read_records(path / run_files.METRICS)
     ]
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from experiments.reporting import run_files
+from experiments.reporting.records import read_records
 from ffn_core.training import checkpoint as checkpoints
 
 pytestmark = pytest.mark.ranks
@@ -39,8 +40,8 @@ def test_four_logical_nodes_train_the_same_on_any_number_of_ranks(
     np.testing.assert_allclose(final_weights(tmp_path), final_weights(one_process), atol=2e-5)
     noises = []
     for ours, theirs in zip(
-        run_files.read_records(tmp_path / run_files.METRICS),
-        run_files.read_records(one_process / run_files.METRICS),
+        read_records(tmp_path / run_files.METRICS),
+        read_records(one_process / run_files.METRICS),
         strict=True,
     ):
         scores = {name for name in theirs.metrics if name.split("/")[0] in SCORES}
@@ -50,7 +51,7 @@ def test_four_logical_nodes_train_the_same_on_any_number_of_ranks(
         noises.append([m.metrics.get("noise_scale/simple", np.nan) for m in (ours, theirs)])
     assert np.isfinite(noises).any()
     np.testing.assert_allclose(*np.transpose(noises), rtol=1e-3)
-    first, *_, last = run_files.read_records(tmp_path / run_files.METRICS)
+    first, *_, last = read_records(tmp_path / run_files.METRICS)
     names = ("f1", "precision", "recall", "accuracy", "loss", "f1_half", "auc")
     everything = {f"{kind}/{name}" for kind in ("validation", "averaged") for name in names}
     assert everything | {"baseline/f1"} <= set(first.metrics)
@@ -125,14 +126,14 @@ def test_a_stopped_run_resumes_exactly_even_on_other_ranks(
     train_here(make_config(budget=budget, cluster=cluster | {"ranks": 1}), stopped)
     np.testing.assert_allclose(losses(stopped), losses(tmp_path / "whole"), rtol=1e-5)
     np.testing.assert_allclose(final_weights(stopped), final_weights(tmp_path / "whole"), atol=2e-5)
-    steps = [r.step for r in run_files.read_records(stopped / run_files.METRICS)]
+    steps = [r.step for r in read_records(stopped / run_files.METRICS)]
     assert steps == sorted(set(steps)), "a record is counted twice"
 
 
 def scores_of(run_dir):
     """The summary of a run, which says the same as its last record."""
     score = run_files.read_json(run_dir / run_files.RESULT)["score"]
-    *_, last = run_files.read_records(run_dir / run_files.METRICS)
+    *_, last = read_records(run_dir / run_files.METRICS)
     assert {k: v for k, v in score.items() if k in last.metrics} == {
         k: v for k, v in last.metrics.items() if k.startswith("score/")
     }

@@ -26,6 +26,7 @@ from experiments.config.trained_network import find_network, load_network
 from experiments.data.cache import write_volumes
 from experiments.reporting import run_files
 from experiments.reporting.mlflow_sync import LINK, MlflowSync, RunIdentity
+from experiments.reporting.records import read_records
 from experiments.reporting.terminal import Terminal
 from experiments.segment import segmentation_files
 from experiments.segment.config import ResolvedSegment, SegmentConfig
@@ -207,7 +208,7 @@ def test_every_checkpoint_of_a_run_is_scored_and_recorded(columns, tmp_path, mon
     assert (everything["are"], everything["segments"]) == ("0.0", "4")
     assert int(nothing["voxels"]) == 4 * 9 * 9 * 20, "the half that the run held out"
 
-    recorded = run_files.read_records(run_dir / run_files.SEGMENTATION_SCORES)
+    recorded = read_records(run_dir / run_files.SEGMENTATION_SCORES)
     assert len(recorded) == 2
     assert all(metric_of(name) for name in recorded[-1].metrics)
     store, run_id = MlflowClient(uri), run_files.read_json(run_dir / LINK)["run_id"]

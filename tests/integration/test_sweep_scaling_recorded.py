@@ -11,6 +11,7 @@ from mlflow.tracking import MlflowClient
 
 from experiments import import_runs, train
 from experiments.reporting import run_files
+from experiments.reporting.records import read_records
 from ffn_core.parallel_efficiency import overall_rate
 
 pytestmark = pytest.mark.ranks
@@ -24,7 +25,7 @@ NAMES = ("scaling/parallel_efficiency", "scaling/speedup", "scaling/baseline_nod
 
 
 def rate(run_dir):
-    found = run_files.read_records(run_dir / run_files.METRICS)
+    found = read_records(run_dir / run_files.METRICS)
     rates = [r.metrics.get("throughput/fovs_per_second") for r in found]
     return overall_rate([value for value in rates if value is not None])
 

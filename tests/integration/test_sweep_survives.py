@@ -16,8 +16,9 @@ from mlflow.tracking import MlflowClient
 from experiments import import_runs
 from experiments.config.config_file import load_config
 from experiments.reporting import run_files
-from experiments.reporting.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED
 from experiments.reporting.mlflow_store import Store
+from experiments.reporting.records import read_records
+from ffn_core.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED
 from ffn_core.files import REPOSITORY
 from tests.run_commands import Command
 
@@ -206,7 +207,7 @@ def test_a_store_that_refuses_loses_nothing_and_import_completes_it_once(
         assert process.wait(WAIT_S) == 0, "training ends well without the store"
         assert "experiments.import_runs" in process.output
     (run_dir,) = tmp_path.glob("runs/test/n4_*")
-    recorded = sum(len(r.metrics) for r in run_files.read_records(run_dir / run_files.METRICS))
+    recorded = sum(len(r.metrics) for r in read_records(run_dir / run_files.METRICS))
     assert len(metric_rows(database)) < recorded
 
     monkeypatch.chdir(tmp_path)
@@ -233,7 +234,7 @@ def test_two_sweeps_at_once_on_one_store_lose_nothing(launch, tmp_path):
     recorded = sum(
         len(record.metrics)
         for path in tmp_path.glob(f"runs/test/*/{run_files.METRICS}")
-        for record in run_files.read_records(path)
+        for record in read_records(path)
     )
     rows = metric_rows(tmp_path / "mlflow.db")
     assert len([row for row in rows if not row[1].startswith("sweep/")]) == recorded

@@ -14,6 +14,7 @@ from mlflow.tracking import MlflowClient
 
 from experiments import train
 from experiments.reporting import run_files
+from experiments.reporting.records import read_records
 from ffn_core.files import REPOSITORY
 from ffn_core.metric_names import metric_of
 
@@ -59,9 +60,7 @@ def test_a_sweep_is_recorded(command, tmp_path, capfd):
     assert four.data.params["learning_rate.peak"] == "0.002"
     history = store.get_metric_history(four.info.run_id, "train/loss")
     assert [m.step for m in history] == [8, 16, 24], "the MLflow step counts FOVs over all nodes"
-    recorded = run_files.read_records(
-        Path(four.data.tags["ffn_scaling.run_dir"]) / run_files.METRICS
-    )
+    recorded = read_records(Path(four.data.tags["ffn_scaling.run_dir"]) / run_files.METRICS)
     assert [m.value for m in history] == [
         r.metrics["train/loss"] for r in recorded if "train/loss" in r.metrics
     ]

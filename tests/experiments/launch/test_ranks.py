@@ -17,7 +17,7 @@ from experiments.config.schema import Config, SweepConfig
 from experiments.launch.elastic import compute_threads
 from experiments.launch.prepare import check
 from experiments.reporting.progress import SweepProgress
-from experiments.reporting.run_files import Record
+from experiments.reporting.records import Record
 from experiments.reporting.terminal import Terminal
 from experiments.sweep.point import Point
 from ffn_core.errors import InputError

@@ -12,7 +12,8 @@ from mlflow.tracking import MlflowClient
 
 from experiments.reporting.mlflow_store import Store, StoreError
 from experiments.reporting.mlflow_sync import MlflowSync, RunIdentity, linked_run
-from experiments.reporting.run_files import Record, RunDirectory
+from experiments.reporting.records import Record
+from experiments.reporting.run_files import RunDirectory
 
 
 def test_a_server_that_refuses_is_given_up_within_seconds():

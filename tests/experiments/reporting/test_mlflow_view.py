@@ -16,7 +16,7 @@ from experiments.mlflow_pages import main, pages
 from experiments.reporting.mlflow_store import Store
 from experiments.reporting.mlflow_view import charts_page, experiment_tags, table_page
 from experiments.reporting.point_summary import results_shown, settings_shown
-from experiments.reporting.run_files import Record
+from experiments.reporting.records import Record
 from ffn_core import metric_names as names
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)

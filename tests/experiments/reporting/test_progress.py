@@ -10,7 +10,7 @@ from experiments.reporting.progress import (
     share_done,
     shortened,
 )
-from experiments.reporting.run_files import Record
+from experiments.reporting.records import Record
 from ffn_core import metric_names as names
 
 HALF = {"budget_s": None, "budget_steps": 100, "step": 50, "elapsed_s": 60.0}

@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from experiments.config.trained_network import training_run
+from experiments.reporting.records import Record
 from experiments.reporting.run_files import (
     CONFIG,
     FAILURE,
@@ -15,12 +16,11 @@ from experiments.reporting.run_files import (
     PROGRESS,
     RESULT,
     SCALING,
-    FileRecorder,
-    Record,
     RunDirectory,
     run_directories,
 )
 from experiments.sweep.dry_run import CostModel
+from experiments.trainer.recorder import FileRecorder
 from ffn_core.errors import DamagedError, InputError
 
 OPTIONS = {

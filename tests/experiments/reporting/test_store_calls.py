@@ -10,7 +10,8 @@ import pytest
 
 from experiments.reporting.mlflow_store import Store, StoreError
 from experiments.reporting.mlflow_sync import MlflowSync, RunIdentity
-from experiments.reporting.run_files import Record, RunDirectory
+from experiments.reporting.records import Record
+from experiments.reporting.run_files import RunDirectory
 from experiments.reporting.store_calls import StoreCalls, reason
 
 ANSWERS = {

@@ -9,7 +9,8 @@ from analysis.runs.runs import runs_from_records
 from analysis.runs.summary import summarize
 from analysis.stats.scaling import scaling_series
 from experiments.reporting import run_files
-from experiments.reporting.run_files import IDENTITY, Record
+from experiments.reporting.records import Record, append, read_records
+from experiments.reporting.run_files import IDENTITY
 from experiments.sweep.efficiency import TABLE, SweepScaling, measured_run
 from ffn_core.parallel_efficiency import WORK
 
@@ -30,16 +31,14 @@ def made(tmp_path):
         run_files.write_json(run_dir / run_files.RESULT, {"outcome": outcome})
         for i, rate in enumerate(rates, start=1):
             metrics = {"throughput/fovs_per_second": rate}
-            run_files.append(
-                run_dir / run_files.METRICS, Record(i, 100 * i, 1.0 * i, 50.0, metrics)
-            )
+            append(run_dir / run_files.METRICS, Record(i, 100 * i, 1.0 * i, 50.0, metrics))
         return run_dir
 
     return make
 
 
 def values(run_dir):
-    (record,) = run_files.read_records(run_dir / run_files.SCALING)
+    (record,) = read_records(run_dir / run_files.SCALING)
     return record.metrics
 
 
@@ -55,7 +54,7 @@ def test_points_are_compared_with_the_mean_of_the_baseline(made, tmp_path):
         "scaling/baseline_nodes": 1.0,
     }
     assert values(one)["scaling/parallel_efficiency"] == pytest.approx(0.9)
-    (record,) = run_files.read_records(two / run_files.SCALING)
+    (record,) = read_records(two / run_files.SCALING)
     assert (record.step, record.fovs) == (2, 200), "it belongs to the end of its run"
     best = scaling.best()
     assert best.metrics == {
@@ -73,7 +72,7 @@ def test_repeating_it_changes_nothing_and_new_repeats_change_the_values(made, tm
     assert values(two)["scaling/speedup"] == pytest.approx(1.6)
     made("c", 1, [6.0])
     SweepScaling(tmp_path, [one, two]).keep()
-    newest = run_files.read_records(two / run_files.SCALING)[-1]
+    newest = read_records(two / run_files.SCALING)[-1]
     assert newest.metrics["scaling/speedup"] == pytest.approx(2.0)
 
 
@@ -100,9 +99,9 @@ def test_what_takes_no_part(made, tmp_path):
     damaged = made("damaged", 2, [10.0])
     (damaged / IDENTITY).write_text("{")
     compared = made("compared", 2, [10.0])
-    last = run_files.read_records(compared / run_files.METRICS)[-1]
+    last = read_records(compared / run_files.METRICS)[-1]
     own = Record(1, 100, 1.0, 50.0, {"scaling/parallel_efficiency": 0.5})
-    run_files.append(compared / run_files.METRICS, own)
+    append(compared / run_files.METRICS, own)
     assert last.step == own.step
     others += [damaged, compared]
     assert [measured_run(run_dir) for run_dir in others] == [None] * len(others)

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from experiments.reporting.exit_codes import EXIT_DIVERGED
-from experiments.reporting.run_files import Record, RunDirectory
+from experiments.reporting.records import Record
+from experiments.reporting.run_files import RunDirectory
 from experiments.sweep.outcome import conclude
+from ffn_core.exit_codes import EXIT_DIVERGED
 from ffn_core.metric_names import BASELINE_F1, SCORE_BEST, SCORE_BEST_FOVS, SCORE_FINAL
 
 

@@ -7,7 +7,8 @@ from mlflow.tracking import MlflowClient
 
 from experiments.reporting import run_files
 from experiments.reporting.mlflow_store import Store
-from experiments.reporting.run_files import Record, RunDirectory, append
+from experiments.reporting.records import Record, append
+from experiments.reporting.run_files import RunDirectory
 from experiments.sweep.outcome import Outcome
 from experiments.sweep.parent import SweepRun, best_first, point_result, sweep_metrics, what_varies
 from ffn_core import metric_names as names

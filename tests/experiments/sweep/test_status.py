@@ -9,6 +9,7 @@ import pytest
 
 from experiments.launch.slurm import FOLDER, JOB, JobState, add_job
 from experiments.reporting import run_files
+from experiments.reporting.records import Record, append
 from experiments.reporting.terminal import Terminal
 from experiments.sweep.outcome import Outcome
 from experiments.sweep.slurm_job import exit_code, hosts_of, worth_repeating
@@ -142,9 +143,7 @@ def test_a_directory_that_a_command_works_on(run_dir):
 def test_the_newest_score_and_then_the_final_one(run_dir):
     at_step(run_dir, 4)
     for step, value in ((2, 0.5), (4, 0.75)):
-        run_files.append(
-            run_dir / run_files.METRICS, run_files.Record(step, step, 1.0, 0.0, {"a/f1": value})
-        )
+        append(run_dir / run_files.METRICS, Record(step, step, 1.0, 0.0, {"a/f1": value}))
     found = point_state(run_dir, {}, score="a/f1")
     assert found.cells == ["running", "50%", "0.750", "0:00:02", ""]
     score = {"name": "a/f1", "score/final": 0.625}

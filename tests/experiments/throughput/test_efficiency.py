@@ -1,6 +1,6 @@
 import pytest
 
-from experiments.reporting.run_files import Record
+from experiments.reporting.records import Record
 from experiments.throughput.efficiency import (
     BareRates,
     Measurement,
