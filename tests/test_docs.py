@@ -2,6 +2,7 @@
 
 import ast
 import dataclasses
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -20,6 +21,7 @@ from experiments.throughput.tuning import TuneConfig
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
+PROOFS = ROOT / "analysis" / "recorded" / "proofs"
 PAGES = sorted(path for path in DOCS.rglob("*.md") if path.parent.name != "reference")
 AT_TOP = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
 BUILT = {"contributing.md", "changelog.md", "verdicts.md"}
@@ -241,3 +243,40 @@ def test_examples_of_helps_name_options_that_exist():
             r"^    python -m \S+(.*)$", generate.docstring(module), re.MULTILINE
         ):
             check_overrides(line.split(), CONF, schema, groups_of(file, schema))
+
+
+def rows_of(page: str, head: str) -> list[list[str]]:
+    """Cells of the table of a page whose first column is called ``head``."""
+    text = (DOCS / "guides" / page).read_text()
+    table = text.partition(f"| {head} |")[2].partition("\n\n")[0]
+    return [
+        [cell.strip("` ") for cell in row.strip("|").split("|")] for row in table.split("\n")[2:]
+    ]
+
+
+def test_the_table_of_speeds_on_a_gpu_is_that_of_its_record():
+    record = json.loads((PROOFS / "gpu.json").read_text())["bare_steps"]
+    known = {(one["model"], one["micro_batch"], one["precision"]): one for one in record}
+    shown = 0
+    for name, batch, *cells in rows_of("gpu.md", "network"):
+        for precision, cell in zip(("float32", "tf32", "bfloat16"), cells, strict=True):
+            one = known.get((name, int(batch), precision))
+            if one is None:
+                assert cell == "-"
+                continue
+            step, forward = cell.rstrip(")").split(" (")
+            for text, measured in ((step, "step"), (forward, "forward")):
+                value = one[f"{measured}_fovs_per_second"]["median"]
+                assert float(text) == pytest.approx(value, rel=0.005)
+            shown += 1
+    assert shown == len(known)
+
+
+def test_the_table_of_precision_is_that_of_its_record():
+    claims = json.loads((PROOFS / "bfloat16.json").read_text())["claims"]
+    ratios = {one["name"]: one["values"][0] for one in claims}
+    table = rows_of("precision.md", "network")
+    assert [name for name, *_ in table] == ["paper", "small", "tiny"]
+    for name, step, forward in table:
+        for text, what in ((step, "training step"), (forward, "forward pass")):
+            assert text == f"{ratios[f'{name}: {what} in bfloat16, FOVs/s']:.1f} times"
