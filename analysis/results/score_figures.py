@@ -14,7 +14,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from analysis.claims import learning_rate_rules, optimizers, rate_growth
+from analysis.claims import asked_again, learning_rate_rules, optimizers, rate_growth
 from analysis.claims.crossover import crossover_bounds, late_noise_scale
 from analysis.claims.learning_rate_rules import rule_difference, warmup_difference
 from analysis.figures.style import (
@@ -23,7 +23,6 @@ from analysis.figures.style import (
     GRAY,
     GREEN,
     ORANGE,
-    SERIES,
     VERMILION,
     Drawing,
     baseline_handle,
@@ -53,6 +52,7 @@ RULE_STUDIES: Final = (learning_rate_rules.STUDY, learning_rate_rules.COLD)
 LOW_BASE: Final = learning_rate_rules.LOW_BASE
 RATE_STUDY: Final = rate_growth.STUDY
 OPTIMIZER_STUDY: Final = optimizers.STUDY
+OPTIMIZERS_AGAIN: Final = asked_again.OPTIMIZERS
 
 _RULES: Final = {"linear": ("linear", BLUE), "sqrt": ("square root", VERMILION)}
 _SHOWN_RULES: Final = {**_RULES, "none": ("unscaled", GREEN)}
@@ -187,30 +187,45 @@ def rate_scores(studies: Studies, metric: str = PRIMARY) -> Drawing:
 
 
 def optimizer_scores(studies: Studies, metric: str = PRIMARY) -> Drawing:
-    """Final F1 of every optimizer against nodes."""
-    points = scored_points(studies, OPTIMIZER_STUDY, metric=metric)
+    """Final F1 of every optimizer: a panel for each node count, and for each time it was asked."""
+    titles = {OPTIMIZER_STUDY: "", OPTIMIZERS_AGAIN: ", asked again"}
+    points = scored_points(studies, *titles, metric=metric)
     if points["optimizer"].nunique() < 2:
         raise NothingToDraw(f"`{OPTIMIZER_STUDY}` has finished points of fewer than two optimizers")
-    figure, (ax,) = panels(1, height_in=2.9, most_width_in=5.0)
-    names = sorted(points["optimizer"].unique())
-    colors = dict(zip(names, (*SERIES, DARK), strict=False))
-    middle = (len(names) - 1) / 2
+    shown = {
+        f"{nodes_text(int(nodes))}{more}": here
+        for study, more in titles.items()
+        for nodes, here in groups(scored_points(studies, study, metric=metric), "nodes")
+    }
+    # Best first; at the end those that died wherever they were tried.
+    living = alive(points).groupby("optimizer")["score"].mean().sort_values(ascending=False)
+    names = [*living.index, *sorted(set(points["optimizer"]) - set(living.index))]
+    figure, axes = panels(len(shown), height_in=2.6, most_columns=2, most_width_in=3.5 * len(shown))
     baseline = _baseline(points)
-    draw_baseline(ax, baseline)
-    by_name = {name: points[points["optimizer"] == name] for name in names}
-    for index, (name, rows) in enumerate(by_name.items()):
-        _draw_scores(ax, rows, name, colors[name], index - middle)
-    _draw_deaths(ax, [(rows, colors[name]) for name, rows in by_name.items()])
-    _finish(ax, points["nodes"], "Final F1")
-    ax.set_ylim(*_limits(points, baseline))
-    legend_below(figure, _score_handles(ax, baseline))
+    for ax, (title, here) in zip(axes, shown.items(), strict=True):
+        draw_baseline(ax, baseline)
+        for place, name in enumerate(names):
+            rows = here[here["optimizer"] == name]
+            scores = alive(rows)["score"]
+            ax.plot([place] * len(scores), scores, "o", color=DARK, alpha=0.4, ms=2, mew=0)
+            ax.plot(place, scores.mean(), "o", color=BLUE, label="mean" if place == 0 else "")
+            if rows["dead"].any():
+                _count_text(ax, place, 0, f"{int(rows['dead'].sum())}/{len(rows)}", BLUE)
+        ax.set_xticks(range(len(names)), names)
+        ax.set_xlim(-0.5, len(names) - 0.5)
+        ax.set_ylabel("Final F1" if ax is axes[0] else "")
+        ax.set_ylim(*_limits(points, baseline))
+        ax.set_title(title)
+    legend_below(figure, _score_handles(axes[0], baseline))
     return Drawing(
         figure,
-        "Final score of each optimizer at its own rate against nodes, with warm-up. Numbers at the"
-        " bottom: runs that died, of all.",
+        "Final score of each optimizer at its own rate, with warm-up. Numbers at the bottom: runs"
+        " that died, of all.",
         notes(
             _score_words(metric),
-            "Optimizers stand sideways of their node count, so that none hides another.",
+            "Asked again: at rates from both tuning seeds, on fresh seeds."
+            if OPTIMIZERS_AGAIN in set(points["experiment"])
+            else "",
             _DEATHS,
             f"{capitalized(describe(points))}.",
         ),

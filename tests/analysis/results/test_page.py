@@ -86,6 +86,28 @@ def test_rates_that_kill_are_counted_at_their_rate(make_runs):
     assert [(text.get_position()[0], text.get_text()) for text in ax.texts] == [(4e-3, "1/1")]
 
 
+def test_optimizers_stand_side_by_side_each_time_they_were_asked(make_runs):
+    def study(name, scores, seed=1):
+        points = []
+        for optimizer, score in scores.items():
+            columns = {"experiment": name, "nodes": 64, "seed": seed, "optimizer": optimizer}
+            points.append((columns, {"averaged/f1": [(1000 * i, score) for i in range(1, 6)]}))
+        return {name: make_runs(*points)}
+
+    first = study("optimizers_tuned", {"adam": 0.7, "adagrad": 0.0, "lamb": 0.5})
+    (ax,) = score_figures.optimizer_scores(first).figure.axes
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["adam", "lamb", "adagrad"]
+    assert [(text.get_position()[0], text.get_text()) for text in ax.texts] == [(2, "1/1")]
+    again = study("optimizers_again", {"adam": 0.7, "adagrad": 0.9, "lamb": 0.5}, seed=31)
+    drawing = score_figures.optimizer_scores(first | again)
+    panels = drawing.figure.axes
+    assert [ax.get_title("left") for ax in panels] == ["64 nodes", "64 nodes, asked again"]
+    names = [tick.get_text() for tick in panels[1].get_xticklabels()]
+    assert names == ["adagrad", "adam", "lamb"]
+    assert not panels[1].texts
+    assert "fresh seeds" in " ".join(drawing.details)
+
+
 def test_differences_show_intervals_the_crossover_and_the_noise_scale(studies):
     rules, warmup = score_figures.rule_differences(studies).figure.axes
     (bars,) = rules.containers
