@@ -59,6 +59,16 @@ def seconds_per_call(call: Callable[[], object], block_s: float = BLOCK_S) -> fl
     return (time.perf_counter() - start) / calls
 
 
+def require_apart(kind: str, precisions: Sequence[str]) -> None:
+    """Check that one process may time these precisions: see `tuning.in_processes`.
+
+    Raises:
+        ValueError: ``tf32`` and another precision on a GPU.
+    """
+    if kind == "gpu" and "tf32" in precisions and len(precisions) > 1:
+        raise ValueError("on a GPU tf32 is timed in a process of its own: see tuning.in_processes")
+
+
 def measure(
     config: Config, precisions: Sequence[str], rank: int = 0
 ) -> dict[str, dict[str, list[float]]]:
@@ -78,8 +88,7 @@ def measure(
     """
     configure_tensorflow(config.cluster.threads_per_rank or 1)
     device = place(config.device, rank)
-    if device.kind == "gpu" and "tf32" in precisions and len(precisions) > 1:
-        raise ValueError("on a GPU tf32 is timed in a process of its own: see tuning.in_processes")
+    require_apart(device.kind, precisions)
     local, micro = config.cluster.local_batch_size, config.model.micro_batch_size
     models = {name: replace(config.model, precision=name) for name in precisions}
     steps = {name: make_step(replace(config, model=model)) for name, model in models.items()}

@@ -1,6 +1,7 @@
 import pytest
 
 from experiments.config.parsing import from_dict
+from experiments.throughput.bare_step import require_apart
 from experiments.throughput.tuning import (
     Setup,
     Trial,
@@ -45,6 +46,11 @@ def test_on_gpus_tf32_is_timed_in_processes_of_its_own():
     assert in_processes(variants, gpus=1) == [others, [("tf32", 1), ("tf32", 8)]]
     assert in_processes([("tf32", 1)], gpus=1) == [[("tf32", 1)]]
     assert in_processes(variants, gpus=0) == [variants]
+    for part in in_processes(variants, gpus=1):
+        require_apart("gpu", sorted({name for name, _ in part}))
+    require_apart("cpu", ["float32", "tf32"])
+    with pytest.raises(ValueError, match="tf32 is timed in a process of its own"):
+        require_apart("gpu", ["float32", "tf32"])
 
 
 def test_gpus_have_a_rank_each_and_share_the_cores():
