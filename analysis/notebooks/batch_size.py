@@ -60,7 +60,7 @@ report.evidence("large_batch_time")
 # %% [markdown]
 # ## Finding: time, asked again
 #
-# Several runs on 64 nodes ended before the target. So 1 and 64 nodes were asked again on 8 fresh
+# Several runs on 64 nodes ended before the target. So 1 and 64 nodes were asked again on fresh
 # seeds, 64 nodes with three times the FOVs.
 
 # %%

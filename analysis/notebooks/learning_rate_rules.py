@@ -95,7 +95,7 @@ report.evidence("warmup_linear")
 # %% [markdown]
 # ## Finding: the second stage
 #
-# Four claims about 64 nodes were asked again on 16 fresh seeds, because the first stage left them
+# Four claims about 64 nodes were asked again on fresh seeds, because the first stage left them
 # open. Only the fresh seeds count here.
 
 # %%
@@ -109,7 +109,7 @@ report.evidence("warmup_deaths_again")
 # %% [markdown]
 # ## Finding: the third stage
 #
-# The claim about few nodes was asked again on 12 fresh seeds.
+# The claim about few nodes was asked again on fresh seeds.
 
 # %%
 report.findings("linear_small_again")

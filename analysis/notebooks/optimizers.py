@@ -56,7 +56,7 @@ report.evidence("adam_best")
 # ## Finding: asked again
 #
 # At the rate of one tuning seed, no run of Adagrad survived. So all optimizers were asked again on
-# 10 fresh seeds, at the rates of both tuning seeds.
+# fresh seeds, at the rates of both tuning seeds.
 
 # %%
 report.findings("adam_best_again", "adaptive_survive_again")

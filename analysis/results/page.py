@@ -18,7 +18,6 @@ from analysis.results.shown import Picture
 from analysis.results.tables import segmentation_rows
 from analysis.text import capitalized, markdown_table
 from analysis.verdicts.asked_again import SUFFIX
-from analysis.verdicts.plan import BY_KEY
 from analysis.verdicts.scored_runs import SCORE
 from analysis.verdicts.seed_intervals import METHOD
 from analysis.verdicts.verdict import MODELED, Verdict
@@ -33,6 +32,7 @@ from analysis.verdicts.words import (
 
 COMMAND: Final = "nox -s figures"
 NOTEBOOKS: Final = "analysis/notebooks"
+ASKED_AGAIN: Final = "\u2013 asked again on fresh seeds"
 
 
 @dataclass(frozen=True)
@@ -175,7 +175,7 @@ def _verdicts(known: Mapping[str, Verdict]) -> str:
     verdicts = [known[key] for key in keys]
     rows = [
         {
-            "claim": _asked_again(one) if one.key.endswith(SUFFIX) else one.claim,
+            "claim": ASKED_AGAIN if one.key.endswith(SUFFIX) else one.claim,
             "verdict": f"**{one.verdict}**",
             "effect (95 % interval)": effect_text(one) + _modeled(one),
             "adjusted p": one.adjusted,
@@ -195,10 +195,6 @@ def _verdicts(known: Mapping[str, Verdict]) -> str:
             f"from which the judge reads</summary>\n\n{markdown_table(plan_table())}\n\n</details>",
         ]
     )
-
-
-def _asked_again(verdict: Verdict) -> str:
-    return f"\u2013 asked again on {BY_KEY[verdict.key].seeds} fresh seeds"
 
 
 def _section(findings: Findings, section: Section, figures: str, pictures: dict[str, bytes]) -> str:

@@ -110,66 +110,65 @@ SENTENCES: Final[Mapping[str, Wording]] = {
         " long.",
     ),
     "sqrt_large_again": Wording(
-        "On 16 fresh seeds at 64 nodes, square-root scaling beats linear scaling by {effect} in"
-        " F1.",
-        "On 16 fresh seeds at 64 nodes, square-root scaling is no better than linear scaling: it"
+        "On fresh seeds at 64 nodes, square-root scaling beats linear scaling by {effect} in F1.",
+        "On fresh seeds at 64 nodes, square-root scaling is no better than linear scaling: it"
         " differs by {effect} in F1.",
-        "On 16 fresh seeds at 64 nodes, square-root scaling may beat linear scaling: it differs by"
+        "On fresh seeds at 64 nodes, square-root scaling may beat linear scaling: it differs by"
         " {effect} in F1.",
     ),
     "linear_dies_again": Wording(
-        "On 16 fresh seeds at 64 nodes, linear scaling dies where square-root scaling lives: {died}"
+        "On fresh seeds at 64 nodes, linear scaling dies where square-root scaling lives: {died}"
         " of {of} runs against {other_died} of {other_of}.",
-        "On 16 fresh seeds at 64 nodes, linear scaling with its warm-up mostly lives: {died} of"
+        "On fresh seeds at 64 nodes, linear scaling with its warm-up mostly lives: {died} of"
         " {of} runs died, with square-root scaling {other_died} of {other_of}.",
-        "On 16 fresh seeds at 64 nodes, linear scaling may die more often than square-root scaling:"
+        "On fresh seeds at 64 nodes, linear scaling may die more often than square-root scaling:"
         " {died} of {of} runs against {other_died} of {other_of}.",
     ),
     "linear_dies_base_again": Wording(
-        "On 16 fresh seeds at 64 nodes, linear scaling dies from the tuned base rate and lives from"
+        "On fresh seeds at 64 nodes, linear scaling dies from the tuned base rate and lives from"
         " a quarter of it: {died} of {of} runs against {other_died} of {other_of}.",
-        "On 16 fresh seeds at 64 nodes, linear scaling mostly lives from the tuned base rate, too:"
+        "On fresh seeds at 64 nodes, linear scaling mostly lives from the tuned base rate, too:"
         " {died} of {of} runs died, from a quarter of it {other_died} of {other_of}.",
-        "On 16 fresh seeds at 64 nodes, linear scaling may die more often from the tuned base rate"
+        "On fresh seeds at 64 nodes, linear scaling may die more often from the tuned base rate"
         " than from a quarter of it: {died} of {of} runs against {other_died} of {other_of}.",
     ),
     "warmup_deaths_again": Wording(
-        "On 16 fresh seeds at 64 nodes, linear scaling needs its warm-up: {died} of {of} runs died"
+        "On fresh seeds at 64 nodes, linear scaling needs its warm-up: {died} of {of} runs died"
         " without it, {other_died} of {other_of} with it.",
-        "On 16 fresh seeds at 64 nodes, warm-up does not keep linear scaling alive: {died} of {of}"
+        "On fresh seeds at 64 nodes, warm-up does not keep linear scaling alive: {died} of {of}"
         " runs died without it, {other_died} of {other_of} with it.",
-        "On 16 fresh seeds at 64 nodes, linear scaling may need its warm-up: {died} of {of} runs"
+        "On fresh seeds at 64 nodes, linear scaling may need its warm-up: {died} of {of} runs"
         " died without it, {other_died} of {other_of} with it.",
     ),
     "linear_small_again": Wording(
-        "On 12 fresh seeds at 4 and 16 nodes, linear scaling beats square-root scaling by {effect}"
+        "On fresh seeds at 4 and 16 nodes, linear scaling beats square-root scaling by {effect}"
         " in F1.",
-        "On 12 fresh seeds at 4 and 16 nodes, linear scaling is no better than square-root scaling:"
+        "On fresh seeds at 4 and 16 nodes, linear scaling is no better than square-root scaling:"
         " it differs by {effect} in F1.",
-        "On 12 fresh seeds at 4 and 16 nodes, the runs cannot tell linear from square-root scaling:"
+        "On fresh seeds at 4 and 16 nodes, the runs cannot tell linear from square-root scaling:"
         " they differ by {effect} in F1.",
     ),
     "large_batch_time_again": Wording(
-        "On 8 fresh seeds, large batches save time, as modeled: 1 node takes {effect} times as long"
+        "On fresh seeds, large batches save time, as modeled: 1 node takes {effect} times as long"
         " as 64 to the same F1.",
-        "On 8 fresh seeds, large batches save no time, as modeled: 1 node takes {effect} times as"
+        "On fresh seeds, large batches save no time, as modeled: 1 node takes {effect} times as"
         " long as 64 to the same F1.",
-        "On 8 fresh seeds, large batches may save time, as modeled: 1 node takes {effect} times as"
+        "On fresh seeds, large batches may save time, as modeled: 1 node takes {effect} times as"
         " long as 64 to the same F1.",
     ),
     "adam_best_again": Wording(
-        "On 10 fresh seeds at 64 nodes, Adam is among the best optimizers: it differs by {effect}"
+        "On fresh seeds at 64 nodes, Adam is among the best optimizers: it differs by {effect}"
         " in F1 from the rival that it beats least.",
-        "On 10 fresh seeds at 64 nodes, Adam is not among the best optimizers: it differs by"
+        "On fresh seeds at 64 nodes, Adam is not among the best optimizers: it differs by"
         " {effect} in F1 from the best, {optimizer}.",
-        "On 10 fresh seeds at 64 nodes, Adam may be among the best optimizers: it differs by"
+        "On fresh seeds at 64 nodes, Adam may be among the best optimizers: it differs by"
         " {effect} in F1 from the rival that it beats least.",
     ),
     "adaptive_survive_again": Wording(
-        "On 10 fresh seeds at 64 nodes, adaptive optimizers beat momentum by {effect} in F1.",
-        "On 10 fresh seeds at 64 nodes, adaptive optimizers are no better than momentum: they"
+        "On fresh seeds at 64 nodes, adaptive optimizers beat momentum by {effect} in F1.",
+        "On fresh seeds at 64 nodes, adaptive optimizers are no better than momentum: they"
         " differ by {effect} in F1.",
-        "On 10 fresh seeds at 64 nodes, adaptive optimizers may beat momentum: they differ by"
+        "On fresh seeds at 64 nodes, adaptive optimizers may beat momentum: they differ by"
         " {effect} in F1.",
     ),
     "coupling": Wording(
