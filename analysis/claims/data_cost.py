@@ -18,7 +18,7 @@ from analysis.stats.intervals import Estimate, log_ratio_estimate, mean_estimate
 from analysis.stats.targets import targets_table
 from analysis.verdicts.plan import PRIMARY
 from analysis.verdicts.scored_runs import Studies, describe, ended, scored_points
-from analysis.verdicts.verdict import MODELED, NOT_REACHED, Finding, no_runs
+from analysis.verdicts.verdict import MEASURED, MODELED, NOT_REACHED, Finding, no_runs
 
 STUDY: Final = "data_cost"
 FEW: Final = 1
@@ -92,7 +92,7 @@ def cost_ratio(
     below: int | str,
     points: pd.DataFrame,
     note: str,
-    kind: str = "measured",
+    kind: str = MEASURED,
 ) -> Finding:
     """log2 of the cost in one arm over that in another, paired by seed.
 
@@ -107,13 +107,14 @@ def cost_ratio(
         below: arm in the denominator.
         points: all points, to name them.
         note: more about the measure.
-        kind: measured or modeled.
+        kind: measured, of a cost in FOVs, or modeled, of one in seconds.
     """
     missed = table["fovs"].isna()
     cost = table.assign(arm=arms, cost=table["fovs"].fillna(table["fovs_done"]), missed=missed)
     costs = cost.pivot_table(index="seed", columns="arm", values="cost")
     lacks = cost.pivot_table(index="seed", columns="arm", values="missed", aggfunc="max")
-    evidence = cost_table(cost)
+    unit = "fovs" if kind == MEASURED else "seconds"
+    evidence = cost_table(cost).rename(columns={"cost": unit})
     if above not in costs or below not in costs:
         return no_runs(STUDY, why=f"no pair of {above} and {below}")
     pairs = costs[[above, below]].dropna().index

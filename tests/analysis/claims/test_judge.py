@@ -332,6 +332,7 @@ def test_cost_of_a_known_hyperbola(make_runs):
     one, many = data_cost.published_rate(np.array([1, 64]))
     assert time.effect.estimate * data.effect.estimate == pytest.approx(many / one)
     assert time.kind.startswith("modeled")
+    assert ("fovs" in data.evidence, "seconds" in time.evidence) == (True, True)
     assert "target F1 0.75" in data.measure
     predicted = found["noise_predicts_critical_batch"]
     assert predicted.verdict == SUPPORTED
