@@ -8,13 +8,13 @@ import importlib.metadata
 import io
 import os
 import re
-import signal
 import sys
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, ParamSpec
 
+from ffn_core.exit_codes import EXIT_INTERRUPTED
 from ffn_core.files import REPOSITORY
 
 P = ParamSpec("P")
@@ -39,7 +39,7 @@ def command(main: Callable[P, int]) -> Callable[P, int]:
             return main(*args, **kwargs)
         except KeyboardInterrupt:
             print("interrupted", file=sys.stderr)
-            return 128 + signal.SIGINT
+            return EXIT_INTERRUPTED
 
     return run
 
